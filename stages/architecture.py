@@ -1,0 +1,76 @@
+"""The sizes of a CLIP, read from its tensors' shapes, as `clip.model.build_model` does."""
+
+import math
+from dataclasses import dataclass
+
+HEAD_WIDTH = 64  # of every attention layer that OpenAI published
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that the weights' shapes say. `vision_layers` is a tuple for the ResNets."""
+
+    embed_dim: int
+    resolution: int
+    vision_layers: int | tuple[int, ...]
+    vision_width: int
+    patch_size: int | None
+    context_length: int
+    vocab_size: int
+    text_width: int
+    text_layers: int
+
+    @property
+    def vit(self):
+        return self.patch_size is not None
+
+    @property
+    def vision_heads(self):
+        width = self.vision_width if self.vit else self.vision_width * 32
+        return width // HEAD_WIDTH
+
+    @property
+    def text_heads(self):
+        return self.text_width // HEAD_WIDTH
+
+
+def _children(shapes, prefix):
+    return len({key.removeprefix(prefix).split(".")[0] for key in shapes if key.startswith(prefix)})
+
+
+def _grid(positions):
+    side = math.isqrt(positions - 1)
+    if side * side + 1 != positions:
+        raise ValueError(f"{positions} visual positions are no square grid and a class token")
+    return side
+
+
+def read(shapes):
+    """Architecture of a state dict given as {name: shape}. Raises ValueError if it is no CLIP's."""
+    try:
+        return _read(shapes)
+    except (KeyError, IndexError) as error:
+        raise ValueError(f"no CLIP checkpoint: it lacks {error}") from None
+
+
+def _read(shapes):
+    if "visual.proj" in shapes:
+        width, _, patch, _ = shapes["visual.conv1.weight"]
+        layers = _children(shapes, "visual.transformer.resblocks.")
+        resolution = patch * _grid(shapes["visual.positional_embedding"][0])
+    else:
+        width, patch = shapes["visual.layer1.0.conv1.weight"][0], None
+        layers = tuple(_children(shapes, f"visual.layer{n}.") for n in (1, 2, 3, 4))
+        resolution = 32 * _grid(shapes["visual.attnpool.positional_embedding"][0])
+    vocabulary, text_width = shapes["token_embedding.weight"]
+    return Architecture(
+        embed_dim=shapes["text_projection"][1],
+        resolution=resolution,
+        vision_layers=layers,
+        vision_width=width,
+        patch_size=patch,
+        context_length=shapes["positional_embedding"][0],
+        vocab_size=vocabulary,
+        text_width=text_width,
+        text_layers=_children(shapes, "transformer.resblocks."),
+    )

@@ -1,0 +1,134 @@
+"""The inputs that parity is measured on, and the ones quantisers may look at.
+
+    python -m stages.evalset PHOTOGRAPHS CAPTIONS data/evalset
+
+PHOTOGRAPHS is a folder of pictures, or a table of scikit-image's bundled ones (file, source,
+split). Every photograph gives itself and `evalset.crops` crops; all that come from one source
+stand in one split. CAPTIONS is a text file, a caption a line; lines below `--- calibration ---`
+calibrate, without that line every fourth does. Drawn, labelled pictures test zero-shot accuracy;
+others, drawn from another seed, calibrate.
+
+Writes pictures.safetensors (uint8 [height, width, 3] each), pictures.json (name, source, split,
+label) and captions.json, whose first evaluation captions are the 128 prompts of the drawn classes.
+"""
+
+import argparse
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from safetensors.numpy import save_file
+
+from stages import command, drawings, params
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+CALIBRATION_LINE = "--- calibration ---"
+CALIBRATION_EVERY = 4  # of a user's own sources and captions
+CALIBRATION_DRAWN = 64
+EVALUATION, CALIBRATION, LABELLED = "evaluation", "calibration", "labelled"
+
+
+def photographs(path):
+    """(file, source, split) of every photograph of a folder or a table."""
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        if len(files) < CALIBRATION_EVERY:
+            raise command.Refusal(
+                f"{path} holds {len(files)} pictures, evalset.images needs at least"
+                f" {CALIBRATION_EVERY}: add some, or name another folder"
+            )
+        names = [str(file.relative_to(path)) for file in files]
+        return [(f, n, _split(i)) for i, (f, n) in enumerate(zip(files, names, strict=True))]
+    if not path.exists():
+        raise command.Refusal(f"{path} does not exist: correct evalset.images in params.yaml")
+    import skimage  # only the table needs its pictures
+
+    bundled = Path(skimage.__file__).parent / "data"
+    with open(path, newline="") as file:
+        return [(bundled / row["file"], row["source"], row["split"]) for row in csv.DictReader(file)]
+
+
+def _split(index):
+    return CALIBRATION if index % CALIBRATION_EVERY == CALIBRATION_EVERY - 1 else EVALUATION
+
+
+def captions(path):
+    """The two lists of captions of a text file."""
+    try:
+        lines = [line for line in Path(path).read_text("utf-8").split("\n") if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise command.Refusal(f"{path} is no readable UTF-8 text (evalset.captions): {error}") from None
+    if CALIBRATION_LINE in lines:
+        border = lines.index(CALIBRATION_LINE)
+        split = {EVALUATION: lines[:border], CALIBRATION: lines[border + 1 :]}
+    else:
+        split = {EVALUATION: [], CALIBRATION: []}
+        for index, line in enumerate(lines):
+            split[_split(index)].append(line)
+    for name, part in split.items():
+        if not part:
+            raise command.Refusal(f"{path} has no {name} captions: evalset.captions needs some")
+    return split
+
+
+def read_picture(file):
+    """uint8 [height, width, 3] as OpenAI's transform sees it: orientation and alpha ignored."""
+    try:
+        with Image.open(file) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
+        raise command.Refusal(f"{file} cannot be decoded: mend it or remove it") from None
+
+
+def crops(rng, picture, count):
+    """`count` random windows of 40–90 % of the sides, so that aspect ratios differ."""
+    height, width, _ = picture.shape
+    for _ in range(count):
+        h, w = (max(1, int(side * rng.uniform(0.4, 0.9))) for side in (height, width))
+        top, left = rng.integers(height - h + 1), rng.integers(width - w + 1)
+        yield np.ascontiguousarray(picture[top : top + h, left : left + w])
+
+
+def pictures(path, settings):
+    """(name, source, split, label, pixels) of every photograph, its crops and the drawings."""
+    for file, source, split in photographs(path):
+        rng = np.random.default_rng([settings.seed, *str(file.name).encode()])
+        whole = read_picture(file)
+        for index, pixels in enumerate([whole, *crops(rng, whole, settings.crops)]):
+            yield f"{source}/{file.stem}/{index}", source, split, None, pixels
+    for split, seed, count in (
+        (LABELLED, 1, settings.drawn),
+        (CALIBRATION, 2, CALIBRATION_DRAWN),
+    ):
+        rng = np.random.default_rng([settings.seed, seed])
+        for index in range(count):
+            label = index % len(drawings.LABELS)
+            if split == CALIBRATION:
+                label = int(rng.integers(len(drawings.LABELS)))
+            pixels = drawings.draw(rng, drawings.LABELS[label])
+            yield f"drawn/{split}/{index}", f"drawn-{split}", split, label, pixels
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("photographs")
+    parser.add_argument("captions")
+    parser.add_argument("output")
+    arguments = parser.parse_args()
+    settings = params.load().evalset
+    prompts = [drawings.PROMPTS[0].format(label) for label in drawings.LABELS]
+    texts = captions(arguments.captions)
+    texts[EVALUATION] = list(dict.fromkeys(prompts + texts[EVALUATION]))
+    rows = list(pictures(arguments.photographs, settings))
+    with command.output(arguments.output) as directory:
+        index = [dict(zip(("name", "source", "split", "label"), row[:4], strict=True)) for row in rows]
+        (directory / "pictures.json").write_text(json.dumps(index, indent=1))
+        (directory / "captions.json").write_text(json.dumps(texts, indent=1, ensure_ascii=False))
+        save_file({row[0]: row[4] for row in rows}, directory / "pictures.safetensors")
+
+
+if __name__ == "__main__":
+    command.run(main)

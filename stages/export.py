@@ -1,0 +1,94 @@
+"""Trace one tower into ONNX without holding its weights in memory.
+
+    python -m stages.export data/checkpoints/MODEL visual|textual data/export/MODEL/TOWER
+
+The module is traced from fake tensors; the graph's initializers then read the checkpoint's
+tensors one at a time while the file is written.
+"""
+
+import argparse
+import warnings
+
+import numpy as np
+import onnx_ir as ir
+import torch
+
+from torch._subclasses import FakeTensorMode
+
+from stages import architecture, command, graph, towers
+from stages.weights import open_weights, shapes
+
+BATCH = torch.export.Dim("batch")
+
+
+def trace(sizes, tower):
+    """The tower's graph with fake weights: an `onnx_ir.Model`."""
+    with FakeTensorMode():
+        module = towers.build(sizes, tower)
+        if tower == "visual":
+            example = torch.zeros(2, 3, sizes.resolution, sizes.resolution)
+            dynamic, names = {0: BATCH}, (["pixel_values"], ["image_embeds"])
+        else:
+            example = torch.ones(2, 7, dtype=torch.int64)
+            length = torch.export.Dim("sequence", max=sizes.context_length)
+            dynamic, names = {0: BATCH, 1: length}, (["input_ids"], ["text_embeds"])
+        with warnings.catch_warnings():
+            # The exporter's own use of deprecated names; its errors are exceptions.
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                module,
+                (example,),
+                dynamo=True,
+                dynamic_shapes=(dynamic,),
+                input_names=names[0],
+                output_names=names[1],
+                opset_version=graph.OPSET,
+                optimize=False,
+                verbose=False,
+            )
+    return program.model
+
+
+def fill(model, weights, tower, sizes):
+    """Let every initializer read its tensor from the open safetensors file, as float32."""
+    prefix = "visual." if tower == "visual" else ""
+    for name, value in model.graph.initializers.items():
+        if name == "causal_mask":
+            value.const_value = ir.tensor(causal_mask(sizes.context_length), name=name)
+        else:
+            value.const_value = _lazy(weights, prefix + name, name, value)
+
+
+def _lazy(weights, key, name, value):
+    def read():
+        tensor = weights.get_tensor(key)
+        if list(tensor.shape) != list(value.shape):
+            raise command.Refusal(f"{key} is {list(tensor.shape)}, the graph needs {value.shape}")
+        return ir.tensor(tensor.astype(np.float32), name=name)
+
+    return ir.LazyTensor(read, dtype=ir.DataType.FLOAT, shape=value.shape, name=name)
+
+
+def causal_mask(length):
+    """float32 [length, length]: 0 where a token may look, -inf at what follows it."""
+    return np.triu(np.full((length, length), -np.inf, np.float32), 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("checkpoint")
+    parser.add_argument("tower", choices=("visual", "textual"))
+    parser.add_argument("output")
+    arguments = parser.parse_args()
+    with open_weights(arguments.checkpoint) as weights:
+        sizes = architecture.read(shapes(weights))
+        model = trace(sizes, arguments.tower)
+        fill(model, weights, arguments.tower, sizes)
+        sha256 = weights.metadata()["sha256"]
+        graph.describe(model, **graph.provenance(sha256, arguments.tower, sizes.resolution))
+        with command.output(arguments.output) as directory:
+            graph.save(model, directory)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,80 @@
+"""ONNX models on disk: one directory a model, the same bytes for the same model."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import onnx_ir as ir
+
+from stages import preprocessing
+
+OPSET = 18
+EXTERNAL_DATA_FROM = 2**30  # bytes of weights; a protobuf ends at 2 GiB
+FILE, DATA_FILE = "model.onnx", "model.onnx.data"
+
+
+def load(directory):
+    """The model of a directory; large weights stay on disk until they are used."""
+    return ir.load(Path(directory) / FILE)
+
+
+def save(model, directory):
+    """Write `model` into a directory: no traces of its making but `metadata_props`."""
+    for node in model.graph:
+        node.metadata_props.clear()
+        node.doc_string = None
+    for value in _values(model.graph):
+        value.metadata_props.clear()
+        value.doc_string = None
+    model.graph.doc_string = model.doc_string = None
+    model.producer_name, model.producer_version = "clip-onnx", None
+    metadata = sorted(model.metadata_props.items())
+    model.metadata_props.clear()
+    model.metadata_props.update(metadata)
+    external = DATA_FILE if weight_bytes(model) > EXTERNAL_DATA_FROM else None
+    ir.save(model, Path(directory) / FILE, external_data=external)
+
+
+def _values(graph):
+    yield from graph.inputs
+    yield from graph.initializers.values()
+    for node in graph:
+        yield from node.outputs
+
+
+def weight_bytes(model):
+    return sum(value.const_value.nbytes for value in model.graph.initializers.values())
+
+
+def size(directory):
+    """Bytes of a model's files."""
+    return sum(file.stat().st_size for file in Path(directory).iterdir())
+
+
+def describe(model, **properties):
+    """Add to the metadata that travels inside the file. Values that are no text become JSON."""
+    for key, value in properties.items():
+        model.metadata_props[key] = value if isinstance(value, str) else json.dumps(value)
+
+
+def provenance(checkpoint_sha256, tower, resolution):
+    """metadata_props of a tower: where it comes from and what its input must be."""
+    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
+    properties = {
+        "checkpoint_sha256": checkpoint_sha256,
+        "graph": tower,
+        "pipeline_version": version,
+    }
+    if tower == "visual":
+        properties["preprocessing"] = {
+            "colour": "RGB, alpha dropped, EXIF orientation ignored",
+            "resize": "shorter side, bicubic with antialiasing (Pillow)",
+            "crop": "centre",
+            "side": resolution,
+            "scale": "1/255",
+            "mean": preprocessing.MEAN,
+            "std": preprocessing.STD,
+        }
+    else:
+        properties["preprocessing"] = {"tokenizer": "CLIP BPE", "max_length": 77}
+    return properties

@@ -1,0 +1,155 @@
+"""params.yaml: its schema, and the one function that reads it.
+
+    python -m stages.params          check the file
+
+A wrong key, type or reference is refused with its place in the file.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from stages import command
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Tower = Literal["visual", "textual"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Model(Section):
+    source: str
+    sha256: Sha256 | None = None
+
+
+class AsIs(Section):
+    """fp32: the patched graph itself."""
+
+    scheme: Literal["none"]
+
+
+class Half(Section):
+    scheme: Literal["half"]
+
+
+class WeightOnly(Section):
+    scheme: Literal["weight_only"]
+    bits: Literal[8, 16]
+    block: Annotated[int, Field(ge=8)] | Literal["row"] = "row"  # weights that share a scale
+
+
+class Dynamic(Section):
+    scheme: Literal["dynamic"]
+
+
+Encoding = Annotated[AsIs | Half | WeightOnly | Dynamic, Field(discriminator="scheme")]
+CONVERTED = ("none", "half")  # schemes of the convert stage; quantize has the others
+
+
+class Profile(Section):
+    patches: list[str]
+
+
+class Encodings(Section):
+    """Which stage builds which encodings; `all` is both lists."""
+
+    convert: list[Slug]
+    quantize: list[Slug]
+
+    @property
+    def all(self):
+        return [*self.convert, *self.quantize]
+
+
+class Grid(Section):
+    models: list[Slug]
+    towers: list[Tower]
+    encodings: Encodings
+
+
+class Evalset(Section):
+    images: str
+    captions: str
+    crops: Annotated[int, Field(ge=0)]
+    drawn: Annotated[int, Field(ge=1)]
+    seed: int
+
+
+class Bundle(Section):
+    encodings: list[Slug]
+
+
+class Floor(Section):
+    cosine_min: Annotated[float, Field(le=1)]
+    snr_db: float
+    accuracy_drop: Annotated[float, Field(ge=0)] | None = None  # share of the drawn pictures
+
+
+class Params(Section):
+    grid: Grid
+    models: dict[Slug, Model]
+    encodings: dict[Slug, Encoding]
+    profiles: dict[Slug, Profile]
+    evalset: Evalset
+    bundle: Bundle
+    floors: dict[Slug, dict[Slug, dict[Slug, Floor]]]  # model, graph, variant
+
+
+def load(path="params.yaml"):
+    """The file as a `Params`. Raises Refusal naming the first wrong key and the remedy."""
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise command.Refusal(f"{path} is missing here: run from the project's root") from None
+    except yaml.YAMLError as error:
+        raise command.Refusal(f"{path}: {' '.join(str(error).split())}") from None
+    try:
+        params = Params.model_validate(content)
+    except ValidationError as error:
+        raise command.Refusal(f"{path}: {_explain(error.errors()[0])}") from None
+    for place, slug, known in _references(params):
+        if slug not in known:
+            raise command.Refusal(f"{path}: {place}: no {slug!r}; known: {', '.join(known)}")
+    return params
+
+
+def lookup(section, slug, name):
+    """`section[slug]`, refused with the known slugs if it is missing."""
+    if slug not in section:
+        raise command.Refusal(f"params.yaml has no {name}.{slug}; known: {', '.join(section)}")
+    return section[slug]
+
+
+def _explain(error):
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{place}: unknown key; remove it or correct its spelling"
+    return f"{place}: {error['msg']}, not {error['input']!r}"[:400]
+
+
+def _references(params):
+    """(place, slug, the slugs it may be) of every name that must be defined elsewhere."""
+    converted = {name for name, e in params.encodings.items() if e.scheme in CONVERTED}
+    stages = {"convert": converted, "quantize": params.encodings.keys() - converted}
+    for stage, known in stages.items():
+        for slug in getattr(params.grid.encodings, stage):
+            yield f"grid.encodings.{stage}", slug, sorted(known)
+    for slug in params.grid.models:
+        yield "grid.models", slug, list(params.models)
+    for slug in params.bundle.encodings:
+        yield "bundle.encodings", slug, params.grid.encodings.all
+    for model, graphs in params.floors.items():
+        yield "floors", model, list(params.models)
+        for graph, variants in graphs.items():
+            yield f"floors.{model}", graph, list(get_args(Tower))
+            for variant in variants:
+                yield f"floors.{model}.{graph}", variant, list(params.encodings)
+
+
+if __name__ == "__main__":
+    command.run(load)

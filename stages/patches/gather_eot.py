@@ -1,0 +1,34 @@
+"""GatherND(x, [range, index]) -> GatherND(x, index, batch_dims=1).
+
+PyTorch's `x[torch.arange(batch), index]` becomes a table of coordinates made from the batch's
+size; with one batch dimension the index alone says the same. Not where the rows are counted
+from anything but 0 in steps of 1, or up to anything but x's own batch.
+"""
+
+from onnxscript.rewriter import MatchResult, RewriteRule, RewriteRuleSet
+
+
+def pattern(op, x, index, start, end, step, last, last2):
+    rows = op.Unsqueeze(op.Range(start, end, step), last)
+    coordinates = op.Concat(rows, op.Unsqueeze(index, last2), axis=-1)
+    return op.GatherND(x, coordinates, batch_dims=0)
+
+
+def check(context, x, index, start, end, step, last, last2):
+    result = MatchResult()
+    constants = [v.const_value.numpy().item() if v.const_value else None for v in (start, step)]
+    if constants != [0, 1]:
+        return result.fail("rows are not counted from 0 in steps of 1")
+    for axes in (last, last2):
+        if axes.const_value is None or axes.const_value.numpy().tolist() not in ([-1], [1]):
+            return result.fail("rows and index do not stand side by side")
+    if x.shape is None or index.shape is None or x.shape[0] != index.shape[0]:
+        return result.fail("x and index have different batches")
+    return result
+
+
+def rewrite(op, x, index, last2, **_):
+    return op.GatherND(x, op.Unsqueeze(index, last2), batch_dims=1)
+
+
+rules = RewriteRuleSet([RewriteRule(pattern, rewrite, check)])

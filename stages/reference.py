@@ -1,0 +1,92 @@
+"""What OpenAI's own code computes: the truth that every file is measured against.
+
+    python -m stages.reference data/checkpoints/MODEL data/evalset data/reference/MODEL
+
+The `clip` package's model in fp32 on the CPU, its tokenizer and its picture transform. Writes
+reference.safetensors with `pixel_values` [P, 3, R, R], `image_embeds` [P, E] (pictures in
+evalset's order), `input_ids` [T, 77], `text_embeds` [T, E] (evaluation captions, then
+calibration) and `logit_scale`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from clip.clip import _transform, tokenize
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+from stages import architecture, checkpoint, command, weights
+from stages.evalset import CALIBRATION, EVALUATION
+
+FILE = "reference.safetensors"
+BATCH = 32
+
+
+def load_model(directory):
+    """OpenAI's module with the checkpoint's weights, computing in fp32.
+
+    `clip.model.build_model` would first round everything to half precision. That changes nothing
+    in OpenAI's files, which are stored rounded, but it would falsify a checkpoint that is not.
+    """
+    with weights.open_weights(directory) as stored:
+        model = checkpoint.empty_model(architecture.read(weights.shapes(stored)))
+    with safe_open(Path(directory) / weights.FILE, framework="pt") as stored:
+        state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    model.load_state_dict(state, assign=True)
+    for block in model.transformer.resblocks:
+        block.attn_mask = real_mask(model.context_length)
+    return model.eval()
+
+
+def real_mask(length):
+    """What `CLIP.build_attention_mask` makes; the meta device kept only its shape."""
+    return torch.full((length, length), float("-inf")).triu_(1)
+
+
+def batches(items, title):
+    steps = range(0, len(items), BATCH)
+    return (items[start : start + BATCH] for start in tqdm(steps, desc=title))
+
+
+@torch.inference_mode()
+def embed(model, pixel_values, input_ids):
+    """(image_embeds, text_embeds) as `encode_image` and `encode_text` return them."""
+    images = [model.encode_image(batch) for batch in batches(pixel_values, "reference pictures")]
+    texts = [model.encode_text(batch) for batch in batches(input_ids, "reference captions")]
+    return torch.cat(images), torch.cat(texts)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("checkpoint")
+    parser.add_argument("evalset", type=Path)
+    parser.add_argument("output")
+    arguments = parser.parse_args()
+    model = load_model(arguments.checkpoint)
+    transform = _transform(model.visual.input_resolution)
+    names = [row["name"] for row in json.loads((arguments.evalset / "pictures.json").read_text())]
+    with safe_open(arguments.evalset / "pictures.safetensors", framework="numpy") as pictures:
+        pixel_values = torch.stack(
+            [transform(Image.fromarray(pictures.get_tensor(name))) for name in names]
+        )
+    captions = json.loads((arguments.evalset / "captions.json").read_text())
+    input_ids = tokenize(captions[EVALUATION] + captions[CALIBRATION], truncate=True)
+    image_embeds, text_embeds = embed(model, pixel_values, input_ids)
+    tensors = {
+        "pixel_values": pixel_values,
+        "image_embeds": image_embeds,
+        "input_ids": input_ids,
+        "text_embeds": text_embeds,
+        "logit_scale": model.logit_scale.detach(),
+    }
+    with command.output(arguments.output) as directory:
+        save_file(tensors, directory / FILE)
+
+
+if __name__ == "__main__":
+    command.run(main)
