@@ -1,17 +1,27 @@
 """Checkpoints as OpenAI and others publish them: reading, checking and writing."""
 
+import contextlib
 import hashlib
 import os
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 
 import torch
-from clip.model import CLIP
 
 from stages import architecture, command
+from stages.openai import CLIP
 
 BOOKKEEPING = ("input_resolution", "context_length", "vocab_size")  # no weights, in OpenAI's files
+
+
+@contextlib.contextmanager
+def deprecated_format():
+    """torch.jit is deprecated, and TorchScript is the format that OpenAI published."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit")
+        yield
 
 
 def check_sha256(path, expected):
@@ -20,7 +30,9 @@ def check_sha256(path, expected):
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
-        raise command.Refusal(f"{path} does not exist: correct its `source` in params.yaml") from None
+        raise command.Refusal(
+            f"{path} does not exist: correct its `source` in params.yaml"
+        ) from None
     if expected and digest != expected:
         raise command.Refusal(
             f"{path} has SHA-256 {digest}, params.yaml pins {expected}: the file is truncated or"
@@ -46,7 +58,8 @@ def read(path, pinned):
         )
     try:
         if scripted:
-            state = torch.jit.load(path, map_location="cpu").state_dict()
+            with deprecated_format():
+                state = torch.jit.load(path, map_location="cpu").state_dict()
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
@@ -70,7 +83,9 @@ def _checked(state, path):
         "has a wrong shape of": {k for k in shapes if k in expected and shapes[k] != expected[k]},
     }.items():
         if names:
-            raise command.Refusal(f"{path} is no CLIP checkpoint: it {what} {', '.join(sorted(names))}")
+            raise command.Refusal(
+                f"{path} is no CLIP checkpoint: it {what} {', '.join(sorted(names))}"
+            )
     return state
 
 
@@ -103,11 +118,14 @@ def write_archive(model, path):
         model.register_buffer(name, torch.tensor(value))
     side, length = values[:2]
     example = torch.zeros(1, 3, side, side), torch.ones(1, length, dtype=torch.int32)
-    torch.jit.trace(model, example, check_trace=False).save(f"{path}.traced")
+    with deprecated_format():
+        torch.jit.trace(model, example, check_trace=False).save(f"{path}.traced")
     archive = torch._C.PyTorchFileReader(f"{path}.traced")
     writer = torch._C.PyTorchFileWriter(f"{path}.tmp")
     for name in archive.get_all_records():
-        if not (name.endswith(".debug_pkl") or name.startswith((".data/", "traced_inputs", "version"))):
+        if not (
+            name.endswith(".debug_pkl") or name.startswith((".data/", "traced_inputs", "version"))
+        ):
             content = archive.get_record(name)
             writer.write_record(name, content, len(content))
     writer.write_end_of_file()

@@ -6,12 +6,10 @@ The source and its SHA-256 are `models.MODEL` of params.yaml.
 """
 
 import argparse
-from pathlib import Path
 
-import clip
 from safetensors.torch import save_file
 
-from stages import checkpoint, command, params, tokens, weights
+from stages import checkpoint, command, openai, params, tokens, weights
 
 
 def main():
@@ -22,10 +20,9 @@ def main():
     model = params.lookup(params.load().models, arguments.model, "models")
     sha256 = checkpoint.check_sha256(model.source, model.sha256)
     state = checkpoint.read(model.source, pinned=model.sha256 is not None)
-    bpe = Path(clip.__file__).with_name("bpe_simple_vocab_16e6.txt.gz")
     with command.output(arguments.output) as directory:
         save_file(state, directory / weights.FILE, metadata={"sha256": sha256})
-        tokens.from_bpe(bpe).save(str(directory / "tokenizer.json"))
+        tokens.from_bpe(openai.BPE).save(str(directory / "tokenizer.json"))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,9 @@ def photographs(path):
 
     bundled = Path(skimage.__file__).parent / "data"
     with open(path, newline="") as file:
-        return [(bundled / row["file"], row["source"], row["split"]) for row in csv.DictReader(file)]
+        return [
+            (bundled / row["file"], row["source"], row["split"]) for row in csv.DictReader(file)
+        ]
 
 
 def _split(index):
@@ -60,7 +62,9 @@ def captions(path):
     try:
         lines = [line for line in Path(path).read_text("utf-8").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise command.Refusal(f"{path} is no readable UTF-8 text (evalset.captions): {error}") from None
+        raise command.Refusal(
+            f"{path} is no readable UTF-8 text (evalset.captions): {error}"
+        ) from None
     if CALIBRATION_LINE in lines:
         border = lines.index(CALIBRATION_LINE)
         split = {EVALUATION: lines[:border], CALIBRATION: lines[border + 1 :]}
@@ -124,7 +128,9 @@ def main():
     texts[EVALUATION] = list(dict.fromkeys(prompts + texts[EVALUATION]))
     rows = list(pictures(arguments.photographs, settings))
     with command.output(arguments.output) as directory:
-        index = [dict(zip(("name", "source", "split", "label"), row[:4], strict=True)) for row in rows]
+        index = [
+            dict(zip(("name", "source", "split", "label"), row[:4], strict=True)) for row in rows
+        ]
         (directory / "pictures.json").write_text(json.dumps(index, indent=1))
         (directory / "captions.json").write_text(json.dumps(texts, indent=1, ensure_ascii=False))
         save_file({row[0]: row[4] for row in rows}, directory / "pictures.safetensors")

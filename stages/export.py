@@ -12,7 +12,6 @@ import warnings
 import numpy as np
 import onnx_ir as ir
 import torch
-
 from torch._subclasses import FakeTensorMode
 
 from stages import architecture, command, graph, towers

@@ -18,7 +18,7 @@ def load(directory):
     return ir.load(Path(directory) / FILE)
 
 
-def save(model, directory):
+def save(model, directory, file=FILE, data_file=DATA_FILE):
     """Write `model` into a directory: no traces of its making but `metadata_props`."""
     for node in model.graph:
         node.metadata_props.clear()
@@ -31,8 +31,8 @@ def save(model, directory):
     metadata = sorted(model.metadata_props.items())
     model.metadata_props.clear()
     model.metadata_props.update(metadata)
-    external = DATA_FILE if weight_bytes(model) > EXTERNAL_DATA_FROM else None
-    ir.save(model, Path(directory) / FILE, external_data=external)
+    external = data_file if weight_bytes(model) > EXTERNAL_DATA_FROM else None
+    ir.save(model, Path(directory) / file, external_data=external)
 
 
 def _values(graph):

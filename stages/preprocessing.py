@@ -1,4 +1,23 @@
-"""The numbers of OpenAI's picture transform (clip/clip.py, `_transform`)."""
+"""OpenAI's picture transform (clip/clip.py, `_transform`) without torch."""
+
+import numpy as np
+from PIL import Image
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def preprocess(picture, side):
+    """A PIL picture → pixel_values, float32 [3, side, side].
+
+    Bicubic resize of the shorter side, the longer one cut to whole pixels; then the centre, its
+    offset rounded half to even; then RGB. This order and rounding are torchvision's.
+    """
+    width, height = picture.size
+    short = min(width, height)
+    size = (int(side * width / short), int(side * height / short))
+    picture = picture.resize(size, Image.Resampling.BICUBIC)
+    left, top = (round((length - side) / 2) for length in size)
+    picture = picture.crop((left, top, left + side, top + side)).convert("RGB")
+    pixels = np.asarray(picture, np.float32) / np.float32(255)
+    return ((pixels - np.float32(MEAN)) / np.float32(STD)).transpose(2, 0, 1)

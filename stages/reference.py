@@ -13,7 +13,6 @@ import json
 from pathlib import Path
 
 import torch
-from clip.clip import _transform, tokenize
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -21,6 +20,7 @@ from tqdm import tqdm
 
 from stages import architecture, checkpoint, command, weights
 from stages.evalset import CALIBRATION, EVALUATION
+from stages.openai import tokenize, transform
 
 FILE = "reference.safetensors"
 BATCH = 32
@@ -68,11 +68,11 @@ def main():
     parser.add_argument("output")
     arguments = parser.parse_args()
     model = load_model(arguments.checkpoint)
-    transform = _transform(model.visual.input_resolution)
+    preprocess = transform(model.visual.input_resolution)
     names = [row["name"] for row in json.loads((arguments.evalset / "pictures.json").read_text())]
     with safe_open(arguments.evalset / "pictures.safetensors", framework="numpy") as pictures:
         pixel_values = torch.stack(
-            [transform(Image.fromarray(pictures.get_tensor(name))) for name in names]
+            [preprocess(Image.fromarray(pictures.get_tensor(name))) for name in names]
         )
     captions = json.loads((arguments.evalset / "captions.json").read_text())
     input_ids = tokenize(captions[EVALUATION] + captions[CALIBRATION], truncate=True)

@@ -6,9 +6,10 @@ dimension but the batch and the text's length is static in the trace.
 """
 
 import torch
-from clip.model import ModifiedResNet
 from torch import nn
 from torch.nn import functional as F
+
+from stages.openai import ModifiedResNet
 
 
 def attend(q, k, v, heads, mask=None):
@@ -111,7 +112,9 @@ class AttentionPool(nn.Module):
 
 def resnet(a):
     """pixel_values [B, 3, R, R] → image_embeds [B, E]: OpenAI's module, its pooling rewritten."""
-    tower = ModifiedResNet(a.vision_layers, a.embed_dim, a.vision_heads, a.resolution, a.vision_width)
+    tower = ModifiedResNet(
+        a.vision_layers, a.embed_dim, a.vision_heads, a.resolution, a.vision_width
+    )
     tower.attnpool = AttentionPool(a)
     return tower
 

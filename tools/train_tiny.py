@@ -5,8 +5,10 @@
 
 OpenAI's own architecture classes on 64×64 drawings (`stages/drawings.py`), text width 64, the
 real vocabulary and 77 positions; symmetric contrastive loss over batches that hold each of the
-128 classes once, so that no caption is a false negative of another picture. The weights are
-rounded as OpenAI stores its own before accuracy is measured on drawings never trained on.
+128 classes once, so that no caption is a false negative of another picture. Random tokens
+surround the captions: a tower that never met most of its vocabulary would turn any other caption
+into a coin toss between classes, which no real CLIP does. The weights are rounded as OpenAI
+stores its own before accuracy is measured on drawings never trained on.
 
 COST
 
@@ -17,20 +19,21 @@ import argparse
 
 import numpy as np
 import torch
-from clip.clip import tokenize
-from clip.model import CLIP, convert_weights
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from stages import checkpoint, drawings
+from stages.openai import CLIP, convert_weights, tokenize
 
 ARCHITECTURES = {
     "vit": dict(vision_layers=4, vision_width=128, vision_patch_size=8),
     "rn": dict(vision_layers=(1, 2, 1, 1), vision_width=12, vision_patch_size=None),
 }
-STEPS = {"vit": 3000, "rn": 4000}
+STEPS = {"vit": 2000, "rn": 1500}
 PEAK_LEARNING_RATE = {"vit": 1e-3, "rn": 2e-3}
 WARMUP = 200
+NOISE = 8  # random tokens before and after a caption, at most
+START, END = 49406, 49407
 TEST_SEED, TEST_ROUNDS = 1, 16  # pictures of each class
 
 
@@ -56,42 +59,54 @@ def pixels(pictures):
     return (scaled - mean) / std
 
 
-def shorten_context(model, length):
-    """Let the text tower take `length` tokens: causal masks make the rest irrelevant."""
-    for block in model.transformer.resblocks:
-        block.attn_mask = block.attn_mask[:length, :length]
-    positions = model.positional_embedding
-    model.positional_embedding = torch.nn.Parameter(positions[:length].detach().clone())
-    return positions.detach()
-
-
-def restore_context(model, positions):
-    """Undo `shorten_context`, keeping the positions that were trained."""
-    trained = model.positional_embedding.detach()
-    model.positional_embedding = torch.nn.Parameter(torch.cat([trained, positions[len(trained) :]]))
+def set_context(model, length):
+    """Let the text tower take `length` tokens; the causal mask makes the rest irrelevant."""
+    model.context_length = length
     for block in model.transformer.resblocks:
         block.attn_mask = model.build_attention_mask()
+
+
+def unpadded(row):
+    """The tokens between start and end, as a list."""
+    return row[1 : int(row.argmax())].tolist()
+
+
+def captions(rng, words, length):
+    """int64 [classes, length]: a caption of each class; `words[class][prompt]` are its tokens."""
+    rows = []
+    for prompts in words:
+        before, after = (rng.integers(256, START, size) for size in rng.integers(NOISE + 1, size=2))
+        chosen = prompts[rng.integers(len(prompts))]
+        rows.append([START, *before.tolist(), *chosen, *after.tolist(), END])
+    return torch.tensor([row + [0] * (length - len(row)) for row in rows])
+
+
+def optimizer_of(model, peak):
+    """AdamW with decay on matrices alone."""
+    decayed = [p for n, p in model.named_parameters() if p.ndim > 1 and "embedding" not in n]
+    others = [p for n, p in model.named_parameters() if p.ndim <= 1 or "embedding" in n]
+    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.98))
 
 
 def train(model, steps, peak, seed):
     """Contrastive training in place."""
     rng = np.random.default_rng(seed)
-    captions = [[prompt.format(label) for prompt in drawings.PROMPTS] for label in drawings.LABELS]
-    tokens = tokenize(sum(captions, [])).view(len(captions), len(drawings.PROMPTS), -1)
-    length = int(tokens.argmax(-1).max()) + 1
-    tokens = tokens[..., :length]
-    positions = shorten_context(model, length)
-    decayed = [p for n, p in model.named_parameters() if p.ndim > 1 and "embedding" not in n]
-    others = [p for n, p in model.named_parameters() if p.ndim <= 1 or "embedding" in n]
-    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.98))
+    words = [
+        [unpadded(row) for row in tokenize([prompt.format(label) for prompt in drawings.PROMPTS])]
+        for label in drawings.LABELS
+    ]
+    longest = max(len(prompt) for prompts in words for prompt in prompts) + 2 * NOISE + 2
+    positions = model.positional_embedding.detach()
+    model.positional_embedding = torch.nn.Parameter(positions[:longest].clone())
+    set_context(model, longest)
+    optimizer = optimizer_of(model, peak)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, steps, WARMUP / steps)
     targets = torch.arange(len(drawings.LABELS))
     progress = tqdm(range(steps), desc="train", mininterval=10)
     for _ in progress:
         pictures = pixels([drawings.draw(rng, label) for label in drawings.LABELS])
-        chosen = torch.from_numpy(rng.integers(len(drawings.PROMPTS), size=len(targets)))
-        per_image, per_text = model(pictures, tokens[targets, chosen])
+        per_image, per_text = model(pictures, captions(rng, words, longest))
         loss = (F.cross_entropy(per_image, targets) + F.cross_entropy(per_text, targets)) / 2
         optimizer.zero_grad()
         loss.backward()
@@ -102,7 +117,9 @@ def train(model, steps, peak, seed):
             model.logit_scale.clamp_(max=np.log(100))
         right = (per_image.argmax(1) == targets).float().mean().item()
         progress.set_postfix(loss=f"{loss.item():.3f}", batch_accuracy=f"{right:.3f}")
-    restore_context(model, positions)
+    trained = model.positional_embedding.detach()
+    model.positional_embedding = torch.nn.Parameter(torch.cat([trained, positions[longest:]]))
+    set_context(model, len(positions))
 
 
 @torch.no_grad()

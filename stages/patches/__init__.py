@@ -38,9 +38,14 @@ LIBRARY_RULES = [
 ]
 
 
+def _folds(node):
+    """Leave transposed weights to `transpose_weight`; the library decides on the rest."""
+    return False if node.op_type == "Transpose" else None
+
+
 def clean(model):
     """Fold small constants, apply the library's rules, drop what is unused or double."""
-    optimizer.fold_constants_ir(model, onnx_shape_inference=True)
+    optimizer.fold_constants_ir(model, onnx_shape_inference=True, should_fold=_folds)
     rewriter.RewritePass(LIBRARY_RULES)(model)
     ir.passes.Sequential(
         common.IdentityEliminationPass(),

@@ -1,6 +1,7 @@
-"""AveragePool(x, kernel 1, stride 1, no padding) -> x.
+"""AveragePool(x, kernel 1, stride 1) -> x.
 
-The ResNets' downsampling branches start with a pool even where the stride is 1.
+The ResNets' downsampling branches start with a pool even where the stride is 1. (Padding
+is smaller than the kernel, so there is none.)
 """
 
 from onnxscript.rewriter import MatchResult, RewriteRule, RewriteRuleSet
@@ -15,11 +16,9 @@ def check(context, x, pooled):
     attributes = pooled.producer().attributes
     if any(size != 1 for size in attributes["kernel_shape"].as_ints()):
         return result.fail("the kernel is larger than 1")
-    strides, pads = attributes.get("strides"), attributes.get("pads")
+    strides = attributes.get("strides")
     if strides and any(step != 1 for step in strides.as_ints()):
         return result.fail("the stride is larger than 1")
-    if pads and any(pads.as_ints()):
-        return result.fail("the input is padded")
     return result
 
 

@@ -1,0 +1,50 @@
+# Everything a person or CI does here. `make` on a machine with Python 3.11–3.13, make and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := all
+.PHONY: all model test lint gate docs lock clean help
+
+all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
+	@python -m stages.params
+	@python -m tools.prune
+	dvc repro
+	@cat metrics/table.md
+
+model: $(INSTALLED)  ## build one model in one variant: make model MODEL=vit-b-32 VARIANT=int8w
+	@python -m tools.build_one "$(MODEL)" "$(VARIANT)"
+
+test: $(INSTALLED)  ## run every test
+	python -m pytest
+
+lint: $(INSTALLED)  ## check style
+	ruff check .
+	ruff format --check .
+
+gate: $(INSTALLED)  ## judge metrics/parity.json by the floors of params.yaml
+	python -m pytest tests/test_parity.py
+
+docs: $(INSTALLED)  ## put the results and the stage graph into README.md
+	python -m tools.docs
+
+lock: $(INSTALLED)  ## refresh requirements.lock from requirements.in
+	uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
+		--custom-compile-command "make lock" --output-file requirements.lock requirements.in
+
+clean:  ## remove the environment, what was built and its cache
+	rm -rf $(VENV) build .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .hypothesis
+	git clean -fdXq data
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+
+# --no-deps: the lock is complete. setuptools and wheel come first, from the lock too, because
+# openai-clip is a source distribution and its build would otherwise fetch unpinned ones.
+$(INSTALLED): requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@touch $@

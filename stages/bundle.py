@@ -1,0 +1,106 @@
+"""A folder to ship: a model's files in the layout that Hugging Face's clients read.
+
+    python -m stages.bundle data/models/MODEL data/reference/MODEL data/checkpoints/MODEL \\
+        data/evalset data/bundles/MODEL
+
+Which encodings go in is `bundle.encodings` of params.yaml. `golden.json` lets anyone check a
+runtime in any language: a few captions with their tokens, a picture, what OpenAI's code makes of
+them, and each file's floor. `python -m stages.verify FOLDER` does it in this one.
+"""
+
+import argparse
+import base64
+import io
+import json
+import shutil
+from pathlib import Path
+
+from PIL import Image
+from safetensors import safe_open
+
+from stages import architecture, command, graph, layout, params, tokens, weights
+from stages.evalset import EVALUATION
+
+GOLDEN_CAPTIONS = (0, 77, 127, -5, -1)  # of the evaluation split: short, long and cut ones
+
+
+def golden(reference, evalset):
+    """Captions and one picture with the reference's embeddings, as JSON can hold them."""
+    captions = json.loads((evalset / "captions.json").read_text())[EVALUATION]
+    index = json.loads((evalset / "pictures.json").read_text())
+    smallest = next(row for row, picture in enumerate(index) if picture["label"] is not None)
+    with safe_open(evalset / "pictures.safetensors", framework="numpy") as pictures:
+        pixels = pictures.get_tensor(index[smallest]["name"])
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    rows = [number % len(captions) for number in GOLDEN_CAPTIONS]
+    with safe_open(reference / "reference.safetensors", framework="numpy") as tensors:
+        input_ids, text_embeds = tensors.get_slice("input_ids"), tensors.get_slice("text_embeds")
+        texts = [
+            {
+                "caption": captions[row],
+                "input_ids": _unpadded(input_ids[row].tolist()),
+                "text_embeds": text_embeds[row].tolist(),
+            }
+            for row in rows
+        ]
+        image_embeds = tensors.get_slice("image_embeds")[smallest].tolist()
+    picture = {
+        "png_base64": base64.b64encode(png.getvalue()).decode(),
+        "image_embeds": image_embeds,
+    }
+    return {"texts": texts, "picture": picture}
+
+
+def _unpadded(row):
+    return row[: row.index(max(row)) + 1]
+
+
+def files(model, encodings, floors):
+    """{file in the bundle: its key and floor} for both towers in each encoding."""
+    listed = {}
+    for tower in layout.STEMS:
+        for encoding in encodings:
+            floor = floors.get(model, {}).get(tower, {}).get(encoding)
+            listed[layout.file_name(tower, encoding)] = {
+                "key": f"{model}.{tower}.{encoding}",
+                "graph": tower,
+                "cosine_min": floor and floor.cosine_min,
+            }
+    return listed
+
+
+def copy_model(source, target):
+    """Copy a model's directory to one file name, external data to the name its clients expect."""
+    if (source / graph.DATA_FILE).exists():
+        graph.save(graph.load(source), target.parent, target.name, f"{target.name}_data")
+    else:
+        shutil.copyfile(source / graph.FILE, target)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ("models", "reference", "checkpoint", "evalset", "output"):
+        parser.add_argument(name, type=Path)
+    arguments = parser.parse_args()
+    settings = params.load()
+    model = arguments.models.name
+    with weights.open_weights(arguments.checkpoint) as stored:
+        sizes = architecture.read(weights.shapes(stored))
+    listed = files(model, settings.bundle.encodings, settings.floors)
+    with command.output(arguments.output) as folder:
+        (folder / "onnx").mkdir()
+        for name, file in listed.items():
+            _, tower, encoding = file["key"].split(".")
+            copy_model(arguments.models / tower / encoding, folder / name)
+        for name, content in layout.configuration(sizes).items():
+            (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+        tokenizer = tokens.load(arguments.checkpoint / "tokenizer.json")
+        tokenizer.model.save(str(folder))  # vocab.json and merges.txt
+        shutil.copyfile(arguments.checkpoint / "tokenizer.json", folder / "tokenizer.json")
+        content = {"files": listed, **golden(arguments.reference, arguments.evalset)}
+        (folder / "golden.json").write_text(json.dumps(content, indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    command.run(main)

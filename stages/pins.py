@@ -1,0 +1,48 @@
+"""Turn the lock into params that single stages can depend on.
+
+    python -m stages.pins requirements.in requirements.lock data/pins.json
+
+Stages name the packages that shape their bytes under `params: data/pins.json` in dvc.yaml, so an
+upgrade reruns those that use the package and no others. Refuses to go on when a package is
+installed in another version than the lock's.
+"""
+
+import argparse
+import json
+import re
+from importlib import metadata
+from pathlib import Path
+
+from stages import command
+
+
+def direct(requirements):
+    """Names of the packages of a requirements.in, in its spelling."""
+    lines = (line.split("#")[0].strip() for line in requirements.splitlines())
+    return [re.match(r"[A-Za-z0-9._-]+", line)[0] for line in lines if line]
+
+
+def versions(lock):
+    """{name: version} of every pin of a requirements.lock."""
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^\s;\\]+)", lock, re.MULTILINE))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ("requirements", "lock", "output"):
+        parser.add_argument(name, type=Path)
+    arguments = parser.parse_args()
+    locked = versions(arguments.lock.read_text())
+    pins = {name: locked[name] for name in direct(arguments.requirements.read_text())}
+    for name, version in pins.items():
+        installed = metadata.version(name)
+        if installed.split("+")[0] != version:
+            raise command.Refusal(
+                f"{name} {installed} is installed, {arguments.lock} pins {version}: run `make`"
+            )
+    with command.output_file(arguments.output) as partial:
+        partial.write_text(json.dumps(pins, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    command.run(main)

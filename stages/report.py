@@ -1,0 +1,92 @@
+"""Gather every file's metrics into the ones that git keeps.
+
+    python -m stages.report data/eval metrics
+
+Writes parity.json ({model: {graph: {variant: metrics}}}), parity.csv with one row a file, and
+table.md. Which files belong to it is the grid's word: leftovers of an earlier grid are not read.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from stages import command, params
+
+COLUMNS = {
+    "file": "file",
+    "size_mb": "MB",
+    "cosine_min": "worst cosine",
+    "cosine_mean": "mean cosine",
+    "snr_db": "SNR, dB",
+    "top1_agreement": "same top-1",
+    "accuracy": "accuracy",
+}
+
+
+def keys(grid):
+    """(model, graph, variant) of every file that the grid builds."""
+    for model in grid.models:
+        for tower in grid.towers:
+            for encoding in grid.encodings.all:
+                yield model, tower, encoding
+
+
+def gather(directory, grid):
+    """(nested metrics, {file: the tensors that its encoding rounded})."""
+    parity, rounded = {}, {}
+    for model, graph, variant in keys(grid):
+        content = json.loads((directory / f"{model}.{graph}.{variant}.json").read_text())
+        variants = parity.setdefault(model, {}).setdefault(graph, {})
+        variants[variant] = content["metrics"]
+        variants["control"] = content["control"]
+        if content["reference"]:
+            variants["reference"] = content["reference"]
+        if content["rounded"]:
+            rounded[f"{model}.{graph}.{variant}"] = content["rounded"]
+    return parity, rounded
+
+
+def frame(parity, grid):
+    """One row a file, with `cosine_error` = 1 - cosine_min for the plot."""
+    rows = [
+        {"file": f"{model}.{graph}.{variant}", "variant": variant, **parity[model][graph][variant]}
+        for model, graph, variant in keys(grid)
+    ]
+    table = pd.DataFrame(rows)
+    # Cosines carry 7 digits: what prints as 1 is closer than half a digit.
+    table["cosine_error"] = (1 - table["cosine_min"]).clip(lower=0.5e-7).round(9)
+    return table
+
+
+def markdown(table, rounded):
+    """The table that README shows."""
+    shown = table[[name for name in COLUMNS if name in table]].rename(columns=COLUMNS)
+    formats = {"MB": "{:.2f}", "worst cosine": "{:.7f}", "mean cosine": "{:.7f}"}
+    formats |= {"SNR, dB": "{:.1f}", "same top-1": "{:.3f}", "accuracy": "{:.3f}"}
+    for name, form in formats.items():
+        shown[name] = [form.format(x) if pd.notna(x) else "" for x in shown[name]]
+    text = shown.to_markdown(index=False, disable_numparse=True)
+    if rounded:
+        names = [f"`{file}` ({tensors})" for file, tensors in rounded.items()]
+        text += "\n\nNot bit-exact, because the checkpoint holds them in fp32: " + ", ".join(names)
+    return text + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("evaluations", type=Path)
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args()
+    grid = params.load().grid
+    parity, rounded = gather(arguments.evaluations, grid)
+    table = frame(parity, grid)
+    with command.output(arguments.output) as directory:
+        (directory / "parity.json").write_text(json.dumps(parity, indent=1, sort_keys=True) + "\n")
+        table.to_csv(directory / "parity.csv", index=False)
+        (directory / "table.md").write_text(markdown(table, rounded))
+
+
+if __name__ == "__main__":
+    command.run(main)

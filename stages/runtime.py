@@ -1,0 +1,46 @@
+"""Running a tower with ONNX Runtime as its users do: default options, on the CPU."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from stages import graph, tokens
+
+BATCH = 16
+
+
+def session(path):
+    """A session of a model's file, or of the one in a model's directory."""
+    path = Path(path)
+    file = path / graph.FILE if path.is_dir() else path
+    return onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+
+
+def run(tower, batches):
+    """Embeddings of all the batches, concatenated: float32 [n, E]."""
+    name = tower.get_inputs()[0].name
+    return np.concatenate([tower.run(None, {name: batch})[0] for batch in batches])
+
+
+def batches(items, size=BATCH):
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def picture_settings(pixel_values):
+    """The ways to feed pictures that must not differ: one at a time, and sixteen."""
+    return {"batch 1": batches(pixel_values, 1), "batch 16": batches(pixel_values)}
+
+
+def text_settings(rows):
+    """The ways to feed token rows that must not differ.
+
+    No padding at all; padding with the end token to the batch's longest, as Hugging Face's
+    tokenizer does; and padding with 0 to 77, as OpenAI's does.
+    """
+    end = rows[0][-1]
+    return {
+        "unpadded": (tokens.pad([row]) for row in rows),
+        "padded with the end token": (tokens.pad(batch, end) for batch in batches(rows)),
+        "padded with 0": (tokens.pad(batch, 0, tokens.CONTEXT) for batch in batches(rows)),
+    }

@@ -1,0 +1,1 @@
+"""One module a scheme of encodings. Each has `encode(model, encoding) -> model`."""

@@ -1,0 +1,33 @@
+"""Fixtures over tests/small.py: checkpoints, a workspace, and a pipeline that has run."""
+
+import pytest
+
+import small
+
+
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory):
+    """{kind: path} of random two-layer checkpoints, `vit` and `rn`."""
+    folder = tmp_path_factory.mktemp("archives")
+    return {kind: small.write_checkpoint(kind, folder / f"{kind}.pt") for kind in small.KINDS}
+
+
+@pytest.fixture
+def workspace(tmp_path, archives, monkeypatch):
+    """An empty project folder as the current one."""
+    small.set_up(tmp_path, small.params(archives))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory, archives):
+    """A project folder in which every stage up to the models has run for both checkpoints."""
+    folder = tmp_path_factory.mktemp("built")
+    small.set_up(folder, small.params(archives))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        small.run_stage("evalset", "stages/photographs.csv", "stages/captions.txt", "data/evalset")
+        for model in archives:
+            small.build(model)
+    return folder

@@ -1,0 +1,104 @@
+"""Two-layer CLIPs in OpenAI's file format, and project folders in which stages run on them."""
+
+import hashlib
+import importlib
+import shutil
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+KINDS = {
+    "vit": dict(vision_layers=2, vision_width=128, vision_patch_size=16),
+    "rn": dict(vision_layers=(1, 1, 1, 2), vision_width=8, vision_patch_size=None),
+}
+PROJECT_FILES = (".dvcignore", "pyproject.toml", "dvc.yaml", "requirements.in", "requirements.lock")
+CONVERTED, QUANTIZED = ("fp32", "fp16"), ("fp16w", "int8w", "int8-dynamic")
+
+
+def write_checkpoint(kind, path):
+    """A random CLIP of 64×64 pictures whose norms are not the untrained 0 and 1."""
+    import torch
+
+    from stages import checkpoint
+    from stages.openai import CLIP, convert_weights
+
+    torch.manual_seed(0)
+    model = CLIP(
+        embed_dim=48,
+        image_resolution=64,
+        context_length=77,
+        vocab_size=49408,
+        transformer_width=128,
+        transformer_heads=2,
+        transformer_layers=2,
+        **KINDS[kind],
+    ).eval()
+    for name, buffer in model.named_buffers():
+        if name.endswith("running_var"):
+            torch.nn.init.uniform_(buffer, 0.5, 2)
+        elif name.endswith("running_mean"):
+            torch.nn.init.normal_(buffer)
+    for name, parameter in model.named_parameters():
+        if ".bn" in name or "ln_" in name or "downsample.1" in name:
+            torch.nn.init.uniform_(parameter, 0.5, 1.5)
+    convert_weights(model)
+    checkpoint.write_archive(model, path)
+    return path
+
+
+def sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def params(archives):
+    """params.yaml's content for small checkpoints and few pictures."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["models"] = {
+        kind: {"source": str(path), "sha256": sha256(path)} for kind, path in archives.items()
+    }
+    content["grid"]["models"] = list(archives)
+    content["evalset"] |= {"crops": 1, "drawn": 128}
+    content["floors"] = {}
+    return content
+
+
+def set_up(folder, content):
+    """A project folder: the code, its settings, and params.yaml with `content`."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "stages", folder / "stages", ignore=ignored)
+    for name in (
+        ".dvcignore",
+        "pyproject.toml",
+        "dvc.yaml",
+        "requirements.in",
+        "requirements.lock",
+    ):
+        shutil.copyfile(ROOT / name, folder / name)
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+
+
+def run_stage(name, *arguments):
+    """Run a stage's `main` in this process, as its command line would."""
+    module = importlib.import_module(f"stages.{name}")
+    old, sys.argv = sys.argv, [name, *map(str, arguments)]
+    try:
+        module.main()
+    finally:
+        sys.argv = old
+
+
+def build(model):
+    """Download to quantize of one model in the current folder."""
+    checkpoint = f"data/checkpoints/{model}"
+    run_stage("download", model, checkpoint)
+    run_stage("reference", checkpoint, "data/evalset", f"data/reference/{model}")
+    for tower in ("visual", "textual"):
+        patched, target = f"data/patch/{model}/{tower}/std", f"data/models/{model}/{tower}"
+        run_stage("export", checkpoint, tower, f"data/export/{model}/{tower}")
+        run_stage("patch", f"data/export/{model}/{tower}", "std", patched)
+        for encoding in CONVERTED:
+            run_stage("convert", patched, encoding, f"{target}/{encoding}")
+        for encoding in QUANTIZED:
+            run_stage("quantize", f"{target}/fp32", encoding, f"{target}/{encoding}")

@@ -1,0 +1,62 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import command, params
+
+SHIPPED = yaml.safe_load(Path("params.yaml").read_text())
+
+
+def test_load_accepts_the_shipped_file():
+    assert params.load().grid.encodings.all[0] == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"grid": {"models": ["rn51"]}}, ["grid.models", "rn51", "tiny-rn"]),
+        ({"grid": {"towers": ["audio"]}}, ["grid.towers", "audio"]),
+        ({"grid": {"encodings": {"quantize": ["int9w"]}}}, ["grid.encodings.quantize", "int9w"]),
+        ({"grid": {"encodings": {"convert": ["int8w"]}}}, ["grid.encodings.convert", "int8w"]),
+        ({"encodings": {"int8w": {"scheme": "magic"}}}, ["encodings.int8w", "magic"]),
+        ({"encodings": {"int8w": {"blok": 32}}}, ["encodings.int8w", "blok", "unknown key"]),
+        ({"encodings": {"int8w": {"bits": "8"}}}, ["encodings.int8w", "bits", "'8'"]),
+        ({"encodings": {"int8w": {"block": 1}}}, ["encodings.int8w", "block"]),
+        ({"models": {"Tiny_ViT": {"source": "x.pt"}}}, ["models.Tiny_ViT"]),
+        ({"models": {"tiny-vit": {"sha256": "abc"}}}, ["models.tiny-vit.sha256", "abc"]),
+        ({"evalset": {"crops": "six"}}, ["evalset.crops", "six"]),
+        ({"bundle": {"encodings": ["int4w"]}}, ["bundle.encodings", "int4w"]),
+        ({"floors": {"tiny-vit": {"sideways": {}}}}, ["floors.tiny-vit", "sideways"]),
+        ({"surprise": 1}, ["surprise", "unknown key"]),
+    ],
+)
+def test_load_names_what_is_wrong_on_one_line(tmp_path, change, names):
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(merged(SHIPPED, change)))
+    with pytest.raises(command.Refusal) as refusal:
+        params.load(path)
+    message = str(refusal.value)
+    assert "\n" not in message
+    for name in names:
+        assert name in message
+
+
+def merged(old, new):
+    """`old` with the leaves of `new` put in."""
+    result = copy.deepcopy(old)
+    for key, value in new.items():
+        deeper = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if deeper else value
+    return result
+
+
+def test_load_refuses_broken_yaml_and_a_missing_file_on_one_line(tmp_path):
+    path = tmp_path / "params.yaml"
+    with pytest.raises(command.Refusal, match="project's root"):
+        params.load(path)
+    path.write_text("grid: [")
+    with pytest.raises(command.Refusal) as refusal:
+        params.load(path)
+    assert "\n" not in str(refusal.value)

@@ -1,0 +1,83 @@
+"""Build one model's graphs in one variant, whatever `grid:` says.
+
+    python -m tools.build_one MODEL VARIANT
+
+The whole pipeline runs in build/MODEL.VARIANT with a grid of one, on a copy of the code and on
+the project's own DVC cache: what was built before, here or there, is not built again.
+"""
+
+import argparse
+import configparser
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from stages import command, params
+
+COPIED = (".dvcignore", "dvc.yaml", "pyproject.toml", "requirements.in", "requirements.lock")
+
+
+def grid_of_one(settings, model, variant):
+    """params.yaml's content for one model and one encoding (and fp32, which others start from)."""
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    converted = settings.encodings[variant].scheme in params.CONVERTED
+    convert = list(dict.fromkeys(["fp32", variant])) if converted else ["fp32"]
+    content["grid"]["models"] = [model]
+    content["grid"]["encodings"] = {"convert": convert, "quantize": [] if converted else [variant]}
+    content["bundle"]["encodings"] = [variant]
+    return content
+
+
+def link(folder, path):
+    """Let a relative path of the project's mean the same file from `folder`."""
+    target = folder / path
+    if not (Path(path).is_absolute() or target.exists() or target.is_symlink()):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(Path(path).resolve())
+
+
+def workspace(folder, content, model):
+    """A DVC project of its own beside ours, on a copy of our code, sharing our cache."""
+    (folder / ".dvc").mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / "stages", ignore_errors=True)
+    shutil.copytree("stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in COPIED:
+        shutil.copyfile(name, folder / name)
+    (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    evalset = content["evalset"]
+    for path in (content["models"][model]["source"], evalset["images"], evalset["captions"]):
+        link(folder, path)
+    config = configparser.ConfigParser()
+    config.read(".dvc/config")
+    config["core"]["no_scm"] = "true"
+    config["cache"]["dir"] = str(Path(".dvc/cache").resolve())
+    with open(folder / ".dvc/config", "w") as file:
+        config.write(file)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model")
+    parser.add_argument("variant")
+    arguments = parser.parse_args()
+    model, variant = arguments.model, arguments.variant
+    settings = params.load()
+    params.lookup(settings.models, model, "models")
+    params.lookup(settings.encodings, variant, "encodings")
+    folder = Path("build") / f"{model}.{variant}"
+    workspace(folder, grid_of_one(settings, model, variant), model)
+    if subprocess.run(["dvc", "repro"], cwd=folder).returncode:
+        sys.exit(1)
+    parity = json.loads((folder / "metrics/parity.json").read_text())[model]
+    print(f"{folder / 'data/bundles' / model}")
+    for graph, variants in parity.items():
+        metrics = ", ".join(f"{name} {value}" for name, value in variants[variant].items())
+        print(f"{model}.{graph}.{variant}: {metrics}")
+
+
+if __name__ == "__main__":
+    command.run(main)
