@@ -21,6 +21,7 @@ def deprecated_format():
     """torch.jit is deprecated, and TorchScript is the format that OpenAI published."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit")
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # of shape checks
         yield
 
 
@@ -110,7 +111,8 @@ def write_archive(model, path):
     """Write a `clip.model.CLIP` in half precision as OpenAI publishes its own.
 
     A traced TorchScript archive whose state dict also names resolution, context and vocabulary.
-    The trace's source locations are left out: they hold paths of the machine.
+    The trace's source locations are left out: they hold paths of the machine. A fresh process
+    writes the same bytes again; within one, torch numbers the traced classes on and on.
     """
     values = model.visual.input_resolution, model.context_length, model.vocab_size
     for name, value in zip(BOOKKEEPING, values, strict=True):

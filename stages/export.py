@@ -51,21 +51,22 @@ def trace(sizes, tower):
 def fill(model, weights, tower, sizes):
     """Let every initializer read its tensor from the open safetensors file, as float32."""
     prefix = "visual." if tower == "visual" else ""
+    stored = shapes(weights)
     for name, value in model.graph.initializers.items():
         if name == "causal_mask":
             value.const_value = ir.tensor(causal_mask(sizes.context_length), name=name)
-        else:
-            value.const_value = _lazy(weights, prefix + name, name, value)
+            continue
+        key, needed = prefix + name, tuple(value.shape)
+        if stored.get(key) != needed:
+            raise command.Refusal(f"{key} is {stored.get(key)}, the {tower} graph needs {needed}")
+        value.const_value = _lazy(weights, key, name, value.shape)
 
 
-def _lazy(weights, key, name, value):
+def _lazy(weights, key, name, shape):
     def read():
-        tensor = weights.get_tensor(key)
-        if list(tensor.shape) != list(value.shape):
-            raise command.Refusal(f"{key} is {list(tensor.shape)}, the graph needs {value.shape}")
-        return ir.tensor(tensor.astype(np.float32), name=name)
+        return ir.tensor(weights.get_tensor(key).astype(np.float32), name=name)
 
-    return ir.LazyTensor(read, dtype=ir.DataType.FLOAT, shape=value.shape, name=name)
+    return ir.LazyTensor(read, dtype=ir.DataType.FLOAT, shape=shape, name=name)
 
 
 def causal_mask(length):

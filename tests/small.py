@@ -76,6 +76,10 @@ def set_up(folder, content):
         "requirements.lock",
     ):
         shutil.copyfile(ROOT / name, folder / name)
+    write_params(folder, content)
+
+
+def write_params(folder, content):
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
 
 

@@ -1,0 +1,60 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from stages import checkpoint, command
+
+import small
+
+
+def test_download_keeps_every_weight_as_stored(built, archives):
+    for kind in ("vit", "rn"):
+        state = checkpoint.read(archives[kind], pinned=True)
+        stored = load_file(built / f"data/checkpoints/{kind}/weights.safetensors")
+        assert stored.keys() == state.keys()
+        for name, tensor in state.items():
+            assert stored[name].dtype == tensor.numpy().dtype
+            np.testing.assert_array_equal(stored[name], tensor.numpy())
+
+
+def refusal(workspace, change):
+    content = small.params({})
+    content["models"] = {"mine": change}
+    content["grid"]["models"] = ["mine"]
+    small.write_params(workspace, content)
+    with pytest.raises(command.Refusal) as caught:
+        small.run_stage("download", "mine", "data/checkpoints/mine")
+    assert not list(workspace.glob("data/checkpoints/*"))
+    return str(caught.value)
+
+
+def test_refuses_wrong_bytes_and_leaves_nothing(workspace, archives):
+    assert "SHA-256" in refusal(workspace, {"source": str(archives["vit"]), "sha256": "0" * 64})
+
+
+def test_refuses_an_unpinned_archive(workspace, archives):
+    assert "TorchScript" in refusal(workspace, {"source": str(archives["vit"])})
+
+
+def test_refuses_a_missing_file(workspace):
+    assert "does not exist" in refusal(workspace, {"source": "nowhere.pt"})
+
+
+def test_refuses_an_unknown_model(workspace):
+    with pytest.raises(command.Refusal, match=r"no models\.rn51; known: vit, rn"):
+        small.run_stage("download", "rn51", "data/checkpoints/rn51")
+
+
+def test_takes_a_plain_state_dict_without_a_pin(workspace, archives):
+    state = checkpoint.read(archives["vit"], pinned=True)
+    torch.save(state, "mine.pt")
+    content = small.params({})
+    content["models"] = {"mine": {"source": "mine.pt"}}
+    content["grid"]["models"] = ["mine"]
+    small.write_params(workspace, content)
+    small.run_stage("download", "mine", "data/checkpoints/mine")
+    tokenizer = json.loads((workspace / "data/checkpoints/mine/tokenizer.json").read_text())
+    assert len(tokenizer["model"]["vocab"]) == 49408

@@ -1,0 +1,117 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from stages import command, openai
+from stages.evalset import CALIBRATION, EVALUATION, LABELLED
+
+import small
+
+SHIPPED = ("stages/photographs.csv", "stages/captions.txt")
+
+
+@pytest.fixture
+def full(workspace):
+    """The shipped evaluation set, at its full size."""
+    content = small.params({})
+    content |= {"models": {"any": {"source": "x"}}}
+    content["grid"]["models"] = ["any"]
+    content["evalset"] |= {"crops": 6, "drawn": 512}
+    small.write_params(workspace, content)
+    small.run_stage("evalset", *SHIPPED, "data/evalset")
+    return read(workspace / "data/evalset")
+
+
+def read(folder):
+    index = json.loads((folder / "pictures.json").read_text())
+    captions = json.loads((folder / "captions.json").read_text())
+    return index, captions, load_file(folder / "pictures.safetensors")
+
+
+def of(index, split):
+    return [row for row in index if row["split"] == split]
+
+
+def test_shipped_set_is_large_and_its_splits_share_no_source(full):
+    index, captions, pictures = full
+    evaluation, calibration = of(index, EVALUATION), of(index, CALIBRATION)
+    sources = {row["source"] for row in evaluation}
+    assert len(sources) >= 10
+    assert len(evaluation) >= 64
+    assert not sources & {row["source"] for row in calibration}
+    assert {"motorcycle/motorcycle_left/0", "motorcycle/motorcycle_right/0"} <= set(pictures)
+    shapes = [pictures[row["name"]].shape for row in evaluation]
+    assert sum(height != width for height, width, _ in shapes) >= 10
+    assert len(captions[EVALUATION]) == len(set(captions[EVALUATION])) >= 256
+    assert not set(captions[EVALUATION]) & set(captions[CALIBRATION])
+    labels = [row["label"] for row in of(index, LABELLED)]
+    assert sorted(labels) == sorted(list(range(128)) * 4)
+
+
+def test_one_shipped_caption_needs_truncation(full):
+    _, captions, _ = full
+    rows = openai.tokenize(captions[EVALUATION], truncate=True)
+    assert (rows[:, -1] == 49407).any()
+    with pytest.raises(RuntimeError, match="too long"):
+        openai.tokenize(captions[EVALUATION])
+
+
+def test_labelled_drawings_are_none_that_calibrate(full):
+    index, _, pictures = full
+    calibration = {pictures[row["name"]].tobytes() for row in of(index, CALIBRATION)}
+    assert not calibration & {pictures[row["name"]].tobytes() for row in of(index, LABELLED)}
+
+
+def test_same_bytes_twice(workspace):
+    for folder in ("a", "b"):
+        small.run_stage("evalset", *SHIPPED, folder)
+    for file in (workspace / "a").iterdir():
+        assert file.read_bytes() == (workspace / "b" / file.name).read_bytes()
+
+
+def test_own_pictures_and_captions(workspace):
+    rng = np.random.default_rng(0)
+    (workspace / "mine/deeper").mkdir(parents=True)
+    for number in range(8):
+        pixels = rng.integers(0, 255, (40 + number, 60, 4), np.uint8)
+        Image.fromarray(pixels).save(workspace / f"mine/deeper/{number}.png")
+    (workspace / "mine.txt").write_text("\n".join(f"caption {n}" for n in range(8)))
+    small.run_stage("evalset", "mine", "mine.txt", "data/evalset")
+    index, captions, pictures = read(workspace / "data/evalset")
+    own = [row for row in index if row["label"] is None]
+    assert sum(row["split"] == CALIBRATION for row in own) == 2 * 2  # itself and one crop, twice
+    assert pictures["deeper/3.png/3/0"].shape == (43, 60, 3)
+    assert captions[CALIBRATION] == ["caption 3", "caption 7"]
+
+
+@pytest.mark.parametrize("content", [None, b"no picture"])
+def test_refuses_an_empty_folder_and_a_broken_picture(workspace, content):
+    (workspace / "mine").mkdir()
+    if content:
+        for number in range(4):
+            (workspace / f"mine/{number}.jpg").write_bytes(content)
+    with pytest.raises(command.Refusal, match=r"0 pictures|0\.jpg cannot be decoded"):
+        small.run_stage("evalset", "mine", SHIPPED[1], "data/evalset")
+    assert not list((workspace).glob("data/*"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"one\ntwo\n", "no calibration captions"),
+        (b"\xff\xfe\x00", "UTF-8"),
+        (b"", "no evaluation"),
+    ],
+)
+def test_refuses_captions_it_cannot_split(workspace, content, message):
+    (workspace / "mine.txt").write_bytes(content)
+    with pytest.raises(command.Refusal, match=message):
+        small.run_stage("evalset", SHIPPED[0], "mine.txt", "data/evalset")
+
+
+def test_refuses_a_missing_path(workspace):
+    with pytest.raises(command.Refusal, match="nowhere does not exist"):
+        small.run_stage("evalset", "nowhere", SHIPPED[1], "data/evalset")

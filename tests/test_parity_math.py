@@ -1,0 +1,52 @@
+"""stages/parity.py by hand-made numbers; tests/test_parity.py is the gate."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages import parity
+
+RNG = np.random.default_rng(0)
+
+
+def test_cosine_of_known_angles():
+    assert parity.cosine([[1, 0], [1, 1]], [[0, 2], [3, 3]]) == pytest.approx([0, 1])
+
+
+def test_snr_ignores_what_all_embeddings_share():
+    reference = RNG.normal(size=(50, 8))
+    noise = RNG.normal(size=(50, 8)) * 0.01
+    plain = parity.snr_db(reference, reference + noise)
+    assert plain == pytest.approx(40, abs=1)
+    assert parity.snr_db(reference + 100, reference + 100 + noise) == pytest.approx(plain, abs=1e-6)
+    assert parity.cosine(reference + 100, reference + 100 + noise).min() > 0.99999999
+
+
+def test_measure_takes_the_worst_run():
+    reference = RNG.normal(size=(20, 8))
+    runs = [reference, reference + RNG.normal(size=(20, 8)) * 0.1]
+    others = RNG.normal(size=(30, 8))
+    assert parity.measure(reference, runs, others) == parity.measure(reference, runs[1:], others)
+    assert parity.measure(reference, runs, others)["inputs"] == 20
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(1e-3, 1e3))
+def test_cosine_is_blind_to_scale_and_snr_is_not(factor):
+    reference = RNG.normal(size=(10, 8))
+    assert parity.cosine(reference, reference * factor) == pytest.approx(np.ones(10))
+    if abs(factor - 1) > 0.1:
+        assert parity.snr_db(reference, reference * factor) < 25
+
+
+def test_agreement_counts_equal_choices():
+    others = np.eye(3)
+    assert parity.agreement(np.eye(3), np.eye(3)[[0, 1, 1]], others) == pytest.approx(2 / 3)
+
+
+def test_control_is_far_below_any_floor():
+    reference = RNG.normal(size=(20, 8))
+    control = parity.control(reference)
+    assert control["cosine_min"] < 0.5
+    assert control["snr_db"] < 1

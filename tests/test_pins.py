@@ -1,0 +1,42 @@
+import json
+
+import pytest
+
+from stages import command, pins
+
+import small
+
+LOCK = """# comment
+numpy==2.0.0 \\
+    --hash=sha256:aa
+    # via -r requirements.in
+onnx-ir==1.1.0 ; python_full_version < '3.13' \\
+    --hash=sha256:bb
+"""
+
+
+def test_versions_reads_every_pin():
+    assert pins.versions(LOCK) == {"numpy": "2.0.0", "onnx-ir": "1.1.0"}
+
+
+def test_direct_reads_names_without_versions_and_comments():
+    assert pins.direct("# x\ndvc==3\nsetuptools<81  # why\n\nonnx-ir\n") == [
+        "dvc",
+        "setuptools",
+        "onnx-ir",
+    ]
+
+
+def test_shipped_pins_are_the_locks(workspace):
+    small.run_stage("pins", "requirements.in", "requirements.lock", "data/pins.json")
+    assert json.loads((workspace / "data/pins.json").read_text()) == json.loads(
+        (small.ROOT / "data/pins.json").read_text()
+    )
+
+
+def test_refuses_an_installed_version_that_is_not_the_locks(workspace):
+    (workspace / "requirements.in").write_text("numpy\n")
+    (workspace / "requirements.lock").write_text(LOCK)
+    with pytest.raises(command.Refusal, match=r"numpy .* is installed.*pins 2\.0\.0.*make"):
+        small.run_stage("pins", "requirements.in", "requirements.lock", "data/pins.json")
+    assert not (workspace / "data/pins.json").exists()

@@ -1,0 +1,22 @@
+import numpy as np
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from stages import openai, preprocessing
+
+SIDE = 32
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    width=st.integers(1, 200),
+    height=st.integers(1, 200),
+    mode=st.sampled_from(["RGB", "RGBA", "L", "P", "CMYK"]),
+)
+def test_preprocess_equals_openais_transform_at_any_size(width, height, mode):
+    assume(max(width, height) <= 60 * min(width, height))  # a resized line takes gigabytes in both
+    rng = np.random.default_rng([width, height])
+    picture = Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).convert(mode)
+    expected = openai.transform(SIDE)(picture).numpy()
+    np.testing.assert_array_equal(preprocessing.preprocess(picture, SIDE), expected)
