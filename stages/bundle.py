@@ -15,34 +15,41 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from safetensors import safe_open
 
-from stages import architecture, command, graph, layout, params, tokens, weights
-from stages.evalset import EVALUATION
+from stages import architecture, command, graph, inputs, layout, params, tokens, weights
 
-GOLDEN_CAPTIONS = (0, 77, 127, -5, -1)  # of the evaluation split: short, long and cut ones
+GOLDEN_CAPTIONS = 5
+
+
+def golden_rows(input_ids):
+    """A handful of captions from the shortest to the longest, which is cut at 77 tokens."""
+    by_length = np.argsort(input_ids.argmax(-1), kind="stable")
+    places = np.linspace(0, len(by_length) - 1, GOLDEN_CAPTIONS).astype(int)
+    return [int(by_length[place]) for place in places]
 
 
 def golden(reference, evalset):
     """Captions and one picture with the reference's embeddings, as JSON can hold them."""
-    captions = json.loads((evalset / "captions.json").read_text())[EVALUATION]
-    index = json.loads((evalset / "pictures.json").read_text())
+    captions = inputs.captions(evalset)[inputs.EVALUATION]
+    index = inputs.index(evalset)
     smallest = next(row for row, picture in enumerate(index) if picture["label"] is not None)
-    with safe_open(evalset / "pictures.safetensors", framework="numpy") as pictures:
+    with inputs.pictures(evalset) as pictures:
         pixels = pictures.get_tensor(index[smallest]["name"])
     png = io.BytesIO()
     Image.fromarray(pixels).save(png, "PNG")
-    rows = [number % len(captions) for number in GOLDEN_CAPTIONS]
     with safe_open(reference / "reference.safetensors", framework="numpy") as tensors:
-        input_ids, text_embeds = tensors.get_slice("input_ids"), tensors.get_slice("text_embeds")
+        input_ids = tensors.get_tensor("input_ids")[: len(captions)]
+        text_embeds = tensors.get_slice("text_embeds")
         texts = [
             {
                 "caption": captions[row],
-                "input_ids": _unpadded(input_ids[row].tolist()),
+                "input_ids": input_ids[row, : input_ids[row].argmax() + 1].tolist(),
                 "text_embeds": text_embeds[row].tolist(),
             }
-            for row in rows
+            for row in golden_rows(input_ids)
         ]
         image_embeds = tensors.get_slice("image_embeds")[smallest].tolist()
     picture = {
@@ -50,10 +57,6 @@ def golden(reference, evalset):
         "image_embeds": image_embeds,
     }
     return {"texts": texts, "picture": picture}
-
-
-def _unpadded(row):
-    return row[: row.index(max(row)) + 1]
 
 
 def files(model, encodings, floors):

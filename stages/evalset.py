@@ -8,8 +8,7 @@ stand in one split. CAPTIONS is a text file, a caption a line; lines below `--- 
 calibrate, without that line every fourth does. Drawn, labelled pictures test zero-shot accuracy;
 others, drawn from another seed, calibrate.
 
-Writes pictures.safetensors (uint8 [height, width, 3] each), pictures.json (name, source, split,
-label) and captions.json, whose first evaluation captions are the 128 prompts of the drawn classes.
+stages/inputs.py says what is written.
 """
 
 import argparse
@@ -22,12 +21,12 @@ from PIL import Image, UnidentifiedImageError
 from safetensors.numpy import save_file
 
 from stages import command, drawings, params
+from stages.inputs import CALIBRATION, EVALUATION, LABELLED
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 CALIBRATION_LINE = "--- calibration ---"
 CALIBRATION_EVERY = 4  # of a user's own sources and captions
 CALIBRATION_DRAWN = 64
-EVALUATION, CALIBRATION, LABELLED = "evaluation", "calibration", "labelled"
 
 
 def photographs(path):
@@ -126,6 +125,7 @@ def main():
     prompts = [drawings.PROMPTS[0].format(label) for label in drawings.LABELS]
     texts = captions(arguments.captions)
     texts[EVALUATION] = list(dict.fromkeys(prompts + texts[EVALUATION]))
+    texts["prompts"] = len(prompts)
     rows = list(pictures(arguments.photographs, settings))
     with command.output(arguments.output) as directory:
         index = [

@@ -16,9 +16,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from stages import command, graph, parity, runtime, tokens
-from stages.drawings import LABELS
-from stages.evalset import EVALUATION, LABELLED
+from stages import command, graph, inputs, parity, runtime, tokens
 
 DIGITS = {"snr_db": 1, "accuracy": 4, "top1_agreement": 4, "size_mb": 3}
 
@@ -28,30 +26,27 @@ def rounded(metrics):
     return {name: round(value, DIGITS.get(name, 7)) for name, value in metrics.items()}
 
 
-def rows_of(index, split):
-    return [number for number, row in enumerate(index) if row["split"] == split]
-
-
-def visual(tower, reference, index, text_embeds):
+def visual(tower, reference, index, text_embeds, prompts):
     """(metrics, the reference's own accuracy, control) of a visual tower."""
     pixels, embeds = reference.get_slice("pixel_values"), reference.get_tensor("image_embeds")
-    evaluation, labelled = rows_of(index, EVALUATION), rows_of(index, LABELLED)
+    evaluation = inputs.rows_of(index, inputs.EVALUATION)
+    labelled = inputs.rows_of(index, inputs.LABELLED)
     labels = np.array([index[row]["label"] for row in labelled])
-    inputs = np.stack([pixels[row] for row in evaluation])
-    runs = [runtime.run(tower, batches) for batches in runtime.picture_settings(inputs).values()]
+    settings = runtime.picture_settings(np.stack([pixels[row] for row in evaluation]))
+    runs = [runtime.run(tower, batches) for batches in settings.values()]
     metrics = parity.measure(embeds[evaluation], runs, text_embeds)
 
     drawings = (np.stack([pixels[row] for row in rows]) for rows in runtime.batches(labelled))
-    prompts = text_embeds[: len(LABELS)]
-    chosen = parity.nearest(runtime.run(tower, drawings), prompts)
+    classes = text_embeds[:prompts]
+    chosen = parity.nearest(runtime.run(tower, drawings), classes)
     metrics["accuracy"] = float((chosen == labels).mean())
-    best = float((parity.nearest(embeds[labelled], prompts) == labels).mean())
+    best = float((parity.nearest(embeds[labelled], classes) == labels).mean())
     return metrics, {"accuracy": best}, parity.control(embeds[evaluation])
 
 
 def textual(tower, reference, index, rows, text_embeds):
     """(metrics, nothing, control) of a textual tower; `rows` are the captions' tokens."""
-    images = reference.get_tensor("image_embeds")[rows_of(index, EVALUATION)]
+    images = reference.get_tensor("image_embeds")[inputs.rows_of(index, inputs.EVALUATION)]
     runs = [runtime.run(tower, batches) for batches in runtime.text_settings(rows).values()]
     return parity.measure(text_embeds, runs, images), {}, parity.control(text_embeds)
 
@@ -61,17 +56,17 @@ def main():
     for name in ("model", "reference", "tokenizer", "evalset", "output"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
-    index = json.loads((arguments.evalset / "pictures.json").read_text())
-    captions = json.loads((arguments.evalset / "captions.json").read_text())[EVALUATION]
+    index, captions = inputs.index(arguments.evalset), inputs.captions(arguments.evalset)
+    texts = captions[inputs.EVALUATION]
     tower = runtime.session(arguments.model)
     metadata = tower.get_modelmeta().custom_metadata_map
     path = arguments.reference / "reference.safetensors"
     with safe_open(path, framework="numpy") as reference:
-        text_embeds = reference.get_tensor("text_embeds")[: len(captions)]
+        text_embeds = reference.get_tensor("text_embeds")[: len(texts)]
         if metadata["graph"] == "visual":
-            results = visual(tower, reference, index, text_embeds)
+            results = visual(tower, reference, index, text_embeds, captions["prompts"])
         else:
-            rows = tokens.encode(tokens.load(arguments.tokenizer), captions)
+            rows = tokens.encode(tokens.load(arguments.tokenizer), texts)
             results = textual(tower, reference, index, rows, text_embeds)
     metrics, own, control = results
     metrics["size_mb"] = graph.size(arguments.model) / 1e6

@@ -7,7 +7,9 @@ tensors one at a time while the file is written.
 """
 
 import argparse
+import tomllib
 import warnings
+from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
@@ -15,6 +17,7 @@ import torch
 from torch._subclasses import FakeTensorMode
 
 from stages import architecture, command, graph, towers
+from stages.preprocessing import MEAN, STD
 from stages.weights import open_weights, shapes
 
 BATCH = torch.export.Dim("batch")
@@ -74,6 +77,29 @@ def causal_mask(length):
     return np.triu(np.full((length, length), -np.inf, np.float32), 1)
 
 
+def provenance(checkpoint_sha256, tower, resolution):
+    """metadata_props of a tower: where it comes from and what its input must be."""
+    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
+    properties = {
+        "checkpoint_sha256": checkpoint_sha256,
+        "graph": tower,
+        "pipeline_version": version,
+    }
+    if tower == "visual":
+        properties["preprocessing"] = {
+            "colour": "RGB, alpha dropped, EXIF orientation ignored",
+            "resize": "shorter side, bicubic with antialiasing (Pillow)",
+            "crop": "centre",
+            "side": resolution,
+            "scale": "1/255",
+            "mean": MEAN,
+            "std": STD,
+        }
+    else:
+        properties["preprocessing"] = {"tokenizer": "CLIP BPE", "max_length": 77}
+    return properties
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("checkpoint")
@@ -85,7 +111,7 @@ def main():
         model = trace(sizes, arguments.tower)
         fill(model, weights, arguments.tower, sizes)
         sha256 = weights.metadata()["sha256"]
-        graph.describe(model, **graph.provenance(sha256, arguments.tower, sizes.resolution))
+        graph.describe(model, **provenance(sha256, arguments.tower, sizes.resolution))
         with command.output(arguments.output) as directory:
             graph.save(model, directory)
 

@@ -1,12 +1,9 @@
 """ONNX models on disk: one directory a model, the same bytes for the same model."""
 
 import json
-import tomllib
 from pathlib import Path
 
 import onnx_ir as ir
-
-from stages import preprocessing
 
 OPSET = 18
 EXTERNAL_DATA_FROM = 2**30  # bytes of weights; a protobuf ends at 2 GiB
@@ -55,26 +52,3 @@ def describe(model, **properties):
     """Add to the metadata that travels inside the file. Values that are no text become JSON."""
     for key, value in properties.items():
         model.metadata_props[key] = value if isinstance(value, str) else json.dumps(value)
-
-
-def provenance(checkpoint_sha256, tower, resolution):
-    """metadata_props of a tower: where it comes from and what its input must be."""
-    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
-    properties = {
-        "checkpoint_sha256": checkpoint_sha256,
-        "graph": tower,
-        "pipeline_version": version,
-    }
-    if tower == "visual":
-        properties["preprocessing"] = {
-            "colour": "RGB, alpha dropped, EXIF orientation ignored",
-            "resize": "shorter side, bicubic with antialiasing (Pillow)",
-            "crop": "centre",
-            "side": resolution,
-            "scale": "1/255",
-            "mean": preprocessing.MEAN,
-            "std": preprocessing.STD,
-        }
-    else:
-        properties["preprocessing"] = {"tokenizer": "CLIP BPE", "max_length": 77}
-    return properties

@@ -9,7 +9,6 @@ calibration) and `logit_scale`.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
@@ -18,8 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from stages import architecture, checkpoint, command, weights
-from stages.evalset import CALIBRATION, EVALUATION
+from stages import architecture, checkpoint, command, inputs, weights
 from stages.openai import tokenize, transform
 
 FILE = "reference.safetensors"
@@ -69,13 +67,14 @@ def main():
     arguments = parser.parse_args()
     model = load_model(arguments.checkpoint)
     preprocess = transform(model.visual.input_resolution)
-    names = [row["name"] for row in json.loads((arguments.evalset / "pictures.json").read_text())]
-    with safe_open(arguments.evalset / "pictures.safetensors", framework="numpy") as pictures:
+    names = [row["name"] for row in inputs.index(arguments.evalset)]
+    with inputs.pictures(arguments.evalset) as pictures:
         pixel_values = torch.stack(
             [preprocess(Image.fromarray(pictures.get_tensor(name))) for name in names]
         )
-    captions = json.loads((arguments.evalset / "captions.json").read_text())
-    input_ids = tokenize(captions[EVALUATION] + captions[CALIBRATION], truncate=True)
+    captions = inputs.captions(arguments.evalset)
+    texts = captions[inputs.EVALUATION] + captions[inputs.CALIBRATION]
+    input_ids = tokenize(texts, truncate=True)
     image_embeds, text_embeds = embed(model, pixel_values, input_ids)
     tensors = {
         "pixel_values": pixel_values,

@@ -62,7 +62,7 @@ def frame(parity, grid):
 
 def markdown(table, rounded):
     """The table that README shows."""
-    shown = table[[name for name in COLUMNS if name in table]].rename(columns=COLUMNS)
+    shown = table.reindex(columns=COLUMNS).rename(columns=COLUMNS)
     formats = {"MB": "{:.2f}", "worst cosine": "{:.7f}", "mean cosine": "{:.7f}"}
     formats |= {"SNR, dB": "{:.1f}", "same top-1": "{:.3f}", "accuracy": "{:.3f}"}
     for name, form in formats.items():

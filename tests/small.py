@@ -80,7 +80,7 @@ def set_up(folder, content):
 
 
 def write_params(folder, content):
-    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 def run_stage(name, *arguments):

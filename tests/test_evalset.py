@@ -6,7 +6,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from stages import command, openai
-from stages.evalset import CALIBRATION, EVALUATION, LABELLED
+from stages.inputs import CALIBRATION, EVALUATION, LABELLED
 
 import small
 

@@ -34,6 +34,10 @@ def test_norms_and_softmax_compute_in_fp32_and_the_mask_keeps_its_infinities(bui
     arrays = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
     norms = [n for n in model.graph.node if n.op_type == "LayerNormalization"]
     assert len(norms) == 5
-    assert all(arrays[norm.input[1]].dtype == np.float32 for norm in norms)
+    producers = {output: node for node in model.graph.node for output in node.output}
+    softmax = [n for n in model.graph.node if n.op_type == "Softmax"]
+    for value in [name for node in norms + softmax for name in node.input]:
+        assert producers[value].op_type == "Cast"
+        assert producers[value].attribute[0].i == TensorProto.FLOAT
     mask = next(a for name, a in arrays.items() if "causal_mask" in name)
     assert np.isneginf(mask[0, 1:]).all()

@@ -25,9 +25,8 @@ def decode(integers, scale, shape):
 )
 def test_quantize_errs_by_half_a_step_at_most(rows, columns, block, outputs_last, size):
     rng = np.random.default_rng([rows, columns])
-    array = (rng.normal(size=(columns, rows) if outputs_last else (rows, columns)) * size).astype(
-        "f"
-    )
+    shape = (columns, rows) if outputs_last else (rows, columns)
+    array = (rng.normal(size=shape) * size).astype("f")
     integers, scale = weight_only.quantize(array, 8, block, outputs_last)
     decoded = decode(integers, scale, array.shape)
     # A step is scale; rounding the scale to fp16 may clip the largest weight by a little more.
@@ -74,7 +73,7 @@ def test_every_weight_is_stored_small(built, kind, encoding):
         large = {
             name: array.size
             for name, array in tensors(folder / encoding).items()
-            if array.dtype == np.float32 and array.size > 128 * 24
+            if array.dtype == np.float32 and array.size > 128 * 24 and not name.endswith(".scale")
         }
         assert set(large) <= {"positional_embedding", "causal_mask"}
 
@@ -82,16 +81,11 @@ def test_every_weight_is_stored_small(built, kind, encoding):
 def optimized_operators(path, tmp_path):
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
-    options.add_session_config_entry(
-        "session.optimized_model_external_initializers_min_size_in_bytes", "0"
-    )
     onnxruntime.InferenceSession(path / graph.FILE, options)
-    return collections.Counter(
-        n.op_type for n in onnx.load(options.optimized_model_filepath).graph.node
-    )
+    nodes = onnx.load(options.optimized_model_filepath).graph.node
+    return collections.Counter(node.op_type for node in nodes)
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("encoding", ["fp16w", "int8w"])
 def test_runtime_folds_the_decoding_of_visual_files_away(built, encoding, tmp_path):
     folder = built / "data/models/vit/visual"
@@ -100,16 +94,14 @@ def test_runtime_folds_the_decoding_of_visual_files_away(built, encoding, tmp_pa
 
 
 @pytest.mark.parametrize("block", ["row", 16, 64])
-@pytest.mark.parametrize(
-    ("kind", "tower"), [("vit", "visual"), ("vit", "textual"), ("rn", "visual")]
-)
-def test_blocks_of_any_length_decode_in_the_runtime(built, tmp_path, kind, tower, block):
-    source = built / f"data/models/{kind}/{tower}/fp32"
+@pytest.mark.parametrize("key", ["vit/visual", "vit/textual", "rn/visual"])
+def test_blocks_of_any_length_decode_in_the_runtime(built, tmp_path, key, block):
+    source = built / f"data/models/{key}/fp32"
     encoding = params.WeightOnly(scheme="weight_only", bits=8, block=block)
     graph.save(weight_only.encode(graph.load(source), encoding), tmp_path)
     onnx.checker.check_model(tmp_path / graph.FILE, full_check=True)
     rng = np.random.default_rng(0)
-    if tower == "visual":
+    if key.endswith("visual"):
         batches = [rng.normal(size=(4, 3, 64, 64)).astype("f")]
     else:
         batches = [np.array([[49406, 320, 2368, 49407]])]

@@ -1,0 +1,1 @@
+"""Programs for people: none is part of the pipeline."""

@@ -10,9 +10,9 @@ surround the captions: a tower that never met most of its vocabulary would turn 
 into a coin toss between classes, which no real CLIP does. The weights are rounded as OpenAI
 stores its own before accuracy is measured on drawings never trained on.
 
-COST
-
-One thread and a fixed seed: the same bytes again on the same kind of CPU and versions.
+Cost, on one thread of a server CPU that the other training shared: 27 minutes for `vit` (99.5 %
+zero-shot top-1 over the 128 classes on 2048 pictures), 8 minutes for `rn` (99.95 %). One thread
+and a fixed seed: the same bytes again on the same kind of CPU and package versions.
 """
 
 import argparse

@@ -1,0 +1,154 @@
+"""dvc.yaml against the code: DVC never looks at imports, so this does."""
+
+import ast
+import functools
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+
+TORCH_STAGES = {"download", "reference", "export"}
+MOST_STAGES = 60
+# Packages that read settings or show progress, and shape no output.
+SHAPELESS = {"pydantic", "yaml", "tqdm"}
+# The module's name where it is not the package's.
+PACKAGES = {
+    "PIL": "pillow",
+    "clip": "openai-clip",
+    "onnx_ir": "onnx-ir",
+    "onnxconverter_common": "onnxconverter-common",
+    "skimage": "scikit-image",
+}
+
+
+@functools.cache
+def stages():
+    """Every stage of dvc.yaml that runs a module, matrices expanded."""
+    return [stage for stage in Repo(".").index.stages if module(stage)]
+
+
+def module(stage):
+    found = re.search(r"python -m (stages\.\w+)", stage.cmd or "")
+    return found and found[1]
+
+
+def imports(path):
+    """Dotted names that a file imports, at any depth."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def source(name):
+    path = Path(name.replace(".", "/"))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@functools.cache
+def closure(entry):
+    """The project's files that a module imports, itself included."""
+    seen, stack = set(), [source(entry)]
+    while stack:
+        path = stack.pop()
+        if path.exists() and path not in seen:
+            seen.add(path)
+            stack += [parent / "__init__.py" for parent in path.parents if parent != Path(".")]
+            stack += [source(name) for name in imports(path) if name.startswith("stages")]
+    return seen
+
+
+@functools.cache
+def packages(entry):
+    """The third-party packages that a module's closure imports."""
+    names = {name.split(".")[0] for path in closure(entry) for name in imports(path)}
+    outside = names - {"stages"} - SHAPELESS - set(sys.stdlib_module_names)
+    return {PACKAGES.get(name, name) for name in outside}
+
+
+def test_every_stage_depends_on_the_code_it_imports():
+    for stage in stages():
+        declared = {Path(dep.def_path) for dep in stage.deps}
+        missing = {path for path in closure(module(stage)) if not declared & {path, *path.parents}}
+        assert not missing, f"{stage.addressing}: add to deps: {sorted(map(str, missing))}"
+
+
+def test_every_stage_depends_on_no_code_that_it_does_not_import():
+    for stage in stages():
+        declared = {Path(dep.def_path) for dep in stage.deps}
+        code = {path for path in declared if path.suffix == ".py"}
+        surplus = code - closure(module(stage))
+        assert not surplus, f"{stage.addressing}: drop from deps: {sorted(map(str, surplus))}"
+
+
+def pins(stage):
+    return {key for dep in stage.deps if "pins.json" in dep.def_path for key in dep.params}
+
+
+def test_every_stage_pins_the_packages_that_shape_its_bytes():
+    pinned = {stage.addressing: pins(stage) for stage in stages()}
+    for stage in stages():
+        if module(stage) == "stages.pins":
+            continue
+        missing = packages(module(stage)) - pinned[stage.addressing]
+        assert not missing, f"{stage.addressing}: add to data/pins.json's params: {sorted(missing)}"
+
+
+def test_every_path_of_a_stage_stands_in_its_command():
+    for stage in stages():
+        for out in stage.outs:
+            assert out.def_path in stage.cmd, f"{stage.addressing}: {out.def_path}"
+
+
+def test_only_three_stages_import_torch():
+    modules = {module(stage) for stage in stages()}
+    importing = {name for name in modules if "torch" in packages(name)}
+    assert importing == {f"stages.{name}" for name in TORCH_STAGES}
+    others = sorted(modules - importing) + ["stages.verify"]
+    program = f"import sys, {', '.join(others)}; print('torch' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "False"
+
+
+def test_the_grid_expands_to_few_stages():
+    assert len(stages()) <= MOST_STAGES
+
+
+def stale(node, path=""):
+    """Reasons why dvc.lock does not match the tree; data that is merely absent is none."""
+    if isinstance(node, dict):
+        for key, child in node.items():
+            yield from stale(child, f"{path}/{key}")
+    elif isinstance(node, list):
+        for child in node:
+            yield from stale(child, path)
+    elif node not in ("deleted", "not in cache"):
+        yield f"{path} {node}"
+
+
+def test_dvc_lock_matches_the_tree():
+    status = subprocess.run(["dvc", "status", "--json"], capture_output=True, check=True)
+    assert list(stale(json.loads(status.stdout))) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "reasons"),
+    [
+        ({}, []),
+        ({"report": [{"changed deps": {"data/eval": "deleted"}}]}, []),
+        (
+            {"report": [{"changed deps": {"stages/report.py": "modified"}}, "changed command"]},
+            ["/report/changed deps/stages/report.py modified", "/report changed command"],
+        ),
+    ],
+)
+def test_stale_tells_changes_from_absence(status, reasons):
+    assert list(stale(status)) == reasons

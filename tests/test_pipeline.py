@@ -1,0 +1,132 @@
+"""The pipeline itself, by `dvc repro` on a two-layer model in a folder of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import small
+
+BIN = os.path.dirname(sys.executable)
+
+
+def dvc(folder, *arguments):
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    return subprocess.run(
+        ["dvc", *arguments], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, archives):
+    """A DVC project without git in which `dvc repro` has run for the small ViT."""
+    folder = tmp_path_factory.mktemp("project")
+    content = small.params({"vit": archives["vit"]})
+    content["grid"]["encodings"] = {"convert": ["fp32"], "quantize": ["int8w"]}
+    content["bundle"]["encodings"] = ["int8w"]
+    small.set_up(folder, content)
+    assert dvc(folder, "init", "--no-scm").returncode == 0
+    shutil.copyfile(small.ROOT / ".dvc/config", folder / ".dvc/config")
+    dvc(folder, "config", "core.no_scm", "true")
+    result = dvc(folder, "repro")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+def metrics(folder):
+    return json.loads((folder / "metrics/parity.json").read_text())
+
+
+def test_repro_measures_every_file_of_the_grid(project):
+    parity = metrics(project)["vit"]
+    assert parity["visual"]["fp32"]["cosine_min"] > 0.99999
+    assert parity["textual"]["int8w"]["cosine_min"] > 0.99
+    assert {"int8w", "fp32", "control", "reference"} == set(parity["visual"])
+    bundled = sorted(path.name for path in (project / "data/bundles/vit/onnx").iterdir())
+    assert bundled == ["text_model_quantized.onnx", "vision_model_quantized.onnx"]
+
+
+def test_second_repro_runs_nothing(project):
+    assert "Data and pipelines are up to date" in dvc(project, "repro").stdout
+
+
+def ran(output):
+    return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+
+
+def test_one_changed_line_reruns_only_what_reads_it(project):
+    content = small.params({})
+    path = project / "params.yaml"
+    old = path.read_text()
+    before = metrics(project)
+    path.write_text(old.replace("block: row", "block: 16"))
+    assert path.read_text() != old
+    result = dvc(project, "repro")
+    assert result.returncode == 0, result.stderr
+    assert ran(result.stdout) == {
+        "quantize@vit-visual-int8w",
+        "quantize@vit-textual-int8w",
+        "evaluate-quantized@vit-visual-int8w",
+        "evaluate-quantized@vit-textual-int8w",
+        "bundle@vit",
+        "report",
+    }
+    after = metrics(project)["vit"]["visual"]
+    assert after["int8w"] != before["vit"]["visual"]["int8w"]
+    assert after["fp32"] == before["vit"]["visual"]["fp32"]
+    assert content["encodings"]["int8w"]["block"] == "row"
+    path.write_text(old)
+    result = dvc(project, "repro")
+    assert metrics(project) == before
+    assert ran(result.stdout) <= {"report"}  # the rest comes back from the run cache
+
+
+def test_killed_stage_leaves_nothing_and_its_rerun_gives_the_same_bytes(project):
+    target = project / "data/export/vit/textual"
+    before = small.sha256(target / "model.onnx")
+    shutil.rmtree(target)
+    arguments = ["data/checkpoints/vit", "textual", "data/export/vit/textual"]
+    command = [sys.executable, "-m", "stages.export", *arguments]
+    process = subprocess.Popen(command, cwd=project)
+    deadline = time.monotonic() + 60
+    while not list(target.parent.glob("textual.partial*")) and time.monotonic() < deadline:
+        assert process.poll() is None, "the stage ended before it could be killed"
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not target.exists()
+    subprocess.run(command, cwd=project, check=True)
+    assert small.sha256(target / "model.onnx") == before
+    assert not list(target.parent.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("- vit\n", "- vit2\n"), "vit2"),
+        (("bits: 8", "bits: 9"), "encodings.int8w.weight_only.bits"),
+    ],
+)
+def test_bad_params_stop_the_run_before_it_loses_anything(project, change, message):
+    path = project / "params.yaml"
+    old = path.read_text()
+    files = {file: file.stat().st_mtime_ns for file in (project / "data").rglob("*")}
+    path.write_text(
+        old.replace(*change) if change[0] in old else old.replace("- vit\n", "- vit2\n")
+    )
+    try:
+        check = [sys.executable, "-m", "stages.params"]
+        result = subprocess.run(check, cwd=project, capture_output=True, text=True)
+        assert result.returncode == 1
+        assert result.stderr.startswith("error: params.yaml: ")
+        assert result.stderr.count("\n") == 1
+        assert message in result.stderr
+        assert dvc(project, "repro").returncode != 0
+    finally:
+        path.write_text(old)
+    assert {file: file.stat().st_mtime_ns for file in (project / "data").rglob("*")} == files

@@ -1,0 +1,68 @@
+import subprocess
+import sys
+
+import pytest
+
+from stages import command, params
+from tools import build_one, docs, prune, train_tiny
+
+import small
+
+
+def test_leftovers_are_what_no_output_holds(tmp_path):
+    for path in ("models/new/fp32/model.onnx", "models/old/fp32/model.onnx", "eval/a.json", "x"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("")
+    outputs = {tmp_path / "models/new/fp32", tmp_path / "eval/b.json"}
+    found = {str(path.relative_to(tmp_path)) for path in prune.leftovers(tmp_path, outputs)}
+    assert found == {"models/old", "eval/a.json"}
+
+
+def test_fill_replaces_what_stands_between_the_markers():
+    text = "a\n<!-- results -->\nold\n<!-- end of results -->\nb\n"
+    filled = docs.fill(text, {"results": "new"})
+    assert filled == "a\n<!-- results -->\nnew\n<!-- end of results -->\nb\n"
+    assert docs.fill(filled, {"results": "new"}) == filled
+    with pytest.raises(command.Refusal, match="<!-- stages -->"):
+        docs.fill(text, {"stages": ""})
+
+
+@pytest.mark.parametrize(
+    ("variant", "encodings"),
+    [
+        ("fp32", {"convert": ["fp32"], "quantize": []}),
+        ("fp16", {"convert": ["fp32", "fp16"], "quantize": []}),
+        ("int8w", {"convert": ["fp32"], "quantize": ["int8w"]}),
+    ],
+)
+def test_grid_of_one_builds_the_variant_from_fp32(tmp_path, variant, encodings):
+    content = build_one.grid_of_one(params.load(), "tiny-rn", variant)
+    assert content["grid"]["models"] == ["tiny-rn"]
+    assert content["grid"]["encodings"] == encodings
+    assert content["bundle"]["encodings"] == [variant]
+    path = tmp_path / "params.yaml"
+    small.write_params(tmp_path, content)
+    params.load(path)
+
+
+@pytest.mark.parametrize(("model", "variant"), [("rn51", "fp32"), ("tiny-rn", "int9w")])
+def test_build_one_names_what_is_unknown(model, variant):
+    arguments = [sys.executable, "-m", "tools.build_one", model, variant]
+    result = subprocess.run(arguments, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: params.yaml has no ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_training_repeats_itself():
+    """A few steps, twice: the same losses lead to the same weights."""
+    import torch
+
+    def weights():
+        torch.manual_seed(0)
+        model = train_tiny.new_model("rn")
+        train_tiny.train(model, 2, 1e-3, seed=0)
+        return model.state_dict()
+
+    first, second = weights(), weights()
+    assert all(torch.equal(first[name], second[name]) for name in first)
