@@ -42,9 +42,12 @@ clean:  ## remove the environment, what was built and its cache
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
 
-# --no-deps: the lock is complete. setuptools and wheel come first, from the lock too, because
-# openai-clip is a source distribution and its build would otherwise fetch unpinned ones.
+# The lock is complete, so nothing is resolved. setuptools comes first, from the lock too: openai-clip
+# is a source distribution, whose isolated build would fetch an unpinned one.
+PIP := pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 $(INSTALLED): requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	awk '/^setuptools==/, !/\\$$/' requirements.lock > $(VENV)/build.txt
+	$(PIP) -r $(VENV)/build.txt
+	$(PIP) --no-build-isolation -r requirements.lock
 	@touch $@

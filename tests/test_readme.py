@@ -1,0 +1,27 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from stages import layout
+
+README = Path("README.md").read_text()
+
+
+def test_the_example_runs_without_torch_and_gets_it_right():
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(program.strip().splitlines()) == 15
+    program += "\nimport sys\nassert 'torch' not in sys.modules"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.stdout.strip() == "a photo of a large red circle.", result.stderr
+
+
+def test_the_suffix_table_is_the_codes():
+    for encoding, suffix in layout.SUFFIXES.items():
+        shown = f"`{suffix}`" if suffix else "none"
+        assert f"| `{encoding}` | {shown} |" in README
+
+
+def test_every_command_of_make_that_is_named_exists():
+    targets = set(re.findall(r"^([a-z]+):", Path("Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)", README)) <= targets
