@@ -27,6 +27,14 @@ def versions(lock):
     return dict(re.findall(r"^([a-z0-9._-]+)==([^\s;\\]+)", lock, re.MULTILINE))
 
 
+def installed_version(name):
+    """A package's version without its local part (`+cpu`), or None."""
+    try:
+        return metadata.version(name).split("+")[0]
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name in ("requirements", "lock", "output"):
@@ -35,8 +43,7 @@ def main():
     locked = versions(arguments.lock.read_text())
     pins = {name: locked[name] for name in direct(arguments.requirements.read_text())}
     for name, version in pins.items():
-        installed = metadata.version(name)
-        if installed.split("+")[0] != version:
+        if (installed := installed_version(name)) != version:
             raise command.Refusal(
                 f"{name} {installed} is installed, {arguments.lock} pins {version}: run `make`"
             )
