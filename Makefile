@@ -1,38 +1,39 @@
-# Everything a person or CI does here. `make` on a machine with Python 3.11–3.13, make and git.
+# Everything a person or CI does here. `make` on a machine with Python 3.11 to 3.13, make and git.
 
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(CURDIR)/$(VENV)/bin
 INSTALLED := $(VENV)/installed
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Stages run `python` and DVC finds itself by PATH.
+export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
 .PHONY: all model test lint gate docs lock clean help
 
 all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
-	@python -m stages.params
-	@python -m tools.prune
-	dvc repro
+	@$(BIN)/python -m stages.params
+	@$(BIN)/python -m tools.prune
+	$(BIN)/dvc repro
 	@cat metrics/table.md
 
 model: $(INSTALLED)  ## build one model in one variant: make model MODEL=vit-b-32 VARIANT=int8w
-	@python -m tools.build_one "$(MODEL)" "$(VARIANT)"
+	@$(BIN)/python -m tools.build_one "$(MODEL)" "$(VARIANT)"
 
 test: $(INSTALLED)  ## run every test
-	python -m pytest
+	$(BIN)/python -m pytest
 
 lint: $(INSTALLED)  ## check style
-	ruff check .
-	ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 gate: $(INSTALLED)  ## judge metrics/parity.json by the floors of params.yaml
-	python -m pytest tests/test_parity.py
+	$(BIN)/python -m pytest tests/test_parity.py
 
 docs: $(INSTALLED)  ## put the results and the stage graph into README.md
-	python -m tools.docs
+	$(BIN)/python -m tools.docs
 
 lock: $(INSTALLED)  ## refresh requirements.lock from requirements.in
-	uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
+	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
 		--custom-compile-command "make lock" --output-file requirements.lock requirements.in
 
 clean:  ## remove the environment, what was built and its cache
@@ -40,12 +41,15 @@ clean:  ## remove the environment, what was built and its cache
 	git clean -fdXq data
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The lock is complete, so nothing is resolved. setuptools comes first, from the lock too: openai-clip
 # is a source distribution, whose isolated build would fetch an unpinned one.
-PIP := pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 $(INSTALLED): requirements.lock
+	@$(PYTHON) -c '$(SUPPORTED)' || \
+		{ echo "error: $(PYTHON) is not Python 3.11 to 3.13: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	awk '/^setuptools==/, !/\\$$/' requirements.lock > $(VENV)/build.txt
 	$(PIP) -r $(VENV)/build.txt

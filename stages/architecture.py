@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 HEAD_WIDTH = 64  # of every attention layer that OpenAI published
+CONTEXT_LENGTH, VOCABULARY = 77, 49408  # of its one tokenizer
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,20 @@ def _grid(positions):
 def read(shapes):
     """Architecture of a state dict given as {name: shape}. Raises ValueError if it is no CLIP's."""
     try:
-        return _read(shapes)
-    except (KeyError, IndexError) as error:
-        raise ValueError(f"no CLIP checkpoint: it lacks {error}") from None
+        sizes = _read(shapes)
+    except KeyError as error:
+        raise ValueError(f"it lacks {error}") from None
+    except (IndexError, TypeError) as error:
+        raise ValueError(f"a tensor's rank is not a CLIP's ({error})") from None
+    if (sizes.context_length, sizes.vocab_size) != (CONTEXT_LENGTH, VOCABULARY):
+        raise ValueError(
+            f"it reads {sizes.context_length} tokens of {sizes.vocab_size}, CLIP reads"
+            f" {CONTEXT_LENGTH} of {VOCABULARY}"
+        )
+    for width in (sizes.text_width, sizes.vision_width * (1 if sizes.vit else 32)):
+        if width % HEAD_WIDTH:
+            raise ValueError(f"a width of {width} is no multiple of {HEAD_WIDTH}, a head's")
+    return sizes
 
 
 def _read(shapes):

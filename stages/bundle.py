@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from safetensors import safe_open
 
 from stages import architecture, command, graph, inputs, layout, params, tokens, weights
 
@@ -40,7 +39,7 @@ def golden(reference, evalset):
         pixels = pictures.get_tensor(index[smallest]["name"])
     png = io.BytesIO()
     Image.fromarray(pixels).save(png, "PNG")
-    with safe_open(reference / "reference.safetensors", framework="numpy") as tensors:
+    with inputs.reference(reference) as tensors:
         input_ids = tensors.get_tensor("input_ids")[: len(captions)]
         text_embeds = tensors.get_slice("text_embeds")
         texts = [
@@ -59,10 +58,10 @@ def golden(reference, evalset):
     return {"texts": texts, "picture": picture}
 
 
-def files(model, encodings, floors):
-    """{file in the bundle: its key and floor} for both towers in each encoding."""
+def files(model, towers, encodings, floors):
+    """{file in the bundle: its key and floor} for each tower in each encoding."""
     listed = {}
-    for tower in layout.STEMS:
+    for tower in towers:
         for encoding in encodings:
             floor = floors.get(model, {}).get(tower, {}).get(encoding)
             listed[layout.file_name(tower, encoding)] = {
@@ -90,13 +89,15 @@ def main():
     model = arguments.models.name
     with weights.open_weights(arguments.checkpoint) as stored:
         sizes = architecture.read(weights.shapes(stored))
-    listed = files(model, settings.bundle.encodings, settings.floors)
+    towers, encodings = settings.grid.towers, settings.bundle.encodings
+    listed = files(model, towers, encodings, settings.floors)
     with command.output(arguments.output) as folder:
         (folder / "onnx").mkdir()
         for name, file in listed.items():
             _, tower, encoding = file["key"].split(".")
             copy_model(arguments.models / tower / encoding, folder / name)
-        for name, content in layout.configuration(sizes).items():
+        external = [path.name for path in folder.glob("onnx/*_data")]
+        for name, content in layout.configuration(sizes, external).items():
             (folder / name).write_text(json.dumps(content, indent=2) + "\n")
         tokenizer = tokens.load(arguments.checkpoint / "tokenizer.json")
         tokenizer.model.save(str(folder))  # vocab.json and merges.txt

@@ -14,6 +14,7 @@ from stages import architecture, command
 from stages.openai import CLIP
 
 BOOKKEEPING = ("input_resolution", "context_length", "vocab_size")  # no weights, in OpenAI's files
+TYPES = (torch.float16, torch.float32, torch.int64)  # int64: BatchNorm's counters
 
 
 @contextlib.contextmanager
@@ -25,68 +26,72 @@ def deprecated_format():
         yield
 
 
-def check_sha256(path, expected):
-    """Refuse a file whose SHA-256 is not the pinned one. Returns the digest."""
+def load(path, sha256):
+    """The state dict of a checkpoint with this SHA-256, weights as stored, on the CPU.
+
+    The digest is checked before anything of the file is read, because a TorchScript archive runs
+    code when it loads; any other file must be a plain state dict.
+    """
     try:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
+    except OSError as error:
         raise command.Refusal(
-            f"{path} does not exist: correct its `source` in params.yaml"
+            f"{path} cannot be read ({error.strerror}): correct its `source` in params.yaml"
         ) from None
-    if expected and digest != expected:
+    if sha256 is None:
         raise command.Refusal(
-            f"{path} has SHA-256 {digest}, params.yaml pins {expected}: the file is truncated or"
+            f"{path} is not pinned: add `sha256: {digest}` to it in params.yaml once you trust it"
+            " (a TorchScript archive runs code when it loads)"
+        )
+    if digest != sha256:
+        raise command.Refusal(
+            f"{path} has SHA-256 {digest}, params.yaml pins {sha256}: the file is truncated or"
             " another one; fetch it again or correct the pin"
         )
-    return digest
+    return _checked(_read(path), path)
 
 
-def read(path, pinned):
-    """The state dict of a checkpoint, weights as stored, on the CPU.
-
-    A TorchScript archive runs code when it loads, so it is only read when `pinned`: its SHA-256
-    was given and has been checked. Anything else must be a plain state dict.
-    """
+def _read(path):
     if not zipfile.is_zipfile(path):
-        raise command.Refusal(f"{path} is truncated or no PyTorch checkpoint: fetch it again")
+        raise command.Refusal(
+            f"{path} is truncated or in no format of today's PyTorch: fetch it again, or load it"
+            " where it came from and torch.save its state dict"
+        )
     with zipfile.ZipFile(path) as archive:
         scripted = any(Path(name).name == "constants.pkl" for name in archive.namelist())
-    if scripted and not pinned:
-        raise command.Refusal(
-            f"{path} is a TorchScript archive, which runs code when loaded: give its `sha256` in"
-            " params.yaml once you trust it"
-        )
     try:
         if scripted:
             with deprecated_format():
-                state = torch.jit.load(path, map_location="cpu").state_dict()
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+                return torch.jit.load(path, map_location="cpu").state_dict()
+        return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise command.Refusal(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from None
-    if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
-        raise command.Refusal(f"{path} holds no state dict: save `model.state_dict()` instead")
-    return _checked({k: v for k, v in state.items() if k not in BOOKKEEPING}, path)
+        reason = command.first_line(error)
+        raise command.Refusal(f"{path} cannot be loaded, save a state dict: {reason}") from None
 
 
 def _checked(state, path):
-    """The state dict, refused unless its names and shapes are those of one CLIP."""
+    """The state dict, refused unless its names, types and shapes are those of one CLIP."""
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and torch.is_tensor(tensor) for name, tensor in state.items()
+    ):
+        raise command.Refusal(f"{path} holds no state dict: save `model.state_dict()` instead")
+    state = {name: tensor for name, tensor in state.items() if name not in BOOKKEEPING}
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     try:
         sizes = architecture.read(shapes)
     except ValueError as error:
-        raise command.Refusal(f"{path} is {error}") from None
+        raise command.Refusal(f"{path} is no CLIP checkpoint: {error}") from None
     expected = {name: tuple(t.shape) for name, t in empty_model(sizes).state_dict().items()}
     for what, names in {
-        "lacks": expected.keys() - shapes.keys(),
-        "has an unknown": shapes.keys() - expected.keys(),
-        "has a wrong shape of": {k for k in shapes if k in expected and shapes[k] != expected[k]},
+        "it lacks": expected.keys() - shapes.keys(),
+        "it has an unknown": shapes.keys() - expected.keys(),
+        "a wrong shape has": {k for k in shapes if k in expected and shapes[k] != expected[k]},
+        "neither fp16 nor fp32 is": {k for k, v in state.items() if v.dtype not in TYPES},
     }.items():
         if names:
-            raise command.Refusal(
-                f"{path} is no CLIP checkpoint: it {what} {', '.join(sorted(names))}"
-            )
+            listed = ", ".join(sorted(names))
+            raise command.Refusal(f"{path} is no CLIP checkpoint: {what} {listed}")
     return state
 
 

@@ -11,6 +11,11 @@ class Refusal(Exception):
     """Bad input. The message is one line: it names the thing and the remedy."""
 
 
+def first_line(error):
+    """What a library's exception says, for a message of one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def run(main):
     """Run a stage's `main`; a Refusal becomes `error: …` on stderr and exit status 1."""
     try:

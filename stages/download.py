@@ -7,9 +7,16 @@ The source and its SHA-256 are `models.MODEL` of params.yaml.
 
 import argparse
 
+import torch
 from safetensors.torch import save_file
 
 from stages import checkpoint, command, openai, params, tokens, weights
+
+
+def own_memory(tensor):
+    """The tensor, copied if it is a view of another's memory, which safetensors refuses."""
+    whole = tensor.is_contiguous() and tensor.untyped_storage().nbytes() == tensor.nbytes
+    return tensor if whole else tensor.clone(memory_format=torch.contiguous_format)
 
 
 def main():
@@ -18,10 +25,10 @@ def main():
     parser.add_argument("output")
     arguments = parser.parse_args()
     model = params.lookup(params.load().models, arguments.model, "models")
-    sha256 = checkpoint.check_sha256(model.source, model.sha256)
-    state = checkpoint.read(model.source, pinned=model.sha256 is not None)
+    state = checkpoint.load(model.source, model.sha256)
     with command.output(arguments.output) as directory:
-        save_file(state, directory / weights.FILE, metadata={"sha256": sha256})
+        tensors = {name: own_memory(tensor) for name, tensor in state.items()}
+        save_file(tensors, directory / weights.FILE, metadata={"sha256": model.sha256})
         tokens.from_bpe(openai.BPE).save(str(directory / "tokenizer.json"))
 
 

@@ -20,6 +20,9 @@ def main(description, schemes):
     source = graph.load(arguments.model)
     properties = {**source.metadata_props, "variant": arguments.encoding}
     model = schemes[encoding.scheme](source, encoding)
+    if "rounded" in model.metadata_props:
+        properties["rounded"] = model.metadata_props["rounded"]
+    model.metadata_props.clear()  # of what the converters leave there
     graph.describe(model, **properties)
     with command.output(arguments.output) as directory:
         graph.save(model, directory)

@@ -17,7 +17,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from safetensors.numpy import save_file
 
 from stages import command, drawings, params
@@ -27,29 +27,48 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 CALIBRATION_LINE = "--- calibration ---"
 CALIBRATION_EVERY = 4  # of a user's own sources and captions
 CALIBRATION_DRAWN = 64
+LARGEST = 1536
 
 
 def photographs(path):
     """(file, source, split) of every photograph of a folder or a table."""
     path = Path(path)
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        if len(files) < CALIBRATION_EVERY:
-            raise command.Refusal(
-                f"{path} holds {len(files)} pictures, evalset.images needs at least"
-                f" {CALIBRATION_EVERY}: add some, or name another folder"
-            )
-        names = [str(file.relative_to(path)) for file in files]
-        return [(f, n, _split(i)) for i, (f, n) in enumerate(zip(files, names, strict=True))]
-    if not path.exists():
-        raise command.Refusal(f"{path} does not exist: correct evalset.images in params.yaml")
+    rows = _own(path) if path.is_dir() else _bundled(path)
+    both = {s for _, s, split in rows if split == EVALUATION} & {
+        s for _, s, split in rows if split == CALIBRATION
+    }
+    if both:
+        raise command.Refusal(
+            f"{path}: {', '.join(sorted(both))} stands in both splits; choose one"
+        )
+    return rows
+
+
+def _own(folder):
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if len(files) < CALIBRATION_EVERY:
+        raise command.Refusal(
+            f"{folder} holds {len(files)} pictures, evalset.images needs at least"
+            f" {CALIBRATION_EVERY}: add some, or name another folder"
+        )
+    return [(file, str(file.relative_to(folder)), _split(i)) for i, file in enumerate(files)]
+
+
+def _bundled(path):
     import skimage  # only the table needs its pictures
 
-    bundled = Path(skimage.__file__).parent / "data"
-    with open(path, newline="") as file:
-        return [
-            (bundled / row["file"], row["source"], row["split"]) for row in csv.DictReader(file)
-        ]
+    folder = Path(skimage.__file__).parent / "data"
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [(folder / r["file"], r["source"], r["split"]) for r in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, KeyError):
+        rows = []
+    if not rows or any(split not in (EVALUATION, CALIBRATION) for _, _, split in rows):
+        raise command.Refusal(
+            f"{path} is neither a folder of pictures nor a table of file, source and split"
+            f" ({EVALUATION} or {CALIBRATION}): correct evalset.images in params.yaml"
+        )
+    return rows
 
 
 def _split(index):
@@ -74,16 +93,25 @@ def captions(path):
     for name, part in split.items():
         if not part:
             raise command.Refusal(f"{path} has no {name} captions: evalset.captions needs some")
+    for caption in set(split[EVALUATION]) & set(split[CALIBRATION]):
+        raise command.Refusal(f"{path}: {caption!r} stands in both splits; remove one")
     return split
 
 
 def read_picture(file):
-    """uint8 [height, width, 3] as OpenAI's transform sees it: orientation and alpha ignored."""
+    """uint8 [height, width, 3] as OpenAI's transform sees it: orientation and alpha ignored.
+
+    A picture of more than LARGEST pixels a side is scaled down to it first.
+    """
     try:
         with Image.open(file) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        raise command.Refusal(f"{file} cannot be decoded: mend it or remove it") from None
+            picture = picture.convert("RGB")
+    except Exception as error:  # decoders raise whatever they like
+        raise command.Refusal(
+            f"{file} cannot be decoded, mend or remove it: {command.first_line(error)}"
+        ) from None
+    picture.thumbnail((LARGEST, LARGEST), Image.Resampling.BICUBIC)
+    return np.asarray(picture)
 
 
 def crops(rng, picture, count):
@@ -98,7 +126,7 @@ def crops(rng, picture, count):
 def pictures(path, settings):
     """(name, source, split, label, pixels) of every photograph, its crops and the drawings."""
     for file, source, split in photographs(path):
-        rng = np.random.default_rng([settings.seed, *str(file.name).encode()])
+        rng = np.random.default_rng([settings.seed, *file.name.encode()])
         whole = read_picture(file)
         for index, pixels in enumerate([whole, *crops(rng, whole, settings.crops)]):
             yield f"{source}/{file.stem}/{index}", source, split, None, pixels
@@ -115,6 +143,14 @@ def pictures(path, settings):
             yield f"drawn/{split}/{index}", f"drawn-{split}", split, label, pixels
 
 
+def prompts():
+    """A caption of each class from one template, and of every third class from another."""
+    first, *others = drawings.PROMPTS
+    yield from (first.format(label) for label in drawings.LABELS)
+    for index, label in enumerate(drawings.LABELS[::3]):
+        yield others[index % len(others)].format(label)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("photographs")
@@ -122,10 +158,9 @@ def main():
     parser.add_argument("output")
     arguments = parser.parse_args()
     settings = params.load().evalset
-    prompts = [drawings.PROMPTS[0].format(label) for label in drawings.LABELS]
     texts = captions(arguments.captions)
-    texts[EVALUATION] = list(dict.fromkeys(prompts + texts[EVALUATION]))
-    texts["prompts"] = len(prompts)
+    texts[EVALUATION] = list(dict.fromkeys([*prompts(), *texts[EVALUATION]]))
+    texts["prompts"] = len(drawings.LABELS)
     rows = list(pictures(arguments.photographs, settings))
     with command.output(arguments.output) as directory:
         index = [

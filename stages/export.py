@@ -57,7 +57,9 @@ def fill(model, weights, tower, sizes):
     stored = shapes(weights)
     for name, value in model.graph.initializers.items():
         if name == "causal_mask":
-            value.const_value = ir.tensor(causal_mask(sizes.context_length), name=name)
+            value.const_value = ir.tensor(
+                towers.causal_mask(sizes.context_length).numpy(), name=name
+            )
             continue
         key, needed = prefix + name, tuple(value.shape)
         if stored.get(key) != needed:
@@ -70,11 +72,6 @@ def _lazy(weights, key, name, shape):
         return ir.tensor(weights.get_tensor(key).astype(np.float32), name=name)
 
     return ir.LazyTensor(read, dtype=ir.DataType.FLOAT, shape=shape, name=name)
-
-
-def causal_mask(length):
-    """float32 [length, length]: 0 where a token may look, -inf at what follows it."""
-    return np.triu(np.full((length, length), -np.inf, np.float32), 1)
 
 
 def provenance(checkpoint_sha256, tower, resolution):

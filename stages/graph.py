@@ -11,7 +11,7 @@ FILE, DATA_FILE = "model.onnx", "model.onnx.data"
 
 
 def load(directory):
-    """The model of a directory; large weights stay on disk until they are used."""
+    """The model of a directory; weights in external data stay on disk until they are used."""
     return ir.load(Path(directory) / FILE)
 
 
@@ -29,6 +29,8 @@ def save(model, directory, file=FILE, data_file=DATA_FILE):
     model.metadata_props.clear()
     model.metadata_props.update(metadata)
     external = data_file if weight_bytes(model) > EXTERNAL_DATA_FROM else None
+    if not external:
+        ir.external_data.load_to_model(model)  # what a larger model left outside belongs inside now
     ir.save(model, Path(directory) / file, external_data=external)
 
 

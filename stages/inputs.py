@@ -1,10 +1,11 @@
-"""The evaluation set as the stages after `evalset` read it."""
+"""The evaluation set and the reference as the stages after them read them."""
 
 import json
 
 from safetensors import safe_open
 
 EVALUATION, CALIBRATION, LABELLED = "evaluation", "calibration", "labelled"  # the splits
+REFERENCE_FILE = "reference.safetensors"
 
 
 def index(evalset):
@@ -21,6 +22,11 @@ def captions(evalset):
     """{evaluation: texts, calibration: texts, prompts: how many evaluation captions, from the
     first on, name the drawn classes in order}."""
     return json.loads((evalset / "captions.json").read_text())
+
+
+def reference(directory):
+    """The open file of what OpenAI's code computes (a context manager); stages/reference.py."""
+    return safe_open(directory / REFERENCE_FILE, framework="numpy")
 
 
 def pictures(evalset):

@@ -10,7 +10,7 @@ Any other encoding stands under its own name: `fp16w` is `vision_model_fp16w.onn
 """
 
 from stages.preprocessing import MEAN, STD
-from stages.tokens import CONTEXT, END, START
+from stages.tokens import CONTEXT, END, END_ID, START, START_ID
 
 STEMS = {"visual": "vision_model", "textual": "text_model"}
 SUFFIXES = {"fp32": "", "fp16": "_fp16", "int8w": "_quantized", "int8-dynamic": "_int8"}
@@ -21,10 +21,17 @@ def file_name(tower, encoding):
     return f"onnx/{STEMS[tower]}{SUFFIXES.get(encoding, f'_{encoding}')}.onnx"
 
 
-def configuration(sizes):
-    """{file name: content} of the JSON files beside the models."""
+def configuration(sizes, external=()):
+    """{file name: content} of the JSON files beside the models.
+
+    `external` names the external data files; transformers.js only fetches those it is told of.
+    """
+    config = _config(sizes)
+    if external:
+        models = {name.removesuffix("_data"): True for name in sorted(external)}
+        config["transformers.js_config"] = {"use_external_data_format": models}
     return {
-        "config.json": _config(sizes),
+        "config.json": config,
         "preprocessor_config.json": _preprocessor(sizes.resolution),
         "tokenizer_config.json": _tokenizer(),
         "special_tokens_map.json": {
@@ -52,9 +59,9 @@ def _config(sizes):
             "max_position_embeddings": sizes.context_length,
             "vocab_size": sizes.vocab_size,
             "projection_dim": sizes.embed_dim,
-            "bos_token_id": 49406,
-            "eos_token_id": 49407,
-            "pad_token_id": 49407,
+            "bos_token_id": START_ID,
+            "eos_token_id": END_ID,
+            "pad_token_id": END_ID,
         },
         "vision_config": {
             "model_type": "clip_vision_model",

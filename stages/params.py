@@ -49,6 +49,8 @@ class Dynamic(Section):
 
 Encoding = Annotated[AsIs | Half | WeightOnly | Dynamic, Field(discriminator="scheme")]
 CONVERTED = ("none", "half")  # schemes of the convert stage; quantize has the others
+QUANTIZED_FROM = "fp32"  # the encoding that quantize starts from
+PATCHES = Path(__file__).parent / "patches"
 
 
 class Profile(Section):
@@ -67,8 +69,8 @@ class Encodings(Section):
 
 
 class Grid(Section):
-    models: list[Slug]
-    towers: list[Tower]
+    models: Annotated[list[Slug], Field(min_length=1)]
+    towers: Annotated[list[Tower], Field(min_length=1)]
     encodings: Encodings
 
 
@@ -77,7 +79,7 @@ class Evalset(Section):
     captions: str
     crops: Annotated[int, Field(ge=0)]
     drawn: Annotated[int, Field(ge=1)]
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
 
 
 class Bundle(Section):
@@ -114,7 +116,8 @@ def load(path="params.yaml"):
         raise command.Refusal(f"{path}: {_explain(error.errors()[0])}") from None
     for place, slug, known in _references(params):
         if slug not in known:
-            raise command.Refusal(f"{path}: {place}: no {slug!r}; known: {', '.join(known)}")
+            listed = ", ".join(known) or "none"
+            raise command.Refusal(f"{path}: {place}: {slug!r} is not among: {listed}")
     return params
 
 
@@ -139,6 +142,12 @@ def _references(params):
     for stage, known in stages.items():
         for slug in getattr(params.grid.encodings, stage):
             yield f"grid.encodings.{stage}", slug, sorted(known)
+    if params.grid.encodings.quantize:
+        yield "grid.encodings.convert", QUANTIZED_FROM, params.grid.encodings.convert
+    patches = sorted(path.stem for path in PATCHES.glob("[!_]*.py"))
+    for name, profile in params.profiles.items():
+        for patch in profile.patches:
+            yield f"profiles.{name}.patches", patch, patches
     for slug in params.grid.models:
         yield "grid.models", slug, list(params.models)
     for slug in params.bundle.encodings:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+MOST_DB = 200  # far beyond float32
+
 
 def _rows(array):
     return np.asarray(array, np.float64)
@@ -21,13 +23,12 @@ def snr_db(reference, embeds):
     """Signal to noise of the embeddings in dB, where the signal is what tells inputs apart.
 
     CLIP's embeddings share a large common part, which raises every cosine; the reference's mean
-    is therefore no signal. Infinite where the two are equal.
+    is therefore no signal. At most MOST_DB, which equal embeddings get.
     """
     reference, embeds = _rows(reference), _rows(embeds)
     signal = ((reference - reference.mean(0)) ** 2).sum()
     noise = ((embeds - reference) ** 2).sum()
-    with np.errstate(divide="ignore"):
-        return float(10 * np.log10(signal / noise))
+    return float(10 * np.log10(signal / np.maximum(noise, signal / 10 ** (MOST_DB / 10))))
 
 
 def nearest(embeds, others):

@@ -27,12 +27,13 @@ def versions(lock):
     return dict(re.findall(r"^([a-z0-9._-]+)==([^\s;\\]+)", lock, re.MULTILINE))
 
 
-def installed_version(name):
-    """A package's version without its local part (`+cpu`), or None."""
+def installed_versions(name):
+    """The spellings of a package's version: with its local part (`+cpu`) and without."""
     try:
-        return metadata.version(name).split("+")[0]
+        version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        return None
+        return ["none"]
+    return [version, version.split("+")[0]]
 
 
 def main():
@@ -41,12 +42,16 @@ def main():
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
     locked = versions(arguments.lock.read_text())
-    pins = {name: locked[name] for name in direct(arguments.requirements.read_text())}
-    for name, version in pins.items():
-        if (installed := installed_version(name)) != version:
+    names = direct(arguments.requirements.read_text())
+    for name in names:
+        if name not in locked:
+            raise command.Refusal(f"{arguments.lock} lacks {name}: run `make lock`")
+        if locked[name] not in installed_versions(name):
             raise command.Refusal(
-                f"{name} {installed} is installed, {arguments.lock} pins {version}: run `make`"
+                f"{arguments.lock} pins {name} {locked[name]}, installed is"
+                f" {installed_versions(name)[0]}: run `make`"
             )
+    pins = {name: locked[name] for name in names}
     with command.output_file(arguments.output) as partial:
         partial.write_text(json.dumps(pins, indent=1, sort_keys=True) + "\n")
 

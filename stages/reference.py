@@ -4,8 +4,8 @@
 
 The `clip` package's model in fp32 on the CPU, its tokenizer and its picture transform. Writes
 reference.safetensors with `pixel_values` [P, 3, R, R], `image_embeds` [P, E] (pictures in
-evalset's order), `input_ids` [T, 77], `text_embeds` [T, E] (evaluation captions, then
-calibration) and `logit_scale`.
+evalset's order), `input_ids` [T, 77] and `text_embeds` [T, E] (evaluation captions, then
+calibration).
 """
 
 import argparse
@@ -20,7 +20,6 @@ from tqdm import tqdm
 from stages import architecture, checkpoint, command, inputs, weights
 from stages.openai import tokenize, transform
 
-FILE = "reference.safetensors"
 BATCH = 32
 
 
@@ -37,13 +36,8 @@ def load_model(directory):
     state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
     model.load_state_dict(state, assign=True)
     for block in model.transformer.resblocks:
-        block.attn_mask = real_mask(model.context_length)
+        block.attn_mask = model.build_attention_mask()  # the meta device kept only its shape
     return model.eval()
-
-
-def real_mask(length):
-    """What `CLIP.build_attention_mask` makes; the meta device kept only its shape."""
-    return torch.full((length, length), float("-inf")).triu_(1)
 
 
 def batches(items, title):
@@ -81,10 +75,9 @@ def main():
         "image_embeds": image_embeds,
         "input_ids": input_ids,
         "text_embeds": text_embeds,
-        "logit_scale": model.logit_scale.detach(),
     }
     with command.output(arguments.output) as directory:
-        save_file(tensors, directory / FILE)
+        save_file(tensors, directory / inputs.REFERENCE_FILE)
 
 
 if __name__ == "__main__":

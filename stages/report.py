@@ -60,6 +60,11 @@ def frame(parity, grid):
     return table
 
 
+def shortened(tensors):
+    names = tensors.split(", ")
+    return tensors if len(names) <= 3 else f"{len(names)} tensors"
+
+
 def markdown(table, rounded):
     """The table that README shows."""
     shown = table.reindex(columns=COLUMNS).rename(columns=COLUMNS)
@@ -69,7 +74,7 @@ def markdown(table, rounded):
         shown[name] = [form.format(x) if pd.notna(x) else "" for x in shown[name]]
     text = shown.to_markdown(index=False, disable_numparse=True)
     if rounded:
-        names = [f"`{file}` ({tensors})" for file, tensors in rounded.items()]
+        names = [f"`{file}` ({shortened(tensors)})" for file, tensors in rounded.items()]
         text += "\n\nNot bit-exact, because the checkpoint holds them in fp32: " + ", ".join(names)
     return text + "\n"
 
@@ -83,7 +88,9 @@ def main():
     parity, rounded = gather(arguments.evaluations, grid)
     table = frame(parity, grid)
     with command.output(arguments.output) as directory:
-        (directory / "parity.json").write_text(json.dumps(parity, indent=1, sort_keys=True) + "\n")
+        (directory / "parity.json").write_text(
+            json.dumps(parity, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        )
         table.to_csv(directory / "parity.csv", index=False)
         (directory / "table.md").write_text(markdown(table, rounded))
 

@@ -29,7 +29,7 @@ def batches(items, size=BATCH):
 
 def picture_settings(pixel_values):
     """The ways to feed pictures that must not differ: one at a time, and sixteen."""
-    return {"batch 1": batches(pixel_values, 1), "batch 16": batches(pixel_values)}
+    return [batches(pixel_values, 1), batches(pixel_values)]
 
 
 def text_settings(rows):
@@ -38,9 +38,8 @@ def text_settings(rows):
     No padding at all; padding with the end token to the batch's longest, as Hugging Face's
     tokenizer does; and padding with 0 to 77, as OpenAI's does.
     """
-    end = rows[0][-1]
-    return {
-        "unpadded": (tokens.pad([row]) for row in rows),
-        "padded with the end token": (tokens.pad(batch, end) for batch in batches(rows)),
-        "padded with 0": (tokens.pad(batch, 0, tokens.CONTEXT) for batch in batches(rows)),
-    }
+    return [
+        (tokens.pad([row]) for row in rows),
+        (tokens.pad(batch, tokens.END_ID) for batch in batches(rows)),
+        (tokens.pad(batch, 0, tokens.CONTEXT) for batch in batches(rows)),
+    ]

@@ -16,6 +16,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 CONTEXT = 77
 START, END = "<|startoftext|>", "<|endoftext|>"
+START_ID, END_ID = 49406, 49407
 MERGES = 49152 - 256 - 2  # of the file's lines, as clip/simple_tokenizer.py cuts them
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 

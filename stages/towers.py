@@ -119,6 +119,11 @@ def resnet(a):
     return tower
 
 
+def causal_mask(length):
+    """float32 [length, length]: 0 where a token may look, -inf at what follows it."""
+    return torch.full((length, length), float("-inf")).triu_(1)
+
+
 class TextTransformer(nn.Module):
     """input_ids [B, S ≤ 77] → text_embeds [B, E], taken at the first EOT token.
 
@@ -134,8 +139,7 @@ class TextTransformer(nn.Module):
         self.transformer = Transformer(width, a.text_heads, a.text_layers)
         self.ln_final = nn.LayerNorm(width)
         self.text_projection = nn.Parameter(torch.empty(width, a.embed_dim))
-        mask = torch.full((a.context_length, a.context_length), float("-inf")).triu_(1)
-        self.register_buffer("causal_mask", mask, persistent=False)
+        self.register_buffer("causal_mask", causal_mask(a.context_length), persistent=False)
 
     def forward(self, input_ids):
         length = input_ids.shape[1]

@@ -26,7 +26,10 @@ def inputs(folder, golden):
     rows = tokens.encode(tokens.load(folder / "tokenizer.json"), [t["caption"] for t in texts])
     for text, row in zip(texts, rows, strict=True):
         if row != text["input_ids"]:
-            raise command.Refusal(f"tokenizer.json gives {row} for {text['caption']!r}")
+            raise command.Refusal(
+                f"{folder}/tokenizer.json turns {text['caption']!r} into {row}, golden.json has"
+                f" {text['input_ids']}: copy the bundle again"
+            )
     return {
         "visual": (
             [preprocessing.preprocess(picture, side)[None]],
@@ -39,33 +42,45 @@ def inputs(folder, golden):
     }
 
 
-def check(folder):
-    """(file, worst cosine, floor or None) of every file of a bundle."""
+def read(folder):
+    """(golden.json's content, the inputs to run) of a bundle."""
     try:
         golden = json.loads((folder / "golden.json").read_text())
-    except FileNotFoundError:
-        raise command.Refusal(f"{folder} has no golden.json: give a bundle's folder") from None
-    feeds = inputs(folder, golden)
+        return golden, inputs(folder, golden)
+    except command.Refusal:
+        raise
+    except Exception as error:  # a file is missing, cut short or another program's
+        raise command.Refusal(
+            f"{folder} is no whole bundle, copy it again: {command.first_line(error)}"
+        ) from None
+
+
+def check(folder):
+    """(file, worst cosine or None, floor or None, what went wrong) of every file of a bundle."""
+    golden, feeds = read(folder)
     for name, file in golden["files"].items():
         batches, reference = feeds[file["graph"]]
+        floor, cosine, problem = file["cosine_min"], None, ""
         try:
             embeds = runtime.run(runtime.session(folder / name), batches)
+            cosine = float(parity.cosine(reference, embeds).min())
+            if floor is not None and not cosine >= floor:
+                problem = "below its floor"
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
-            raise command.Refusal(f"{name} does not run: {str(error).splitlines()[0]}") from None
-        yield name, float(parity.cosine(reference, embeds).min()), file["cosine_min"]
+            problem = f"does not run: {command.first_line(error)}"
+        yield name, cosine, floor, problem
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     failed = []
-    for name, cosine, floor in check(parser.parse_args().folder):
-        below = floor is not None and not cosine >= floor
-        failed += [name] * below
-        verdict = "no floor" if floor is None else f"{'BELOW' if below else 'above'} {floor}"
-        print(f"{name:40} cosine {cosine:.7f}  {verdict}")
+    for name, cosine, floor, problem in check(parser.parse_args().folder):
+        shown = "" if cosine is None else f"cosine {cosine:.7f}"
+        print(f"{name:38} {shown:17} floor {floor or 'none':<9} {problem or 'ok'}")
+        failed += [name] if problem else []
     if failed:
-        raise command.Refusal(f"below their floors: {', '.join(failed)}")
+        raise command.Refusal(f"not as they should be: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

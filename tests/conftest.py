@@ -1,8 +1,12 @@
 """Fixtures over tests/small.py: checkpoints, a workspace, and a pipeline that has run."""
 
+import hypothesis
 import pytest
 
 import small
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -68,13 +68,7 @@ def set_up(folder, content):
     """A project folder: the code, its settings, and params.yaml with `content`."""
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "stages", folder / "stages", ignore=ignored)
-    for name in (
-        ".dvcignore",
-        "pyproject.toml",
-        "dvc.yaml",
-        "requirements.in",
-        "requirements.lock",
-    ):
+    for name in PROJECT_FILES:
         shutil.copyfile(ROOT / name, folder / name)
     write_params(folder, content)
 

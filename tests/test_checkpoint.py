@@ -11,8 +11,8 @@ import small
 from small import sha256
 
 
-def test_read_gives_the_weights_as_stored(archives):
-    state = checkpoint.read(archives["vit"], pinned=True)
+def test_load_gives_the_weights_as_stored(archives):
+    state = checkpoint.load(archives["vit"], sha256(archives["vit"]))
     assert state["token_embedding.weight"].dtype == torch.float32
     assert state["visual.transformer.resblocks.0.attn.in_proj_weight"].dtype == torch.float16
     assert state["visual.ln_pre.weight"].dtype == torch.float32
@@ -36,59 +36,80 @@ def test_write_archive_writes_the_same_bytes_and_no_paths(tmp_path):
     assert b"site-packages" not in paths[0].read_bytes()
 
 
-def test_read_refuses_an_archive_without_a_pin(archives):
-    with pytest.raises(command.Refusal, match="TorchScript archive.*sha256"):
-        checkpoint.read(archives["vit"], pinned=False)
+def refusal(path, pin=None):
+    """The message with which a file is refused, pinned to `pin` or to its own digest."""
+    with pytest.raises(command.Refusal) as caught:
+        checkpoint.load(path, pin or sha256(path))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
-def test_check_sha256_names_both_digests(archives):
-    with pytest.raises(command.Refusal, match=f"{sha256(archives['vit'])}.*pins {'0' * 64}"):
-        checkpoint.check_sha256(archives["vit"], "0" * 64)
+def test_load_refuses_a_file_without_a_pin_and_names_the_digest(archives):
+    with pytest.raises(command.Refusal, match=f"not pinned.*{sha256(archives['vit'])}"):
+        checkpoint.load(archives["vit"], None)
 
 
-def test_check_sha256_names_a_missing_file():
-    with pytest.raises(command.Refusal, match=r"nowhere\.pt does not exist"):
-        checkpoint.check_sha256("nowhere.pt", "0" * 64)
+def test_load_names_both_digests(archives):
+    message = refusal(archives["vit"], "0" * 64)
+    assert sha256(archives["vit"]) in message
+    assert "0" * 64 in message
 
 
-def test_read_refuses_a_truncated_file(archives, tmp_path):
+@pytest.mark.parametrize("path", ["nowhere.pt", "."])
+def test_load_names_a_file_that_cannot_be_read(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    assert f"{path} cannot be read" in refusal(path, "0" * 64)
+
+
+def test_load_refuses_a_truncated_file(archives, tmp_path):
     short = tmp_path / "short.pt"
     short.write_bytes(archives["vit"].read_bytes()[:-1000])
-    with pytest.raises(command.Refusal, match="truncated"):
-        checkpoint.read(short, pinned=True)
+    assert "truncated" in refusal(short)
+
+
+@pytest.mark.parametrize("content", [[torch.zeros(3)], {1: torch.zeros(3)}, {"a": 1}])
+def test_load_refuses_what_is_no_state_dict(tmp_path, content):
+    torch.save(content, tmp_path / "other.pt")
+    assert "no state dict" in refusal(tmp_path / "other.pt")
+
+
+def renamed(state):
+    state["extra.weight"] = state.pop("ln_final.bias")
+
+
+def changed(name, change):
+    def apply(state):
+        state[name] = change(state[name])
+
+    return apply
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("change", "message"),
     [
-        ({"fc.weight": torch.zeros(3, 3)}, "no CLIP checkpoint: it lacks"),
-        ([torch.zeros(3)], "no state dict"),
+        (dict.clear, "it lacks 'visual.layer1.0.conv1.weight'"),
+        (renamed, "it lacks ln_final.bias"),
+        (lambda s: s.update(extra=torch.zeros(1)), "it has an unknown extra"),
+        (changed("ln_final.bias", lambda t: t[:7]), "a wrong shape has ln_final.bias"),
+        (changed("ln_final.bias", torch.Tensor.bfloat16), "neither fp16 nor fp32 is ln_final.bias"),
+        (changed("visual.conv1.weight", lambda t: t[0]), "no CLIP checkpoint"),
+        (changed("positional_embedding", lambda t: t.repeat(3, 1)), "it reads 231 tokens"),
+        (changed("token_embedding.weight", lambda t: t[:100]), "77 tokens of 100"),
+        (changed("token_embedding.weight", lambda t: t[:, :40]), "width of 40"),
+        (changed("visual.positional_embedding", lambda t: t[:-2]), "square grid"),
     ],
 )
-def test_read_refuses_what_is_no_clip(tmp_path, content, message):
-    torch.save(content, tmp_path / "other.pt")
-    with pytest.raises(command.Refusal, match=message) as refusal:
-        checkpoint.read(tmp_path / "other.pt", pinned=False)
-    assert "\n" not in str(refusal.value)
-
-
-def test_read_names_missing_and_unknown_tensors(archives, tmp_path):
-    state = checkpoint.read(archives["vit"], pinned=True)
-    state["extra.weight"] = state.pop("ln_final.bias")
+def test_load_says_why_a_state_dict_is_no_clip(archives, tmp_path, change, message):
+    state = checkpoint.load(archives["vit"], sha256(archives["vit"]))
+    change(state)
     torch.save(state, tmp_path / "other.pt")
-    with pytest.raises(command.Refusal, match=r"lacks ln_final\.bias"):
-        checkpoint.read(tmp_path / "other.pt", pinned=False)
-    state["ln_final.bias"] = state["ln_final.weight"]
-    torch.save(state, tmp_path / "other.pt")
-    with pytest.raises(command.Refusal, match=r"unknown extra\.weight"):
-        checkpoint.read(tmp_path / "other.pt", pinned=False)
+    assert message in refusal(tmp_path / "other.pt")
 
 
-def test_read_runs_no_code_of_a_state_dict(tmp_path):
+def test_load_runs_no_code_of_a_state_dict(tmp_path):
     class Trap:
         def __reduce__(self):
             return print, ("executed",)
 
     torch.save({"visual.proj": Trap()}, tmp_path / "trap.pt")
-    with pytest.raises(command.Refusal, match="cannot be loaded"):
-        checkpoint.read(tmp_path / "trap.pt", pinned=False)
+    assert "cannot be loaded" in refusal(tmp_path / "trap.pt")

@@ -12,7 +12,7 @@ import small
 
 def test_download_keeps_every_weight_as_stored(built, archives):
     for kind in ("vit", "rn"):
-        state = checkpoint.read(archives[kind], pinned=True)
+        state = checkpoint.load(archives[kind], small.sha256(archives[kind]))
         stored = load_file(built / f"data/checkpoints/{kind}/weights.safetensors")
         assert stored.keys() == state.keys()
         for name, tensor in state.items():
@@ -36,11 +36,11 @@ def test_refuses_wrong_bytes_and_leaves_nothing(workspace, archives):
 
 
 def test_refuses_an_unpinned_archive(workspace, archives):
-    assert "TorchScript" in refusal(workspace, {"source": str(archives["vit"])})
+    assert "not pinned" in refusal(workspace, {"source": str(archives["vit"])})
 
 
 def test_refuses_a_missing_file(workspace):
-    assert "does not exist" in refusal(workspace, {"source": "nowhere.pt"})
+    assert "cannot be read" in refusal(workspace, {"source": "nowhere.pt"})
 
 
 def test_refuses_an_unknown_model(workspace):
@@ -48,13 +48,15 @@ def test_refuses_an_unknown_model(workspace):
         small.run_stage("download", "rn51", "data/checkpoints/rn51")
 
 
-def test_takes_a_plain_state_dict_without_a_pin(workspace, archives):
-    state = checkpoint.read(archives["vit"], pinned=True)
+def test_takes_a_plain_state_dict_whose_tensors_share_memory(workspace, archives):
+    state = checkpoint.load(archives["vit"], small.sha256(archives["vit"]))
+    both = torch.stack([state["ln_final.weight"], state["ln_final.bias"]])
+    state["ln_final.weight"], state["ln_final.bias"] = both
     torch.save(state, "mine.pt")
-    content = small.params({})
-    content["models"] = {"mine": {"source": "mine.pt"}}
-    content["grid"]["models"] = ["mine"]
+    content = small.params({"mine": workspace / "mine.pt"})
     small.write_params(workspace, content)
     small.run_stage("download", "mine", "data/checkpoints/mine")
     tokenizer = json.loads((workspace / "data/checkpoints/mine/tokenizer.json").read_text())
     assert len(tokenizer["model"]["vocab"]) == 49408
+    stored = load_file(workspace / "data/checkpoints/mine/weights.safetensors")
+    np.testing.assert_array_equal(stored["ln_final.bias"], both[1].numpy())

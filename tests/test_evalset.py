@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from stages import command, openai
+from stages import command, evalset, openai
 from stages.inputs import CALIBRATION, EVALUATION, LABELLED
 
 import small
@@ -113,5 +113,30 @@ def test_refuses_captions_it_cannot_split(workspace, content, message):
 
 
 def test_refuses_a_missing_path(workspace):
-    with pytest.raises(command.Refusal, match="nowhere does not exist"):
+    with pytest.raises(command.Refusal, match="nowhere is neither a folder"):
         small.run_stage("evalset", "nowhere", SHIPPED[1], "data/evalset")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("file,source\na.png,a\n", "nor a table of file, source and split"),
+        ("file,source,split\na.png,a,training\n", "evaluation or calibration"),
+        ("file,source,split\na,s,evaluation\nb,s,calibration\n", "s stands in both splits"),
+    ],
+)
+def test_refuses_a_table_that_it_cannot_split(workspace, table, message):
+    (workspace / "mine.csv").write_text(table)
+    with pytest.raises(command.Refusal, match=message):
+        small.run_stage("evalset", "mine.csv", SHIPPED[1], "data/evalset")
+
+
+def test_refuses_a_caption_of_both_splits(workspace):
+    (workspace / "mine.txt").write_text("same\nother\n--- calibration ---\nsame\n")
+    with pytest.raises(command.Refusal, match="'same' stands in both splits"):
+        small.run_stage("evalset", SHIPPED[0], "mine.txt", "data/evalset")
+
+
+def test_large_own_pictures_are_scaled_down(workspace):
+    Image.new("RGB", (3200, 100)).save(workspace / "large.png")
+    assert evalset.read_picture(workspace / "large.png").shape == (48, 1536, 3)

@@ -29,6 +29,10 @@ def test_load_accepts_the_shipped_file():
         ({"evalset": {"crops": "six"}}, ["evalset.crops", "six"]),
         ({"bundle": {"encodings": ["int4w"]}}, ["bundle.encodings", "int4w"]),
         ({"floors": {"tiny-vit": {"sideways": {}}}}, ["floors.tiny-vit", "sideways"]),
+        ({"grid": {"encodings": {"convert": ["fp16"]}}}, ["grid.encodings.convert", "'fp32'"]),
+        ({"grid": {"models": []}}, ["grid.models", "at least 1"]),
+        ({"profiles": {"std": {"patches": ["polish"]}}}, ["profiles.std.patches", "polish"]),
+        ({"evalset": {"seed": -1}}, ["evalset.seed", "-1"]),
         ({"surprise": 1}, ["surprise", "unknown key"]),
     ],
 )

@@ -34,6 +34,25 @@ def test_shipped_pins_are_the_locks(workspace):
 def test_refuses_an_installed_version_that_is_not_the_locks(workspace):
     (workspace / "requirements.in").write_text("numpy\n")
     (workspace / "requirements.lock").write_text(LOCK)
-    with pytest.raises(command.Refusal, match=r"numpy .* is installed.*pins 2\.0\.0.*make"):
+    with pytest.raises(command.Refusal, match=r"pins numpy 2\.0\.0, installed is .*: run `make`"):
         small.run_stage("pins", "requirements.in", "requirements.lock", "data/pins.json")
     assert not (workspace / "data/pins.json").exists()
+
+
+@pytest.mark.parametrize("locked", ["2.0.0", "2.0.0+cpu"])
+def test_local_versions_are_the_same_version(workspace, monkeypatch, locked):
+    (workspace / "requirements.in").write_text("numpy\n")
+    (workspace / "requirements.lock").write_text(LOCK.replace("2.0.0", locked))
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.0.0+cpu")
+    small.run_stage("pins", "requirements.in", "requirements.lock", "data/pins.json")
+    assert json.loads((workspace / "data/pins.json").read_text()) == {"numpy": locked}
+
+
+@pytest.mark.parametrize(
+    ("requirements", "message"),
+    [("nothing-of-the-kind\n", "lacks nothing-of-the-kind: run `make lock`")],
+)
+def test_names_a_package_that_is_not_locked(workspace, requirements, message):
+    (workspace / "requirements.in").write_text(requirements)
+    with pytest.raises(command.Refusal, match=message):
+        small.run_stage("pins", "requirements.in", "requirements.lock", "data/pins.json")

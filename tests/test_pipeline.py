@@ -60,7 +60,6 @@ def ran(output):
 
 
 def test_one_changed_line_reruns_only_what_reads_it(project):
-    content = small.params({})
     path = project / "params.yaml"
     old = path.read_text()
     before = metrics(project)
@@ -79,7 +78,6 @@ def test_one_changed_line_reruns_only_what_reads_it(project):
     after = metrics(project)["vit"]["visual"]
     assert after["int8w"] != before["vit"]["visual"]["int8w"]
     assert after["fp32"] == before["vit"]["visual"]["fp32"]
-    assert content["encodings"]["int8w"]["block"] == "row"
     path.write_text(old)
     result = dvc(project, "repro")
     assert metrics(project) == before
@@ -97,6 +95,7 @@ def test_killed_stage_leaves_nothing_and_its_rerun_gives_the_same_bytes(project)
     while not list(target.parent.glob("textual.partial*")) and time.monotonic() < deadline:
         assert process.poll() is None, "the stage ended before it could be killed"
         time.sleep(0.001)
+    assert list(target.parent.glob("textual.partial*")), "the stage wrote nothing in a minute"
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not target.exists()

@@ -8,7 +8,7 @@ from stages import openai, preprocessing
 SIDE = 32
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     width=st.integers(1, 200),
     height=st.integers(1, 200),

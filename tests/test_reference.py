@@ -6,6 +6,8 @@ from safetensors.torch import save_file
 
 from stages import checkpoint, openai, preprocessing, reference
 
+import small
+
 CAPTIONS = ["a photo of a cat", "x", "word " * 100]
 
 
@@ -26,7 +28,7 @@ def test_reference_is_what_openais_loader_computes(built, archives):
 
 
 def test_reference_keeps_weights_that_half_precision_cannot_hold(archives, tmp_path):
-    state = checkpoint.read(archives["vit"], pinned=True)
+    state = checkpoint.load(archives["vit"], small.sha256(archives["vit"]))
     name = "visual.transformer.resblocks.0.mlp.c_fc.weight"
     state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
     state[name] = state[name] + 1e-5

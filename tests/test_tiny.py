@@ -14,8 +14,7 @@ MODELS = ("tiny-vit", "tiny-rn")
 @pytest.fixture(scope="module", params=MODELS)
 def state(request):
     model = params.load().models[request.param]
-    checkpoint.check_sha256(model.source, model.sha256)
-    return checkpoint.read(model.source, pinned=True)
+    return checkpoint.load(model.source, model.sha256)
 
 
 def test_build_model_takes_them_and_types_are_openais(state):

@@ -53,7 +53,7 @@ def test_encode_equals_openais_on_every_known_character(tokenizer):
     assert differing(tokenizer, texts) == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=st.text(KNOWN, max_size=60))
 def test_encode_equals_openais_on_any_text(tokenizer, text):
     assert differing(tokenizer, [text]) == []

@@ -15,7 +15,7 @@ def decode(integers, scale, shape):
     return (integers.astype(np.float32) * scale.astype(np.float32)).reshape(shape)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.integers(1, 9),
     columns=st.integers(1, 70),

@@ -13,8 +13,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import yaml
+from dvc.repo import Repo
 
 from stages import command, params
 
@@ -27,17 +29,25 @@ def grid_of_one(settings, model, variant):
     converted = settings.encodings[variant].scheme in params.CONVERTED
     convert = list(dict.fromkeys(["fp32", variant])) if converted else ["fp32"]
     content["grid"]["models"] = [model]
+    content["grid"]["towers"] = list(get_args(params.Tower))
     content["grid"]["encodings"] = {"convert": convert, "quantize": [] if converted else [variant]}
     content["bundle"]["encodings"] = [variant]
     return content
 
 
-def link(folder, path):
-    """Let a relative path of the project's mean the same file from `folder`."""
-    target = folder / path
-    if not (Path(path).is_absolute() or target.exists() or target.is_symlink()):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(Path(path).resolve())
+def reach(folder, path):
+    """How `folder` names a path of the project's: by a link inside it, or else in full.
+
+    The same name as in the project lets DVC's run cache recognise what was built there.
+    """
+    absolute, root = Path(path).resolve(), Path.cwd()
+    if not absolute.is_relative_to(root):
+        return str(absolute)
+    inside = folder / absolute.relative_to(root)
+    if not (inside.exists() or inside.is_symlink()):
+        inside.parent.mkdir(parents=True, exist_ok=True)
+        inside.symlink_to(absolute)
+    return path
 
 
 def workspace(folder, content, model):
@@ -47,14 +57,14 @@ def workspace(folder, content, model):
     shutil.copytree("stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     for name in COPIED:
         shutil.copyfile(name, folder / name)
+    for section, key in (("models", "source"), ("evalset", "images"), ("evalset", "captions")):
+        entry = content[section][model] if section == "models" else content[section]
+        entry[key] = reach(folder, entry[key])
     (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    evalset = content["evalset"]
-    for path in (content["models"][model]["source"], evalset["images"], evalset["captions"]):
-        link(folder, path)
     config = configparser.ConfigParser()
     config.read(".dvc/config")
     config["core"]["no_scm"] = "true"
-    config["cache"]["dir"] = str(Path(".dvc/cache").resolve())
+    config["cache"]["dir"] = Repo(".").cache.local.path
     with open(folder / ".dvc/config", "w") as file:
         config.write(file)
 

@@ -46,7 +46,8 @@ def main():
     new = fill(old, sections())
     if arguments.check and new != old:
         raise command.Refusal(f"{README} is not current: run `make docs` and commit it")
-    README.write_text(new)
+    if new != old:
+        README.write_text(new)
 
 
 if __name__ == "__main__":

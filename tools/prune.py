@@ -3,7 +3,7 @@
     python -m tools.prune
 
 DVC leaves a stage's outputs behind when `grid:` no longer asks for them; directories that later
-stages read would then differ from a fresh clone's. Nothing is lost: DVC's cache keeps them.
+stages read would then differ from a fresh clone's. What stages made stays in DVC's cache.
 """
 
 import shutil

@@ -16,6 +16,7 @@ and a fixed seed: the same bytes again on the same kind of CPU and package versi
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ from tqdm import tqdm
 
 from stages import checkpoint, drawings
 from stages.openai import CLIP, convert_weights, tokenize
+from stages.preprocessing import MEAN, STD
+from stages.tokens import END_ID, START_ID
 
 ARCHITECTURES = {
     "vit": dict(vision_layers=4, vision_width=128, vision_patch_size=8),
@@ -31,9 +34,7 @@ ARCHITECTURES = {
 }
 STEPS = {"vit": 2000, "rn": 1500}
 PEAK_LEARNING_RATE = {"vit": 1e-3, "rn": 2e-3}
-WARMUP = 200
 NOISE = 8  # random tokens before and after a caption, at most
-START, END = 49406, 49407
 TEST_SEED, TEST_ROUNDS = 1, 16  # pictures of each class
 
 
@@ -53,8 +54,7 @@ def new_model(kind):
 
 def pixels(pictures):
     """uint8 pictures → the float32 [n, 3, 64, 64] that OpenAI's transform makes of them."""
-    mean = torch.tensor((0.48145466, 0.4578275, 0.40821073)).view(3, 1, 1)
-    std = torch.tensor((0.26862954, 0.26130258, 0.27577711)).view(3, 1, 1)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
     scaled = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
     return (scaled - mean) / std
 
@@ -75,9 +75,11 @@ def captions(rng, words, length):
     """int64 [classes, length]: a caption of each class; `words[class][prompt]` are its tokens."""
     rows = []
     for prompts in words:
-        before, after = (rng.integers(256, START, size) for size in rng.integers(NOISE + 1, size=2))
+        before, after = (
+            rng.integers(256, START_ID, size) for size in rng.integers(NOISE + 1, size=2)
+        )
         chosen = prompts[rng.integers(len(prompts))]
-        rows.append([START, *before.tolist(), *chosen, *after.tolist(), END])
+        rows.append([START_ID, *before.tolist(), *chosen, *after.tolist(), END_ID])
     return torch.tensor([row + [0] * (length - len(row)) for row in rows])
 
 
@@ -101,7 +103,7 @@ def train(model, steps, peak, seed):
     model.positional_embedding = torch.nn.Parameter(positions[:longest].clone())
     set_context(model, longest)
     optimizer = optimizer_of(model, peak)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, steps, WARMUP / steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, steps)
     targets = torch.arange(len(drawings.LABELS))
     progress = tqdm(range(steps), desc="train", mininterval=10)
     for _ in progress:
@@ -142,6 +144,7 @@ def main():
     parser.add_argument("--steps", type=int)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    Path(arguments.output).parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(arguments.seed)

@@ -6,6 +6,7 @@ Convolutions stay in fp32 arithmetic, since ConvInteger is slower than Conv, and
 table they are stored as int8 by the weight_only scheme.
 """
 
+import contextlib
 import logging
 import tempfile
 from pathlib import Path
@@ -20,10 +21,19 @@ from stages.schemes import weight_only
 REST = WeightOnly(scheme="weight_only", bits=8)
 
 
-def encode(model, encoding):
-    # It advises a pre-processing that would bake one runtime's operators into the file.
+@contextlib.contextmanager
+def quiet():
+    """It advises a pre-processing that would bake one runtime's operators into the file."""
+    level = logging.getLogger().level
     logging.getLogger().setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as folder:
+    try:
+        yield
+    finally:
+        logging.getLogger().setLevel(level)
+
+
+def encode(model, encoding):
+    with quiet(), tempfile.TemporaryDirectory() as folder:
         quantized = Path(folder) / "quantized"
         quantized.mkdir()
         graph.save(model, folder)

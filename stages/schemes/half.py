@@ -16,6 +16,7 @@ SMALLEST, LARGEST = 2.0**-24, 65504.0  # of half precision; the converter's own 
 
 
 def encode(model, encoding):
+    ir.external_data.load_to_model(model)  # the converter knows nothing of external data
     with warnings.catch_warnings():
         # It warns of every tensor with a number below the smallest that half precision holds.
         warnings.filterwarnings("ignore", "the float32 number .* will be truncated")

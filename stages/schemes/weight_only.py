@@ -151,13 +151,14 @@ def store(model, weight, encoding):
 
 
 def encode(model, encoding):
-    """Encode every weight in place. `rounded` in the metadata names what fp16 does not hold."""
+    """Encode every weight in place; at 16 bits `rounded` in the metadata names what changed."""
     found = list(weights(model))
     least = sum(weight.value.const_value.size for weight in found) * SMALL_SHARE
     rounded = []
     for weight in found:
         small = weight.value.const_value.size < least
-        if store(model, weight, HALF if small else encoding) and encoding.bits == 16:
+        if store(model, weight, HALF if small else encoding):
             rounded.append(weight.value.name)
-    model.metadata_props["rounded"] = ", ".join(rounded)
+    if encoding.bits == 16:
+        model.metadata_props["rounded"] = ", ".join(rounded)
     return model
