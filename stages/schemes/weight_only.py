@@ -8,9 +8,11 @@ does. DequantizeLinear is not used: ONNX Runtime fuses it into products with qua
 activations. Biases, norms, and positional and class embeddings stay in fp32.
 
 A scale belongs to a row (all weights of one output, or of one token) in fp32, or to a block of a
-row in fp16; it maps the largest weight to 127. A tensor of less than a thousandth of the weights
-is kept in fp16: fewer bits would save nothing, and the ResNets' first convolutions, which are
-among them, make most of the error on smooth pictures.
+row in fp16 (fp32 where half precision would be too coarse); it maps the largest weight to 127.
+
+A tensor of less than a thousandth of the weights is kept in fp16: fewer bits would save nothing,
+and the ResNets' first convolutions, which are among them, make most of the error on smooth
+pictures.
 """
 
 from typing import NamedTuple
@@ -20,10 +22,10 @@ import onnx_ir as ir
 
 from stages.params import WeightOnly
 
-LARGEST = {8: 127}
 HALF = WeightOnly(scheme="weight_only", bits=16)
 SMALL_SHARE = 1e-3
-SMALLEST_SCALE = {np.float16: 2.0**-24, np.float32: 2.0**-126}
+SMALLEST_SCALE = 2.0**-126  # the smallest normal number, for rows of zeros
+SMALLEST_HALF, LARGEST_HALF = 2.0**-14, 65504.0  # between them half precision keeps 11 bits
 
 
 class Weight(NamedTuple):
@@ -72,11 +74,13 @@ def quantize(array, bits, block, outputs_last):
         length = block_length(int(np.prod(array.shape[1:])), block)
         blocked = array if whole else array.reshape(array.shape[0], -1, length)
         axes = tuple(range(1, array.ndim)) if whole else -1
-    kind = np.float32 if whole else np.float16
+    top = 2 ** (bits - 1) - 1  # the largest integer; its negative is the smallest one used
     largest = np.abs(blocked).max(axis=axes, keepdims=True)
-    scale = np.maximum(largest / LARGEST[bits], SMALLEST_SCALE[kind]).astype(kind)
+    scale = np.maximum(largest / top, SMALLEST_SCALE).astype(np.float32)
+    if not whole and scale.min() >= SMALLEST_HALF and scale.max() <= LARGEST_HALF:
+        scale = scale.astype(np.float16)
     integers = np.rint(blocked / scale.astype(np.float32))
-    return np.clip(integers, -LARGEST[bits], LARGEST[bits]).astype(np.int8), scale
+    return np.clip(integers, -top, top).astype(np.int8), scale
 
 
 class Decoder:
@@ -125,8 +129,12 @@ def store(model, weight, encoding):
     decoder = Decoder(model, weight)
     gather = weight.consumer.op_type == "Gather"
 
-    def look_up(value):
-        return decoder.op("Gather", value, weight.consumer.inputs[1], axis=0) if gather else value
+    def look_up(table):
+        if not gather:
+            return table
+        rows = decoder.op("Gather", table, weight.consumer.inputs[1], axis=0)
+        rows.dtype = table.dtype
+        return rows
 
     if encoding.bits == 16:
         half = array.astype(np.float16)
@@ -137,8 +145,6 @@ def store(model, weight, encoding):
     integers, scale = quantize(array, encoding.bits, encoding.block, weight.outputs_last)
     stored = look_up(decoder.initializer(integers, f"int{encoding.bits}"))
     scale = look_up(decoder.initializer(scale, "scale"))
-    if scale.dtype is None:  # gathered: the type is the table's
-        scale.dtype = ir.DataType.FLOAT if encoding.block == "row" else ir.DataType.FLOAT16
     decoded = decoder.op(
         "Mul", decoder.op("Cast", stored, to=ir.DataType.FLOAT), decoder.to_float(scale)
     )
