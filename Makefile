@@ -32,8 +32,10 @@ gate: $(INSTALLED)  ## judge metrics/parity.json by the floors of params.yaml
 docs: $(INSTALLED)  ## put the results and the stage graph into README.md
 	$(BIN)/python -m tools.docs
 
-lock: $(INSTALLED)  ## refresh requirements.lock from requirements.in
-	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
+lock:  ## refresh requirements.lock from requirements.in
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/pip install --quiet --disable-pip-version-check uv
+	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
 		--custom-compile-command "make lock" --output-file requirements.lock requirements.in
 
 clean:  ## remove the environment, what was built and its cache

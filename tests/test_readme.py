@@ -1,7 +1,10 @@
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from dvc.repo import Repo
 
 from stages import layout
 
@@ -25,3 +28,15 @@ def test_the_suffix_table_is_the_codes():
 def test_every_command_of_make_that_is_named_exists():
     targets = set(re.findall(r"^([a-z]+):", Path("Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z]+)", README)) <= targets
+
+
+def test_the_review_shown_starts_from_todays_metrics():
+    parity = json.loads(Path("metrics/parity.json").read_text())
+    rows = re.findall(r"^(\S+)\.(\S+)\.(\S+)\.(\w+) +(\S+) +\S+ +\S+$", README, re.MULTILINE)
+    assert len(rows) >= 12
+    for model, graph, variant, metric, value in rows:
+        assert parity[model][graph][variant][metric] == float(value), (model, graph, metric)
+
+
+def test_the_number_of_stages_is_todays():
+    assert f"of the {len(Repo('.').index.stages)} stages" in README
