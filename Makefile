@@ -36,6 +36,7 @@ lock:  ## refresh requirements.lock from requirements.in
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/pip install --quiet --disable-pip-version-check uv
 	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
+		--fork-strategy fewest \
 		--custom-compile-command "make lock" --output-file requirements.lock requirements.in
 
 clean:  ## remove the environment, what was built and its cache

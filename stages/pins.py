@@ -13,6 +13,8 @@ import re
 from importlib import metadata
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from stages import command
 
 
@@ -23,8 +25,14 @@ def direct(requirements):
 
 
 def versions(lock):
-    """{name: version} of every pin of a requirements.lock."""
-    return dict(re.findall(r"^([a-z0-9._-]+)==([^\s;\\]+)", lock, re.MULTILINE))
+    """{name: version} of every pin of a requirements.lock that is meant for this Python."""
+    lines = re.findall(r"^[a-z0-9._-]+==[^\\\n]+", lock, re.MULTILINE)
+    pins = [Requirement(line) for line in lines]
+    return {
+        pin.name: str(pin.specifier).removeprefix("==")
+        for pin in pins
+        if pin.marker is None or pin.marker.evaluate()
+    }
 
 
 def installed_versions(name):

@@ -14,7 +14,7 @@ from dvc.repo import Repo
 TORCH_STAGES = {"download", "reference", "export"}
 MOST_STAGES = 60
 # Packages that read settings or show progress, and shape no output.
-SHAPELESS = {"pydantic", "yaml", "tqdm"}
+SHAPELESS = {"packaging", "pydantic", "tqdm", "yaml"}
 # The module's name where it is not the package's.
 PACKAGES = {
     "PIL": "pillow",

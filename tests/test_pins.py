@@ -10,12 +10,14 @@ LOCK = """# comment
 numpy==2.0.0 \\
     --hash=sha256:aa
     # via -r requirements.in
-onnx-ir==1.1.0 ; python_full_version < '3.13' \\
+onnx-ir==1.1.0 ; python_full_version >= '3.11' \\
     --hash=sha256:bb
+onnx-ir==1.0.0 ; python_full_version < '3.11' \\
+    --hash=sha256:cc
 """
 
 
-def test_versions_reads_every_pin():
+def test_versions_reads_the_pins_of_this_python():
     assert pins.versions(LOCK) == {"numpy": "2.0.0", "onnx-ir": "1.1.0"}
 
 
