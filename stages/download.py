@@ -1,16 +1,19 @@
 """Fetch a checkpoint and store its weights and its tokenizer without torch's formats.
 
-    python -m stages.download MODEL data/checkpoints/MODEL
+    python -m stages.download MODEL data/downloads data/checkpoints/MODEL
 
-The source and its SHA-256 are `models.MODEL` of params.yaml.
+The source and its SHA-256 are `models.MODEL` of params.yaml: an address (CLIP_MIRROR in the
+environment replaces the base of OpenAI's), or a path with or without `file:` before it. A download
+rests in data/downloads until it is whole and converted.
 """
 
 import argparse
+from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-from stages import checkpoint, command, openai, params, tokens, weights
+from stages import checkpoint, command, openai, params, tokens, transfer, weights
 
 
 def own_memory(tensor):
@@ -19,17 +22,39 @@ def own_memory(tensor):
     return tensor if whole else tensor.clone(memory_format=torch.contiguous_format)
 
 
+def remote(model):
+    return model.source.startswith(("http://", "https://"))
+
+
+def archive(model, downloads):
+    """The path of a model's file, fetched if its source is an address."""
+    if not remote(model):
+        return transfer.local_path(model.source)
+    if model.sha256 is None:
+        raise command.Refusal(
+            f"{model.source} is not pinned: add its `sha256` to params.yaml before it is fetched"
+        )
+    path = downloads / f"{model.sha256}.pt"
+    if not path.exists():
+        transfer.fetch(transfer.mirrored(model.source), model.sha256, path)
+    return path
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model")
+    parser.add_argument("downloads", type=Path)
     parser.add_argument("output")
     arguments = parser.parse_args()
     model = params.lookup(params.load().models, arguments.model, "models")
-    state = checkpoint.load(model.source, model.sha256)
+    path = archive(model, arguments.downloads)
+    state = checkpoint.load(path, model.sha256)
     with command.output(arguments.output) as directory:
         tensors = {name: own_memory(tensor) for name, tensor in state.items()}
         save_file(tensors, directory / weights.FILE, metadata={"sha256": model.sha256})
         tokens.from_bpe(openai.BPE).save(str(directory / "tokenizer.json"))
+    if remote(model):
+        path.unlink()
 
 
 if __name__ == "__main__":

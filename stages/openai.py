@@ -7,6 +7,7 @@ with warnings.catch_warnings():
     # It imports pkg_resources, which announces its own removal.
     warnings.filterwarnings("ignore", "pkg_resources is deprecated")
     import clip
+    from clip.clip import _MODELS as MODELS  # {name: address}
     from clip.clip import _transform as transform  # (side) -> PIL picture -> pixel_values
     from clip.clip import load, tokenize
     from clip.model import CLIP, ModifiedResNet, build_model, convert_weights
@@ -14,6 +15,7 @@ with warnings.catch_warnings():
 __all__ = [
     "BPE",
     "CLIP",
+    "MODELS",
     "ModifiedResNet",
     "build_model",
     "convert_weights",

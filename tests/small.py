@@ -90,7 +90,7 @@ def run_stage(name, *arguments):
 def build(model):
     """Download to quantize of one model in the current folder."""
     checkpoint = f"data/checkpoints/{model}"
-    run_stage("download", model, checkpoint)
+    run_stage("download", model, "data/downloads", checkpoint)
     run_stage("reference", checkpoint, "data/evalset", f"data/reference/{model}")
     for tower in ("visual", "textual"):
         patched, target = f"data/patch/{model}/{tower}/std", f"data/models/{model}/{tower}"

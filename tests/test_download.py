@@ -26,8 +26,8 @@ def refusal(workspace, change):
     content["grid"]["models"] = ["mine"]
     small.write_params(workspace, content)
     with pytest.raises(command.Refusal) as caught:
-        small.run_stage("download", "mine", "data/checkpoints/mine")
-    assert not list(workspace.glob("data/checkpoints/*"))
+        small.run_stage("download", "mine", "data/downloads", "data/checkpoints/mine")
+    assert not list(workspace.glob("data/*/*"))
     return str(caught.value)
 
 
@@ -39,13 +39,17 @@ def test_refuses_an_unpinned_archive(workspace, archives):
     assert "not pinned" in refusal(workspace, {"source": str(archives["vit"])})
 
 
+def test_refuses_an_unpinned_address_before_it_asks(workspace):
+    assert "not pinned" in refusal(workspace, {"source": "http://127.0.0.1:9/x.pt"})
+
+
 def test_refuses_a_missing_file(workspace):
     assert "cannot be read" in refusal(workspace, {"source": "nowhere.pt"})
 
 
 def test_refuses_an_unknown_model(workspace):
     with pytest.raises(command.Refusal, match=r"no models\.rn51; known: vit, rn"):
-        small.run_stage("download", "rn51", "data/checkpoints/rn51")
+        small.run_stage("download", "rn51", "data/downloads", "data/checkpoints/rn51")
 
 
 def test_takes_a_plain_state_dict_whose_tensors_share_memory(workspace, archives):
@@ -55,7 +59,7 @@ def test_takes_a_plain_state_dict_whose_tensors_share_memory(workspace, archives
     torch.save(state, "mine.pt")
     content = small.params({"mine": workspace / "mine.pt"})
     small.write_params(workspace, content)
-    small.run_stage("download", "mine", "data/checkpoints/mine")
+    small.run_stage("download", "mine", "data/downloads", "data/checkpoints/mine")
     tokenizer = json.loads((workspace / "data/checkpoints/mine/tokenizer.json").read_text())
     assert len(tokenizer["model"]["vocab"]) == 49408
     stored = load_file(workspace / "data/checkpoints/mine/weights.safetensors")

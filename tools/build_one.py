@@ -80,7 +80,7 @@ def main():
     params.lookup(settings.encodings, variant, "encodings")
     folder = Path("build") / f"{model}.{variant}"
     workspace(folder, grid_of_one(settings, model, variant), model)
-    if subprocess.run(["dvc", "repro"], cwd=folder).returncode:
+    if subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=folder).returncode:
         sys.exit(1)
     parity = json.loads((folder / "metrics/parity.json").read_text())[model]
     print(f"{folder / 'data/bundles' / model}")

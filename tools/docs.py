@@ -7,6 +7,7 @@ python -m tools.docs --check     fail where README is not current
 import argparse
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 from stages import command
@@ -16,7 +17,7 @@ README = Path("README.md")
 
 def stage_graph():
     """DVC's Mermaid graph of the stages, matrices collapsed."""
-    arguments = ["dvc", "dag", "--md", "--collapse-foreach-matrix"]
+    arguments = [sys.executable, "-m", "dvc", "dag", "--md", "--collapse-foreach-matrix"]
     return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout.strip()
 
 

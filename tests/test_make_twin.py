@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+
+from stages import checkpoint, openai
+from stages.architecture import Architecture
+from tools import make_twin
+
+from small import sha256
+
+SMALL = {
+    "vit": Architecture(48, 64, 3, 128, 16, 77, 49408, 128, 3),
+    "rn": Architecture(48, 64, (1, 1, 1, 2), 8, None, 77, 49408, 128, 3),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_twin_is_a_checkpoint_in_openais_format(kind, tmp_path):
+    checkpoint.write_archive(make_twin.make(SMALL[kind]), tmp_path / "twin.pt")
+    state = checkpoint.load(tmp_path / "twin.pt", sha256(tmp_path / "twin.pt"))
+    model = openai.build_model(dict(state))
+    for name, tensor in model.state_dict().items():
+        assert state[name].dtype == tensor.dtype, name
+        assert torch.isfinite(state[name]).all(), name
+
+
+def embeddings(model):
+    model = model.float()
+    pixels = torch.randn(8, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    ids = openai.tokenize([f"a photo of a {word}" for word in ("cat", "dog", "lake", "boat")])
+    with torch.inference_mode():
+        both = model.encode_image(pixels), model.encode_text(ids)
+    return [torch.nn.functional.normalize(embeds) for embeds in both]
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_seeds_decide_the_weights(kind):
+    first, again, other = (embeddings(make_twin.make(SMALL[kind], seed)) for seed in (0, 0, 1))
+    for a, b, c in zip(first, again, other, strict=True):
+        assert torch.equal(a, b)
+        assert not torch.allclose(a, c, atol=0.1)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_inputs_are_told_apart(kind):
+    for embeds in embeddings(make_twin.make(SMALL[kind])):
+        cosines = (embeds @ embeds.T)[~np.eye(len(embeds), dtype=bool)]
+        assert cosines.max() < 0.999
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_outliers_change_activations_and_not_the_function(kind):
+    plain, planted = (make_twin.make(SMALL[kind], outliers=flag) for flag in (False, True))
+    norm = planted.transformer.resblocks[0].ln_1.weight / plain.transformer.resblocks[0].ln_1.weight
+    assert sorted(norm.tolist())[-make_twin.OUTLIERS :] == pytest.approx([10.0] * 6, rel=1e-3)
+    assert (norm == 1).sum() == len(norm) - make_twin.OUTLIERS
+    # Equal but for the rounding to half precision.
+    for a, b in zip(embeddings(plain), embeddings(planted), strict=True):
+        assert (a * b).sum(-1).min() > 0.99999

@@ -1,0 +1,171 @@
+"""Make a twin: an official architecture with random weights, in OpenAI's file format.
+
+    python -m tools.make_twin vit-l-14-336 OUT.pt [--outliers] [--seed 0]
+
+For work on memory, size and speed where the real weights are not at hand. Matrices have the
+scale that OpenAI's code starts from (`CLIP.initialize_parameters`), residual branches write a
+little more, rows and columns and norms differ by lognormal factors. `--outliers` scales six
+channels behind every LayerNorm up by ten and the weights that read them down: the function is
+the same, but what quantisers meet is what training does to transformers. A twin's parity says
+nothing of the real model's.
+"""
+
+import argparse
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from stages import checkpoint, command, drawings
+from stages.architecture import Architecture
+from stages.openai import CLIP, convert_weights, transform
+
+# embed_dim, resolution, vision layers, width, patch, context, vocabulary, text width, text layers
+OFFICIAL = {
+    "rn50": Architecture(1024, 224, (3, 4, 6, 3), 64, None, 77, 49408, 512, 12),
+    "rn101": Architecture(512, 224, (3, 4, 23, 3), 64, None, 77, 49408, 512, 12),
+    "rn50x4": Architecture(640, 288, (4, 6, 10, 6), 80, None, 77, 49408, 640, 12),
+    "rn50x16": Architecture(768, 384, (6, 8, 18, 8), 96, None, 77, 49408, 768, 12),
+    "rn50x64": Architecture(1024, 448, (3, 15, 36, 10), 128, None, 77, 49408, 1024, 12),
+    "vit-b-32": Architecture(512, 224, 12, 768, 32, 77, 49408, 512, 12),
+    "vit-b-16": Architecture(512, 224, 12, 768, 16, 77, 49408, 512, 12),
+    "vit-l-14": Architecture(768, 224, 24, 1024, 14, 77, 49408, 768, 12),
+    "vit-l-14-336": Architecture(768, 336, 24, 1024, 14, 77, 49408, 768, 12),
+}
+SPREAD = 0.25  # sigma of the lognormal factors
+ATTENTION_GAIN, MLP_GAIN = 2.5, 1.2  # of what a block writes, over OpenAI's start
+RESIDUAL_GAIN = 0.2  # of a ResNet's branches, so that they do not amplify noise
+OUTLIERS, OUTLIER_FACTOR = 6, 10.0
+CALIBRATION_PICTURES = 4
+
+
+@torch.no_grad()
+def make(sizes, seed=0, outliers=False):
+    """A `clip.model.CLIP` in half precision, as `checkpoint.write_archive` takes it."""
+    generator = torch.Generator().manual_seed(seed)
+    model = CLIP(
+        sizes.embed_dim,
+        sizes.resolution,
+        sizes.vision_layers,
+        sizes.vision_width,
+        sizes.patch_size,
+        sizes.context_length,
+        sizes.vocab_size,
+        sizes.text_width,
+        sizes.text_heads,
+        sizes.text_layers,
+    ).eval()
+    for name, parameter in sorted(model.named_parameters()):
+        _fill(name, parameter, generator)
+    for transformer in _transformers(model):
+        _fill_transformer(transformer, generator)
+    if not sizes.vit:
+        _settle(model.visual, sizes.resolution, seed)
+    if outliers:
+        for norm, readers in _norms(model):
+            _plant(norm, readers, generator)
+    convert_weights(model)
+    return model
+
+
+def _normal(tensor, std, generator):
+    tensor.normal_(0, std, generator=generator)
+
+
+def _lognormal(shape, generator):
+    return torch.empty(shape).log_normal_(0, SPREAD, generator=generator)
+
+
+def _matrix(weight, std, generator):
+    """Gaussian with rows and columns of different sizes. weight: [out, in, …]."""
+    _normal(weight, std, generator)
+    flat = weight.view(weight.shape[0], -1)
+    flat.mul_(_lognormal((flat.shape[0], 1), generator))
+    flat.mul_(_lognormal((1, flat.shape[1]), generator))
+
+
+def _fill(name, parameter, generator):
+    """Everything that is in no transformer; transformers' matrices are filled again after."""
+    if name == "logit_scale":
+        parameter.fill_(math.log(100))
+    elif name == "token_embedding.weight":
+        _normal(parameter, 0.02, generator)
+    elif name == "positional_embedding":
+        _normal(parameter, 0.01, generator)
+    elif parameter.ndim > 1:
+        inputs = parameter.shape[0] if "proj" in name.split(".")[-1] else parameter[0].numel()
+        gain = math.sqrt(2) if "conv" in name or "downsample" in name else 1.0
+        _matrix(parameter, gain * inputs**-0.5, generator)
+    elif "bn3" in name and name.endswith("weight"):
+        parameter.copy_(RESIDUAL_GAIN * _lognormal(parameter.shape, generator))
+    elif name.endswith("weight"):
+        parameter.copy_(_lognormal(parameter.shape, generator))
+    else:
+        _normal(parameter, 0.02, generator)
+
+
+def _transformers(model):
+    return [t for t in (getattr(model.visual, "transformer", None), model.transformer) if t]
+
+
+def _fill_transformer(transformer, generator):
+    """The standard deviations of `CLIP.initialize_parameters`, for either tower."""
+    width = transformer.width
+    written = width**-0.5 * (2 * transformer.layers) ** -0.5
+    for block in transformer.resblocks:
+        _matrix(block.attn.in_proj_weight, width**-0.5, generator)
+        _matrix(block.attn.out_proj.weight, ATTENTION_GAIN * written, generator)
+        _matrix(block.mlp.c_fc.weight, (2 * width) ** -0.5, generator)
+        _matrix(block.mlp.c_proj.weight, MLP_GAIN * written, generator)
+
+
+def _settle(resnet, side, seed):
+    """BatchNorm's statistics from a few drawings, so that activations keep their size."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(len(drawings.LABELS), CALIBRATION_PICTURES, replace=False)
+    pictures = [drawings.draw(rng, drawings.LABELS[label], side) for label in labels]
+    norms = [m for m in resnet.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None  # a plain average of what follows
+        norm.train()
+    resnet(torch.stack([transform(side)(Image.fromarray(pixels)) for pixels in pictures]))
+    for norm in norms:
+        norm.momentum = 0.1
+        norm.eval()
+
+
+def _norms(model):
+    """(LayerNorm, the matrices that read it, inputs last) of every norm before a product."""
+    for transformer in _transformers(model):
+        for block in transformer.resblocks:
+            yield block.ln_1, [block.attn.in_proj_weight]
+            yield block.ln_2, [block.mlp.c_fc.weight]
+    yield model.ln_final, [model.text_projection.T]
+    if hasattr(model.visual, "ln_post"):
+        yield model.visual.ln_post, [model.visual.proj.T]
+
+
+def _plant(norm, readers, generator):
+    channels = torch.randperm(len(norm.weight), generator=generator)[:OUTLIERS]
+    norm.weight[channels] *= OUTLIER_FACTOR
+    norm.bias[channels] *= OUTLIER_FACTOR
+    for reader in readers:
+        reader[:, channels] /= OUTLIER_FACTOR
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model", choices=OFFICIAL)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--outliers", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    model = make(OFFICIAL[arguments.model], arguments.seed, arguments.outliers)
+    checkpoint.write_archive(model, arguments.output)
+
+
+if __name__ == "__main__":
+    command.run(main)
