@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from stages import architecture, command
 from stages.openai import CLIP
@@ -30,7 +32,8 @@ def load(path, sha256):
     """The state dict of a checkpoint with this SHA-256, weights as stored, on the CPU.
 
     The digest is checked before anything of the file is read, because a TorchScript archive runs
-    code when it loads; any other file must be a plain state dict.
+    code when it loads; any other file must be a plain state dict or safetensors, with OpenAI's
+    names.
     """
     try:
         with open(path, "rb") as file:
@@ -53,6 +56,12 @@ def load(path, sha256):
 
 
 def _read(path):
+    if _is_safetensors(path):
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            reason = command.first_line(error)
+            raise command.Refusal(f"{path} is truncated, fetch it again: {reason}") from None
     if not zipfile.is_zipfile(path):
         raise command.Refusal(
             f"{path} is truncated or in no format of today's PyTorch: fetch it again, or load it"
@@ -68,6 +77,12 @@ def _read(path):
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         reason = command.first_line(error)
         raise command.Refusal(f"{path} cannot be loaded, save a state dict: {reason}") from None
+
+
+def _is_safetensors(path):
+    """Whether a file starts as safetensors do: the header's length, then the JSON header."""
+    with open(path, "rb") as file:
+        return file.read(9)[8:] == b"{"
 
 
 def _checked(state, path):

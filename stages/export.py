@@ -110,7 +110,7 @@ def main():
         sha256 = weights.metadata()["sha256"]
         graph.describe(model, **provenance(sha256, arguments.tower, sizes.resolution))
         with command.output(arguments.output) as directory:
-            graph.save(model, directory)
+            graph.save(model, directory, external=True)
 
 
 if __name__ == "__main__":

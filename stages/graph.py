@@ -15,8 +15,12 @@ def load(directory):
     return ir.load(Path(directory) / FILE)
 
 
-def save(model, directory, file=FILE, data_file=DATA_FILE):
-    """Write `model` into a directory: no traces of its making but `metadata_props`."""
+def save(model, directory, file=FILE, data_file=DATA_FILE, external=None):
+    """Write `model` into a directory: no traces of its making but `metadata_props`.
+
+    Weights go to external data where they pass 1 GiB, or as `external` says. Graphs that only the
+    next stage reads keep theirs outside, so that it need not hold them.
+    """
     for node in model.graph:
         node.metadata_props.clear()
         node.doc_string = None
@@ -28,10 +32,11 @@ def save(model, directory, file=FILE, data_file=DATA_FILE):
     metadata = sorted(model.metadata_props.items())
     model.metadata_props.clear()
     model.metadata_props.update(metadata)
-    external = data_file if weight_bytes(model) > EXTERNAL_DATA_FROM else None
+    if external is None:
+        external = weight_bytes(model) > EXTERNAL_DATA_FROM
     if not external:
-        ir.external_data.load_to_model(model)  # what a larger model left outside belongs inside now
-    ir.save(model, Path(directory) / file, external_data=external)
+        ir.external_data.load_to_model(model)  # what the stage before left outside belongs inside
+    ir.save(model, Path(directory) / file, external_data=data_file if external else None)
 
 
 def _values(graph):

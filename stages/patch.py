@@ -23,7 +23,7 @@ def main():
     patches.apply(model, profile.patches)
     graph.describe(model, profile=arguments.profile)
     with command.output(arguments.output) as directory:
-        graph.save(model, directory)
+        graph.save(model, directory, external=True)
         onnx.checker.check_model(directory / graph.FILE, full_check=True)
 
 

@@ -20,24 +20,28 @@ from tqdm import tqdm
 from stages import architecture, checkpoint, command, inputs, weights
 from stages.openai import tokenize, transform
 
-BATCH = 32
+BATCH = 16
 
 
-def load_model(directory):
-    """OpenAI's module with the checkpoint's weights, computing in fp32.
+def load_tower(directory, tower):
+    """OpenAI's module, computing in fp32, with one tower's weights; the other's have no storage.
 
     `clip.model.build_model` would first round everything to half precision. That changes nothing
     in OpenAI's files, which are stored rounded, but it would falsify a checkpoint that is not.
     """
-    with weights.open_weights(directory) as stored:
-        model = checkpoint.empty_model(architecture.read(weights.shapes(stored)))
     with safe_open(Path(directory) / weights.FILE, framework="pt") as stored:
-        state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    model.load_state_dict(state, assign=True)
+        model = checkpoint.empty_model(architecture.read(weights.shapes(stored)))
+        names = [n for n in stored.keys() if n.startswith("visual.") == (tower == "visual")]  # noqa: SIM118
+        state = {name: in_fp32(stored.get_tensor(name)) for name in names}
+    missing, _ = model.load_state_dict(state, assign=True, strict=False)
+    assert all(name.startswith("visual.") != (tower == "visual") for name in missing)
     for block in model.transformer.resblocks:
         block.attn_mask = model.build_attention_mask()  # the meta device kept only its shape
     return model.eval()
+
+
+def in_fp32(tensor):
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def batches(items, title):
@@ -46,9 +50,11 @@ def batches(items, title):
 
 
 @torch.inference_mode()
-def embed(model, pixel_values, input_ids):
+def embed(directory, pixel_values, input_ids):
     """(image_embeds, text_embeds) as `encode_image` and `encode_text` return them."""
+    model = load_tower(directory, "visual")
     images = [model.encode_image(batch) for batch in batches(pixel_values, "reference pictures")]
+    model = load_tower(directory, "textual")
     texts = [model.encode_text(batch) for batch in batches(input_ids, "reference captions")]
     return torch.cat(images), torch.cat(texts)
 
@@ -59,8 +65,8 @@ def main():
     parser.add_argument("evalset", type=Path)
     parser.add_argument("output")
     arguments = parser.parse_args()
-    model = load_model(arguments.checkpoint)
-    preprocess = transform(model.visual.input_resolution)
+    with weights.open_weights(arguments.checkpoint) as stored:
+        preprocess = transform(architecture.read(weights.shapes(stored)).resolution)
     names = [row["name"] for row in inputs.index(arguments.evalset)]
     with inputs.pictures(arguments.evalset) as pictures:
         pixel_values = torch.stack(
@@ -69,7 +75,7 @@ def main():
     captions = inputs.captions(arguments.evalset)
     texts = captions[inputs.EVALUATION] + captions[inputs.CALIBRATION]
     input_ids = tokenize(texts, truncate=True)
-    image_embeds, text_embeds = embed(model, pixel_values, input_ids)
+    image_embeds, text_embeds = embed(arguments.checkpoint, pixel_values, input_ids)
     tensors = {
         "pixel_values": pixel_values,
         "image_embeds": image_embeds,

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from stages import checkpoint, command, openai
 
@@ -104,6 +105,17 @@ def test_load_says_why_a_state_dict_is_no_clip(archives, tmp_path, change, messa
     change(state)
     torch.save(state, tmp_path / "other.pt")
     assert message in refusal(tmp_path / "other.pt")
+
+
+def test_load_takes_safetensors_with_openais_names(archives, tmp_path):
+    state = checkpoint.load(archives["rn"], sha256(archives["rn"]))
+    path = tmp_path / "rn.safetensors"
+    save_file(state, path)
+    read = checkpoint.load(path, sha256(path))
+    assert read.keys() == state.keys()
+    assert all(torch.equal(read[name], state[name]) for name in state)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert "truncated" in refusal(path)
 
 
 def test_load_runs_no_code_of_a_state_dict(tmp_path):
