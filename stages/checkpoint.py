@@ -110,21 +110,26 @@ def _checked(state, path):
     return state
 
 
+def new_model(sizes):
+    """OpenAI's own module for an architecture, as its constructor fills it."""
+    return CLIP(
+        sizes.embed_dim,
+        sizes.resolution,
+        sizes.vision_layers,
+        sizes.vision_width,
+        sizes.patch_size,
+        sizes.context_length,
+        sizes.vocab_size,
+        sizes.text_width,
+        sizes.text_heads,
+        sizes.text_layers,
+    )
+
+
 def empty_model(sizes):
-    """OpenAI's own module for an architecture, on the meta device: shapes without storage."""
+    """`new_model` on the meta device: shapes without storage."""
     with torch.device("meta"):
-        return CLIP(
-            sizes.embed_dim,
-            sizes.resolution,
-            sizes.vision_layers,
-            sizes.vision_width,
-            sizes.patch_size,
-            sizes.context_length,
-            sizes.vocab_size,
-            sizes.text_width,
-            sizes.text_heads,
-            sizes.text_layers,
-        )
+        return new_model(sizes)
 
 
 def write_archive(model, path):

@@ -20,7 +20,7 @@ from PIL import Image
 
 from stages import checkpoint, command, drawings
 from stages.architecture import Architecture
-from stages.openai import CLIP, convert_weights, transform
+from stages.openai import convert_weights, transform
 
 # embed_dim, resolution, vision layers, width, patch, context, vocabulary, text width, text layers
 OFFICIAL = {
@@ -45,18 +45,7 @@ CALIBRATION_PICTURES = 4
 def make(sizes, seed=0, outliers=False):
     """A `clip.model.CLIP` in half precision, as `checkpoint.write_archive` takes it."""
     generator = torch.Generator().manual_seed(seed)
-    model = CLIP(
-        sizes.embed_dim,
-        sizes.resolution,
-        sizes.vision_layers,
-        sizes.vision_width,
-        sizes.patch_size,
-        sizes.context_length,
-        sizes.vocab_size,
-        sizes.text_width,
-        sizes.text_heads,
-        sizes.text_layers,
-    ).eval()
+    model = checkpoint.new_model(sizes).eval()
     for name, parameter in sorted(model.named_parameters()):
         _fill(name, parameter, generator)
     for transformer in _transformers(model):
