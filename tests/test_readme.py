@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from dvc.repo import Repo
 
 from stages import layout
@@ -35,7 +36,10 @@ def test_the_review_shown_starts_from_todays_metrics():
     rows = re.findall(r"^(\S+)\.(\S+)\.(\S+)\.(\w+) +(\S+) +\S+ +\S+$", README, re.MULTILINE)
     assert len(rows) >= 12
     for model, graph, variant, metric, value in rows:
-        assert parity[model][graph][variant][metric] == float(value), (model, graph, metric)
+        # Another kind of CPU moves the last digits; an older metric would be further away.
+        margin = 0.3 if metric == "snr_db" else 2e-3 if metric == "top1_agreement" else 5e-6
+        today = parity[model][graph][variant][metric]
+        assert today == pytest.approx(float(value), abs=margin), (model, graph, variant, metric)
 
 
 def test_the_number_of_stages_is_todays():
