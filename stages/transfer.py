@@ -21,7 +21,7 @@ CHUNK = 1 << 20
 TIMEOUT = (10, 30)  # seconds to connect, and without a byte
 ATTEMPTS = 5  # in a row that bring no new byte
 PAUSE = 1.0  # seconds before the second attempt; doubled before each one after
-REFUSED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 class Stalled(Exception):
@@ -88,7 +88,7 @@ def _attempt(url, part):
             _check_space(part, total - have)
             digest = _digest(part) if have else hashlib.sha256()
             _stream(response, part, digest, have, total)
-    except REFUSED as error:
+    except BROKEN as error:
         raise Stalled(_short(error)) from None
     if size(part) < total:
         raise Stalled(f"the connection closed after {size(part)} of {total} bytes")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import yaml
 
+from stages.architecture import Architecture
+
 ROOT = Path(__file__).parent.parent
 KINDS = {
-    "vit": dict(vision_layers=2, vision_width=128, vision_patch_size=16),
-    "rn": dict(vision_layers=(1, 1, 1, 2), vision_width=8, vision_patch_size=None),
+    "vit": Architecture(48, 64, 2, 128, 16, 77, 49408, 128, 2),
+    "rn": Architecture(48, 64, (1, 1, 1, 2), 8, None, 77, 49408, 128, 2),
 }
 PROJECT_FILES = (".dvcignore", "pyproject.toml", "dvc.yaml", "requirements.in", "requirements.lock")
 CONVERTED, QUANTIZED = ("fp32", "fp16"), ("fp16w", "int8w", "int8-dynamic")
@@ -22,19 +24,10 @@ def write_checkpoint(kind, path):
     import torch
 
     from stages import checkpoint
-    from stages.openai import CLIP, convert_weights
+    from stages.openai import convert_weights
 
     torch.manual_seed(0)
-    model = CLIP(
-        embed_dim=48,
-        image_resolution=64,
-        context_length=77,
-        vocab_size=49408,
-        transformer_width=128,
-        transformer_heads=2,
-        transformer_layers=2,
-        **KINDS[kind],
-    ).eval()
+    model = checkpoint.new_model(KINDS[kind]).eval()
     for name, buffer in model.named_buffers():
         if name.endswith("running_var"):
             torch.nn.init.uniform_(buffer, 0.5, 2)

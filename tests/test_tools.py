@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from stages import command, params
+from stages import checkpoint, command, params
 from tools import build_one, docs, prune, train_tiny
 
 import small
@@ -60,7 +60,7 @@ def test_training_repeats_itself():
 
     def weights():
         torch.manual_seed(0)
-        model = train_tiny.new_model("rn")
+        model = checkpoint.new_model(train_tiny.ARCHITECTURES["rn"])
         train_tiny.train(model, 2, 1e-3, seed=0)
         return model.state_dict()
 

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from stages import checkpoint, command, openai, params, transfer
+from stages import command, openai, params, transfer
 
 import small
 
@@ -180,7 +180,6 @@ def test_download_stage_goes_from_address_to_weights_through_a_mirror(
     assert {path for path, _ in server.requests} == {f"/mirror/{pin}/ViT-B-32.pt"}
     assert list((workspace / "data/downloads").iterdir()) == []
     assert (workspace / "data/checkpoints/mine/weights.safetensors").exists()
-    assert checkpoint.load(archives["vit"], pin)
 
 
 @pytest.mark.parametrize("prefix", ["", "file:", "file://"])

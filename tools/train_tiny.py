@@ -24,32 +24,20 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from stages import checkpoint, drawings
-from stages.openai import CLIP, convert_weights, tokenize
+from stages.architecture import Architecture
+from stages.openai import convert_weights, tokenize
 from stages.preprocessing import MEAN, STD
 from stages.tokens import END_ID, START_ID
 
+# Embeddings are 96 wide, so that no projection is square.
 ARCHITECTURES = {
-    "vit": dict(vision_layers=4, vision_width=128, vision_patch_size=8),
-    "rn": dict(vision_layers=(1, 2, 1, 1), vision_width=12, vision_patch_size=None),
+    "vit": Architecture(96, 64, 4, 128, 8, 77, 49408, 64, 3),
+    "rn": Architecture(96, 64, (1, 2, 1, 1), 12, None, 77, 49408, 64, 3),
 }
 STEPS = {"vit": 2000, "rn": 1500}
 PEAK_LEARNING_RATE = {"vit": 1e-3, "rn": 2e-3}
 NOISE = 8  # random tokens before and after a caption, at most
 TEST_SEED, TEST_ROUNDS = 1, 16  # pictures of each class
-
-
-def new_model(kind):
-    """An untrained CLIP. Embeddings are 96 wide, so that no projection is square."""
-    return CLIP(
-        embed_dim=96,
-        image_resolution=64,
-        context_length=77,
-        vocab_size=49408,
-        transformer_width=64,
-        transformer_heads=1,
-        transformer_layers=3,
-        **ARCHITECTURES[kind],
-    )
 
 
 def pixels(pictures):
@@ -148,7 +136,7 @@ def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(arguments.seed)
-    model = new_model(arguments.kind)
+    model = checkpoint.new_model(ARCHITECTURES[arguments.kind])
     steps = arguments.steps or STEPS[arguments.kind]
     train(model, steps, PEAK_LEARNING_RATE[arguments.kind], arguments.seed)
     model.eval()
