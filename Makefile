@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all model test lint gate docs lock clean help
+.PHONY: all model test lint gate docs bench-models lock clean help
 
 all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
 	@$(BIN)/python -m stages.params
@@ -32,6 +32,9 @@ gate: $(INSTALLED)  ## judge metrics/parity.json by the floors of params.yaml
 docs: $(INSTALLED)  ## put the results and the stage graph into README.md
 	$(BIN)/python -m tools.docs
 
+bench-models: $(INSTALLED)  ## time and weigh every stage on full-size random models: an hour and more
+	@$(BIN)/python -m bench.models $(MODELS)
+
 lock:  ## refresh requirements.lock from requirements.in
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/pip install --quiet --disable-pip-version-check uv
@@ -44,7 +47,7 @@ clean:  ## remove the environment, what was built and its cache
 	git clean -fdXq data
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The lock is complete, so nothing is resolved. setuptools comes first, from the lock too: openai-clip
 # is a source distribution, whose isolated build would fetch an unpinned one.

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 HEAD_WIDTH = 64  # of every attention layer that OpenAI published
+OTHER_HEADS = {1280: "ViT-H", 1408: "ViT-g", 1664: "ViT-bigG"}  # visual widths of open_clip's
 CONTEXT_LENGTH, VOCABULARY = 77, 49408  # of its one tokenizer
 
 
@@ -62,6 +63,11 @@ def read(shapes):
     for width in (sizes.text_width, sizes.vision_width * (1 if sizes.vit else 32)):
         if width % HEAD_WIDTH:
             raise ValueError(f"a width of {width} is no multiple of {HEAD_WIDTH}, a head's")
+    if sizes.vit and sizes.vision_width in OTHER_HEADS:
+        raise ValueError(
+            f"a visual width of {sizes.vision_width} is {OTHER_HEADS[sizes.vision_width]}'s, whose"
+            f" attention heads are not {HEAD_WIDTH} wide as in OpenAI's code"
+        )
     return sizes
 
 

@@ -35,8 +35,7 @@ def golden(reference, evalset):
     captions = inputs.captions(evalset)[inputs.EVALUATION]
     index = inputs.index(evalset)
     smallest = next(row for row, picture in enumerate(index) if picture["label"] is not None)
-    with inputs.pictures(evalset) as pictures:
-        pixels = pictures.get_tensor(index[smallest]["name"])
+    pixels = inputs.picture(evalset, index[smallest]["name"])
     png = io.BytesIO()
     Image.fromarray(pixels).save(png, "PNG")
     with inputs.reference(reference) as tensors:
@@ -87,8 +86,7 @@ def main():
     arguments = parser.parse_args()
     settings = params.load()
     model = arguments.models.name
-    with weights.open_weights(arguments.checkpoint) as stored:
-        sizes = architecture.read(weights.shapes(stored))
+    sizes = architecture.read(weights.shapes(arguments.checkpoint))
     towers, encodings = settings.grid.towers, settings.bundle.encodings
     listed = files(model, towers, encodings, settings.floors)
     with command.output(arguments.output) as folder:

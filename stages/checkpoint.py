@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from stages import architecture, command
+from stages import architecture, command, formats
 from stages.openai import CLIP
 
 BOOKKEEPING = ("input_resolution", "context_length", "vocab_size")  # no weights, in OpenAI's files
@@ -28,12 +28,12 @@ def deprecated_format():
         yield
 
 
-def load(path, sha256):
+def load(path, sha256, activation=None):
     """The state dict of a checkpoint with this SHA-256, weights as stored, on the CPU.
 
     The digest is checked before anything of the file is read, because a TorchScript archive runs
-    code when it loads; any other file must be a plain state dict or safetensors, with OpenAI's
-    names.
+    code when it loads. Any other file is a state dict or safetensors, with OpenAI's names or those
+    that formats.py knows; `activation` is what params.yaml says of it. Names come out as OpenAI's.
     """
     try:
         with open(path, "rb") as file:
@@ -52,13 +52,21 @@ def load(path, sha256):
             f"{path} has SHA-256 {digest}, params.yaml pins {sha256}: the file is truncated or"
             " another one; fetch it again or correct the pin"
         )
-    return _checked(_read(path), path)
+    content, scripted = _read(path)
+    state = formats.unwrapped(content)
+    _check_tensors(state, path)
+    renamed = formats.HUGGING_FACE in state
+    state = _checked(formats.to_openai(state), path, renamed)
+    if not scripted:
+        formats.check_activation(path, activation)
+    return state
 
 
 def _read(path):
+    """(content, whether it is a TorchScript archive) of a file."""
     if _is_safetensors(path):
         try:
-            return load_file(path)
+            return load_file(path), False
         except SafetensorError as error:
             reason = command.first_line(error)
             raise command.Refusal(f"{path} is truncated, fetch it again: {reason}") from None
@@ -72,8 +80,8 @@ def _read(path):
     try:
         if scripted:
             with deprecated_format():
-                return torch.jit.load(path, map_location="cpu").state_dict()
-        return torch.load(path, map_location="cpu", weights_only=True)
+                return torch.jit.load(path, map_location="cpu").state_dict(), True
+        return torch.load(path, map_location="cpu", weights_only=True), False
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         reason = command.first_line(error)
         raise command.Refusal(f"{path} cannot be loaded, save a state dict: {reason}") from None
@@ -85,12 +93,18 @@ def _is_safetensors(path):
         return file.read(9)[8:] == b"{"
 
 
-def _checked(state, path):
-    """The state dict, refused unless its names, types and shapes are those of one CLIP."""
+def _check_tensors(state, path):
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and torch.is_tensor(tensor) for name, tensor in state.items()
     ):
         raise command.Refusal(f"{path} holds no state dict: save `model.state_dict()` instead")
+
+
+def _checked(state, path, renamed):
+    """The state dict, refused unless its names, types and shapes are those of one CLIP.
+
+    Messages use the names of the file: Hugging Face's if it was `renamed`.
+    """
     state = {name: tensor for name, tensor in state.items() if name not in BOOKKEEPING}
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     try:
@@ -105,7 +119,8 @@ def _checked(state, path):
         "neither fp16 nor fp32 is": {k for k, v in state.items() if v.dtype not in TYPES},
     }.items():
         if names:
-            listed = ", ".join(sorted(names))
+            theirs = map(formats.hugging_face_name, names) if renamed else names
+            listed = ", ".join(sorted(theirs))
             raise command.Refusal(f"{path} is no CLIP checkpoint: {what} {listed}")
     return state
 

@@ -22,13 +22,9 @@ def own_memory(tensor):
     return tensor if whole else tensor.clone(memory_format=torch.contiguous_format)
 
 
-def remote(model):
-    return model.source.startswith(("http://", "https://"))
-
-
 def archive(model, downloads):
     """The path of a model's file, fetched if its source is an address."""
-    if not remote(model):
+    if not model.remote:
         return transfer.local_path(model.source)
     if model.sha256 is None:
         raise command.Refusal(
@@ -48,12 +44,12 @@ def main():
     arguments = parser.parse_args()
     model = params.lookup(params.load().models, arguments.model, "models")
     path = archive(model, arguments.downloads)
-    state = checkpoint.load(path, model.sha256)
+    state = checkpoint.load(path, model.sha256, model.activation)
     with command.output(arguments.output) as directory:
         tensors = {name: own_memory(tensor) for name, tensor in state.items()}
         save_file(tensors, directory / weights.FILE, metadata={"sha256": model.sha256})
         tokens.from_bpe(openai.BPE).save(str(directory / "tokenizer.json"))
-    if remote(model):
+    if model.remote:
         path.unlink()
 
 

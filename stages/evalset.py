@@ -21,12 +21,11 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from stages import command, drawings, params
-from stages.inputs import CALIBRATION, EVALUATION, LABELLED
+from stages.inputs import CALIBRATION, EVALUATION, LABELLED, PICTURES_FILE
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 CALIBRATION_LINE = "--- calibration ---"
 CALIBRATION_EVERY = 4  # of a user's own sources and captions
-CALIBRATION_DRAWN = 64
 LARGEST = 1536
 
 
@@ -132,7 +131,7 @@ def pictures(path, settings):
             yield f"{source}/{file.stem}/{index}", source, split, None, pixels
     for split, seed, count in (
         (LABELLED, 1, settings.drawn),
-        (CALIBRATION, 2, CALIBRATION_DRAWN),
+        (CALIBRATION, 2, settings.drawn_calibration),
     ):
         rng = np.random.default_rng([settings.seed, seed])
         for index in range(count):
@@ -168,7 +167,7 @@ def main():
         ]
         (directory / "pictures.json").write_text(json.dumps(index, indent=1))
         (directory / "captions.json").write_text(json.dumps(texts, indent=1, ensure_ascii=False))
-        save_file({row[0]: row[4] for row in rows}, directory / "pictures.safetensors")
+        save_file({row[0]: row[4] for row in rows}, directory / PICTURES_FILE)
 
 
 if __name__ == "__main__":

@@ -30,19 +30,21 @@ def rounded(metrics):
     }
 
 
-def visual(tower, reference, index, text_embeds, prompts):
+def visual(tower, directory, reference, index, text_embeds, prompts):
     """(metrics, the reference's own accuracy, control) of a visual tower."""
-    pixels, embeds = reference.get_slice("pixel_values"), reference.get_tensor("image_embeds")
+    embeds = reference.get_tensor("image_embeds")
     evaluation = inputs.rows_of(index, inputs.EVALUATION)
     labelled = inputs.rows_of(index, inputs.LABELLED)
     labels = np.array([index[row]["label"] for row in labelled])
-    settings = runtime.picture_settings(np.stack([pixels[row] for row in evaluation]))
-    runs = [runtime.run(tower, batches) for batches in settings]
+
+    def run(batches):
+        return runtime.run(tower, (inputs.pixels(directory, rows) for rows in batches))
+
+    runs = [run(batches) for batches in runtime.picture_settings(evaluation)]
     metrics = parity.measure(embeds[evaluation], runs, text_embeds)
 
-    drawings = (np.stack([pixels[row] for row in rows]) for rows in runtime.batches(labelled))
     classes = text_embeds[:prompts]
-    chosen = parity.nearest(runtime.run(tower, drawings), classes)
+    chosen = parity.nearest(run(runtime.batches(labelled)), classes)
     metrics["accuracy"] = float((chosen == labels).mean())
     chosen = parity.nearest(embeds[labelled], classes)
     control = parity.control(embeds[evaluation])
@@ -69,7 +71,9 @@ def main():
     with inputs.reference(arguments.reference) as reference:
         text_embeds = reference.get_tensor("text_embeds")[: len(texts)]
         if metadata["graph"] == "visual":
-            results = visual(tower, reference, index, text_embeds, captions["prompts"])
+            results = visual(
+                tower, arguments.reference, reference, index, text_embeds, captions["prompts"]
+            )
         else:
             rows = tokens.encode(tokens.load(arguments.tokenizer), texts)
             results = textual(tower, reference, index, rows, text_embeds)

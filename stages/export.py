@@ -16,9 +16,8 @@ import onnx_ir as ir
 import torch
 from torch._subclasses import FakeTensorMode
 
-from stages import architecture, command, graph, towers
+from stages import architecture, command, graph, towers, weights
 from stages.preprocessing import MEAN, STD
-from stages.weights import open_weights, shapes
 
 BATCH = torch.export.Dim("batch")
 
@@ -51,10 +50,10 @@ def trace(sizes, tower):
     return program.model
 
 
-def fill(model, weights, tower, sizes):
-    """Let every initializer read its tensor from the open safetensors file, as float32."""
+def fill(model, checkpoint, tower, sizes):
+    """Let every initializer read its tensor from the checkpoint's directory, as float32."""
     prefix = "visual." if tower == "visual" else ""
-    stored = shapes(weights)
+    stored = weights.shapes(checkpoint)
     for name, value in model.graph.initializers.items():
         if name == "causal_mask":
             value.const_value = ir.tensor(
@@ -64,12 +63,12 @@ def fill(model, weights, tower, sizes):
         key, needed = prefix + name, tuple(value.shape)
         if stored.get(key) != needed:
             raise command.Refusal(f"{key} is {stored.get(key)}, the {tower} graph needs {needed}")
-        value.const_value = _lazy(weights, key, name, value.shape)
+        value.const_value = _lazy(checkpoint, key, name, value.shape)
 
 
-def _lazy(weights, key, name, shape):
+def _lazy(checkpoint, key, name, shape):
     def read():
-        return ir.tensor(weights.get_tensor(key).astype(np.float32), name=name)
+        return ir.tensor(weights.read(checkpoint, key).astype(np.float32, copy=False), name=name)
 
     return ir.LazyTensor(read, dtype=ir.DataType.FLOAT, shape=shape, name=name)
 
@@ -103,14 +102,13 @@ def main():
     parser.add_argument("tower", choices=("visual", "textual"))
     parser.add_argument("output")
     arguments = parser.parse_args()
-    with open_weights(arguments.checkpoint) as weights:
-        sizes = architecture.read(shapes(weights))
-        model = trace(sizes, arguments.tower)
-        fill(model, weights, arguments.tower, sizes)
-        sha256 = weights.metadata()["sha256"]
-        graph.describe(model, **provenance(sha256, arguments.tower, sizes.resolution))
-        with command.output(arguments.output) as directory:
-            graph.save(model, directory, external=True)
+    sizes = architecture.read(weights.shapes(arguments.checkpoint))
+    model = trace(sizes, arguments.tower)
+    fill(model, arguments.checkpoint, arguments.tower, sizes)
+    sha256 = weights.sha256(arguments.checkpoint)
+    graph.describe(model, **provenance(sha256, arguments.tower, sizes.resolution))
+    with command.output(arguments.output) as directory:
+        graph.save(model, directory, external=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import onnx_ir as ir
 
 OPSET = 18
@@ -44,6 +45,14 @@ def _values(graph):
     yield from graph.initializers.values()
     for node in graph:
         yield from node.outputs
+
+
+def array(tensor):
+    """A tensor's values, copied; the external data it may come from does not stay mapped."""
+    values = np.array(tensor.numpy())
+    if isinstance(tensor, ir.ExternalTensor):
+        tensor.release()
+    return values
 
 
 def weight_bytes(model):

@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 from safetensors import safe_open
 
 EVALUATION, CALIBRATION, LABELLED = "evaluation", "calibration", "labelled"  # the splits
-REFERENCE_FILE = "reference.safetensors"
+PICTURES_FILE = "pictures.safetensors"
+REFERENCE_FILE, PIXELS_FILE = "reference.safetensors", "pixel_values.npy"
 
 
 def index(evalset):
@@ -29,6 +31,12 @@ def reference(directory):
     return safe_open(directory / REFERENCE_FILE, framework="numpy")
 
 
-def pictures(evalset):
-    """The open file of uint8 [height, width, 3] arrays by name (a context manager)."""
-    return safe_open(evalset / "pictures.safetensors", framework="numpy")
+def pixels(directory, rows):
+    """float32 [rows, 3, R, R]: pictures as the reference saw them, none of the others in memory."""
+    return np.array(np.load(directory / PIXELS_FILE, mmap_mode="r")[rows])
+
+
+def picture(evalset, name):
+    """One of the pictures, uint8 [height, width, 3], none of the others in memory."""
+    with safe_open(evalset / PICTURES_FILE, framework="numpy") as file:
+        return file.get_tensor(name)

@@ -25,6 +25,11 @@ class Section(BaseModel):
 class Model(Section):
     source: str
     sha256: Sha256 | None = None
+    activation: Literal["quick_gelu", "gelu"] | None = None  # for files that do not say it
+
+    @property
+    def remote(self):
+        return self.source.startswith(("http://", "https://"))
 
 
 class AsIs(Section):
@@ -79,7 +84,12 @@ class Evalset(Section):
     captions: str
     crops: Annotated[int, Field(ge=0)]
     drawn: Annotated[int, Field(ge=1)]
+    drawn_calibration: Annotated[int, Field(ge=0)]
     seed: Annotated[int, Field(ge=0)]
+
+
+class KnownAnswers(Section):
+    picture: str | None
 
 
 class Bundle(Section):
@@ -98,6 +108,7 @@ class Params(Section):
     encodings: dict[Slug, Encoding]
     profiles: dict[Slug, Profile]
     evalset: Evalset
+    known_answers: KnownAnswers
     bundle: Bundle
     floors: dict[Slug, dict[Slug, dict[Slug, Floor]]]  # model, graph, variant
 

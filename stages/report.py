@@ -2,8 +2,9 @@
 
     python -m stages.report data/eval metrics
 
-Writes parity.json ({model: {graph: {variant: metrics}}}), parity.csv with one row a file, and
-table.md. Which files belong to it is the grid's word: leftovers of an earlier grid are not read.
+Writes parity.json ({model: {graph: {variant: metrics}}}, and `known_answers` of a model that
+has some), parity.csv with one row a file, and table.md. Which files belong to it is the grid's
+word: leftovers of an earlier grid are not read.
 """
 
 import argparse
@@ -45,6 +46,10 @@ def gather(directory, grid):
             variants["reference"] = content["reference"]
         if content["rounded"]:
             rounded[f"{model}.{graph}.{variant}"] = content["rounded"]
+    for model in grid.models:
+        answers = json.loads((directory / f"{model}.known-answers.json").read_text())
+        if answers:
+            parity[model]["known_answers"] = answers
     return parity, rounded
 
 

@@ -1,7 +1,8 @@
 """A downloaded checkpoint: `weights.safetensors` and `tokenizer.json` in one directory.
 
 Tensors carry OpenAI's names and stand exactly as stored; the header says which file they are
-from (`sha256`). Nothing here needs torch.
+from (`sha256`). Nothing here needs torch. The file is mapped into memory anew for every tensor:
+one mapping for all would keep resident whatever has been read.
 """
 
 from pathlib import Path
@@ -11,11 +12,23 @@ from safetensors import safe_open
 FILE = "weights.safetensors"
 
 
-def open_weights(directory):
-    """The open safetensors file (a context manager) that reads one numpy tensor at a time."""
+def _open(directory):
     return safe_open(Path(directory) / FILE, framework="numpy")
 
 
-def shapes(weights):
-    """{name: shape} of an open file, from its header alone."""
-    return {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
+def shapes(directory):
+    """{name: shape} of every tensor, from the file's header alone."""
+    with _open(directory) as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
+def sha256(directory):
+    """The digest of the checkpoint that the tensors are from."""
+    with _open(directory) as file:
+        return file.metadata()["sha256"]
+
+
+def read(directory, name):
+    """One tensor as stored, a numpy array of its own."""
+    with _open(directory) as file:
+        return file.get_tensor(name)

@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from stages import command, graph, parity, runtime, verify
+from stages import command, graph, inputs, parity, runtime, verify
 from stages.bundle import copy_model
 
 import small
@@ -143,6 +143,7 @@ def test_external_data_follows_a_model_into_every_encoding_and_bundle(
     monkeypatch.chdir(built)
     target = tmp_path / "models/vit/visual"
     reference = load_file(built / "data/reference/vit/reference.safetensors")
+    pixels = inputs.pixels(built / "data/reference/vit", range(4))
     for encoding in (*small.CONVERTED, *small.QUANTIZED):
         source = "data/patch/vit/visual/std" if encoding == "fp32" else target / "fp32"
         stage = "convert" if encoding in small.CONVERTED else "quantize"
@@ -156,7 +157,5 @@ def test_external_data_follows_a_model_into_every_encoding_and_bundle(
         (tmp_path / "alone").mkdir()
         for file in tmp_path.glob(f"{encoding}.onnx*"):
             shutil.copy(file, tmp_path / "alone")
-        embeds = runtime.run(
-            runtime.session(tmp_path / "alone" / shipped.name), [reference["pixel_values"][:4]]
-        )
+        embeds = runtime.run(runtime.session(tmp_path / "alone" / shipped.name), [pixels])
         assert parity.cosine(reference["image_embeds"][:4], embeds).min() > 0.99

@@ -111,7 +111,7 @@ def test_load_takes_safetensors_with_openais_names(archives, tmp_path):
     state = checkpoint.load(archives["rn"], sha256(archives["rn"]))
     path = tmp_path / "rn.safetensors"
     save_file(state, path)
-    read = checkpoint.load(path, sha256(path))
+    read = checkpoint.load(path, sha256(path), "quick_gelu")
     assert read.keys() == state.keys()
     assert all(torch.equal(read[name], state[name]) for name in state)
     path.write_bytes(path.read_bytes()[:-1])

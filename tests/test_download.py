@@ -58,6 +58,7 @@ def test_takes_a_plain_state_dict_whose_tensors_share_memory(workspace, archives
     state["ln_final.weight"], state["ln_final.bias"] = both
     torch.save(state, "mine.pt")
     content = small.params({"mine": workspace / "mine.pt"})
+    content["models"]["mine"]["activation"] = "quick_gelu"
     small.write_params(workspace, content)
     small.run_stage("download", "mine", "data/downloads", "data/checkpoints/mine")
     tokenizer = json.loads((workspace / "data/checkpoints/mine/tokenizer.json").read_text())

@@ -4,14 +4,14 @@ from PIL import Image
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
-from stages import checkpoint, openai, preprocessing, reference
+from stages import checkpoint, inputs, openai, preprocessing, reference
 
 import small
 
 CAPTIONS = ["a photo of a cat", "x", "word " * 100]
 
 
-def inputs():
+def examples():
     generator = torch.Generator().manual_seed(1)
     return torch.randn(3, 3, 64, 64, generator=generator), openai.tokenize(CAPTIONS, truncate=True)
 
@@ -19,12 +19,14 @@ def inputs():
 def test_reference_is_what_openais_loader_computes(built, archives):
     for kind in ("vit", "rn"):
         model, _ = openai.load(str(archives[kind]), device="cpu", jit=False)
-        pixels, ids = inputs()
+        pixels, ids = examples()
         with torch.inference_mode():
             expected = model.encode_image(pixels), model.encode_text(ids)
-        ours = reference.embed(built / f"data/checkpoints/{kind}", pixels, ids)
-        for a, b in zip(expected, ours, strict=True):
-            torch.testing.assert_close(a, b, rtol=0, atol=0)
+        for tower, batch, embeds in zip(
+            ("visual", "textual"), (pixels, ids), expected, strict=True
+        ):
+            ours = reference.embed(built / f"data/checkpoints/{kind}", tower, [batch])
+            torch.testing.assert_close(ours, embeds, rtol=0, atol=0)
 
 
 def test_reference_keeps_weights_that_half_precision_cannot_hold(archives, tmp_path):
@@ -46,7 +48,7 @@ def test_pixels_are_those_of_the_transform_without_torch(built):
 
     index = json.loads((built / "data/evalset/pictures.json").read_text())
     pictures = load_file(built / "data/evalset/pictures.safetensors")
-    pixels = load_file(built / "data/reference/vit/reference.safetensors")["pixel_values"]
+    pixels = inputs.pixels(built / "data/reference/vit", slice(None))
     for row in range(0, len(index), 7):
         picture = Image.fromarray(pictures[index[row]["name"]])
         np.testing.assert_array_equal(preprocessing.preprocess(picture, 64), pixels[row])

@@ -33,6 +33,9 @@ def reported(workspace):
                 content = evaluation(1.0 if variant == "fp32" else 0.999, rounded, own)
                 path = workspace / f"data/eval/{model}.{graph}.{variant}.json"
                 path.write_text(json.dumps(content))
+    answers = {"astronaut": {"agrees": True, "cosine": 0.99999}}
+    (workspace / "data/eval/vit.known-answers.json").write_text(json.dumps(answers))
+    (workspace / "data/eval/rn.known-answers.json").write_text("{}")
     (workspace / "data/eval/old.visual.fp32.json").write_text("{}")
     small.run_stage("report", "data/eval", "metrics")
     return workspace / "metrics"
@@ -43,6 +46,8 @@ def test_parity_json_is_nested_and_sorted_and_of_the_grid(reported):
     parity = json.loads(text)
     assert list(parity) == ["rn", "vit"]
     assert parity["vit"]["visual"]["int8w"]["cosine_min"] == 0.999
+    assert parity["vit"]["known_answers"]["astronaut"]["cosine"] == 0.99999
+    assert "known_answers" not in parity["rn"]
     assert parity["vit"]["visual"]["reference"] == {"accuracy": 0.9}
     assert parity["rn"]["textual"]["control"]["snr_db"] == -3.0
     assert text == json.dumps(parity, indent=1, sort_keys=True) + "\n"

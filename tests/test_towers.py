@@ -7,8 +7,7 @@ from stages import architecture, openai, towers, weights
 @pytest.mark.parametrize("kind", ["vit", "rn"])
 def test_towers_compute_what_openais_modules_do(built, archives, kind):
     model, _ = openai.load(str(archives[kind]), device="cpu", jit=False)
-    with weights.open_weights(built / f"data/checkpoints/{kind}") as stored:
-        sizes = architecture.read(weights.shapes(stored))
+    sizes = architecture.read(weights.shapes(built / f"data/checkpoints/{kind}"))
     visual, textual = towers.build(sizes, "visual"), towers.build(sizes, "textual")
     state = model.state_dict()
     visual.load_state_dict({k[7:]: v for k, v in state.items() if k.startswith("visual.")})

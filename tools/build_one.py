@@ -57,13 +57,15 @@ def workspace(folder, content, model):
     shutil.copytree("stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     for name in COPIED:
         shutil.copyfile(name, folder / name)
-    for section, key in (("models", "source"), ("evalset", "images"), ("evalset", "captions")):
-        entry = content[section][model] if section == "models" else content[section]
-        entry[key] = reach(folder, entry[key])
+    evalset, entry = content["evalset"], content["models"][model]
+    evalset |= {key: reach(folder, evalset[key]) for key in ("images", "captions")}
+    if not params.Model(**entry).remote:
+        entry["source"] = reach(folder, entry["source"])
     (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     config = configparser.ConfigParser()
     config.read(".dvc/config")
     config["core"]["no_scm"] = "true"
+    config.setdefault("cache", {})
     config["cache"]["dir"] = Repo(".").cache.local.path
     with open(folder / ".dvc/config", "w") as file:
         config.write(file)

@@ -7,6 +7,8 @@ weights' names; here each copy is made when the file is written. Not for weights
 import onnx_ir as ir
 from onnxscript.rewriter import MatchResult, RewriteRule, RewriteRuleSet
 
+from stages import graph
+
 
 def pattern(op, x, weight):
     return op.MatMul(x, op.Transpose(weight, perm=[1, 0]))
@@ -23,7 +25,7 @@ def rewrite(op, x, weight):
     stored, name = weight.const_value, f"{weight.name}.T"
     rows, columns = stored.shape
     transposed = ir.LazyTensor(
-        lambda: ir.tensor(stored.numpy().T.copy(), name=name),
+        lambda: ir.tensor(graph.array(stored).T.copy(), name=name),
         dtype=stored.dtype,
         shape=ir.Shape([columns, rows]),
         name=name,

@@ -20,9 +20,11 @@ from typing import NamedTuple
 import numpy as np
 import onnx_ir as ir
 
+from stages import graph
 from stages.params import WeightOnly
 
 HALF = WeightOnly(scheme="weight_only", bits=16)
+PLACES = {"MatMul": 1, "Conv": 1, "Gather": 0}  # of the weight among an operator's inputs
 SMALL_SHARE = 1e-3
 SMALLEST_SCALE = 2.0**-126  # the smallest normal number, for rows of zeros
 SMALLEST_HALF, LARGEST_HALF = 2.0**-14, 65504.0  # between them half precision keeps 11 bits
@@ -43,9 +45,8 @@ class Weight(NamedTuple):
 
 def weights(model):
     """Every weight of a product, a convolution or a table, in the graph's order."""
-    places = {"MatMul": 1, "Conv": 1, "Gather": 0}
     for node in model.graph:
-        place = places.get(node.op_type)
+        place = PLACES.get(node.op_type)
         if place is not None:
             value = node.inputs[place]
             if value.is_initializer() and value.dtype == ir.DataType.FLOAT:
@@ -125,7 +126,7 @@ class Decoder:
 
 def store(model, weight, encoding):
     """Replace one weight by its encoded form. Returns whether a value changed."""
-    array = weight.value.const_value.numpy()
+    array = graph.array(weight.value.const_value)
     decoder = Decoder(model, weight)
     gather = weight.consumer.op_type == "Gather"
 
@@ -156,12 +157,17 @@ def store(model, weight, encoding):
     return True
 
 
-def encode(model, encoding):
-    """Encode every weight in place; at 16 bits `rounded` in the metadata names what changed."""
+def encode(model, encoding, operators=tuple(PLACES)):
+    """Encode the operators' weights in place.
+
+    At 16 bits `rounded` in the metadata names what changed.
+    """
     found = list(weights(model))
     least = sum(weight.value.const_value.size for weight in found) * SMALL_SHARE
     rounded = []
     for weight in found:
+        if weight.consumer.op_type not in operators:
+            continue
         small = weight.value.const_value.size < least
         if store(model, weight, HALF if small else encoding):
             rounded.append(weight.value.name)
