@@ -5,6 +5,8 @@
 `encodings.ENCODING` of params.yaml says how; its scheme is `none` or `half`.
 """
 
+import argparse
+
 from stages import command, encoding
 from stages.schemes import half
 
@@ -12,7 +14,11 @@ SCHEMES = {"none": lambda model, _: model, "half": half.encode}
 
 
 def main():
-    encoding.main(__doc__, SCHEMES)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ("model", "encoding", "output"):
+        parser.add_argument(name)
+    arguments = parser.parse_args()
+    encoding.build(arguments.model, arguments.encoding, arguments.output, SCHEMES)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,19 @@ def array(tensor):
     return values
 
 
+def own_initializer(model, node, place):
+    """The initializer that a node reads, first copied if others read it too; to be changed."""
+    value = node.inputs[place]
+    if len(value.uses()) > 1:
+        name = f"{value.name}.{node.outputs[0].name}"
+        copy = ir.Value(name=name, type=value.type, shape=value.shape)
+        copy.const_value = value.const_value
+        model.graph.register_initializer(copy)
+        node.replace_input_with(place, copy)
+        value = copy
+    return value
+
+
 def weight_bytes(model):
     return sum(value.const_value.nbytes for value in model.graph.initializers.values())
 

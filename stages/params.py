@@ -44,8 +44,9 @@ class Half(Section):
 
 class WeightOnly(Section):
     scheme: Literal["weight_only"]
-    bits: Literal[8, 16]
+    bits: Literal[3, 4, 5, 6, 7, 8, 16]
     block: Annotated[int, Field(ge=8)] | Literal["row"] = "row"  # weights that share a scale
+    token_bits: Literal[3, 4, 5, 6, 7, 8] | None = None  # of the token table, if other than `bits`
 
 
 class Dynamic(Section):

@@ -1,18 +1,35 @@
 """Make a quantised file of a tower from its fp32 one.
 
-    python -m stages.quantize data/models/MODEL/TOWER/fp32 ENCODING data/models/MODEL/TOWER/ENCODING
+    python -m stages.quantize data/models/MODEL/TOWER/fp32 ENCODING data/evalset \\
+        data/reference/MODEL data/models/MODEL/TOWER/ENCODING
 
-`encodings.ENCODING` of params.yaml says how; its scheme is a module of stages/schemes.
+`encodings.ENCODING` of params.yaml says how; its scheme is a module of stages/schemes. What it
+looks at is the calibration split of data/evalset, as the reference saw it.
 """
 
-from stages import command, encoding
-from stages.schemes import dynamic, weight_only
+import argparse
+from pathlib import Path
 
-SCHEMES = {"weight_only": weight_only.encode, "dynamic": dynamic.encode}
+from stages import command, encoding
+from stages.calibration import Calibration
+from stages.schemes import dynamic, weight_only
 
 
 def main():
-    encoding.main(__doc__, SCHEMES)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("encoding")
+    for name in ("evalset", "reference", "output"):
+        parser.add_argument(name, type=Path)
+    arguments = parser.parse_args()
+
+    def calibrated(model, settings):
+        graph = model.metadata_props["graph"]
+        split = Calibration(arguments.evalset, arguments.reference, graph)
+        return weight_only.encode(model, settings, split)
+
+    schemes = {"weight_only": calibrated, "dynamic": dynamic.encode}
+    encoding.build(arguments.model, arguments.encoding, arguments.output, schemes)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ KINDS = {
     "rn": Architecture(48, 64, (1, 1, 1, 2), 8, None, 77, 49408, 128, 2),
 }
 PROJECT_FILES = (".dvcignore", "pyproject.toml", "dvc.yaml", "requirements.in", "requirements.lock")
-CONVERTED, QUANTIZED = ("fp32", "fp16"), ("fp16w", "int8w", "int8-dynamic")
+CONVERTED, QUANTIZED = ("fp32", "fp16"), ("fp16w", "int8w", "int4w", "int8-dynamic")
 
 
 def write_checkpoint(kind, path):
@@ -53,6 +53,8 @@ def params(archives):
     }
     content["grid"]["models"] = list(archives)
     content["evalset"] |= {"crops": 1, "drawn": 128}
+    content["grid"]["encodings"] = {"convert": [*CONVERTED], "quantize": [*QUANTIZED]}
+    content["bundle"]["encodings"] = [*CONVERTED, *QUANTIZED]
     content["floors"] = {}
     return content
 
@@ -92,4 +94,10 @@ def build(model):
         for encoding in CONVERTED:
             run_stage("convert", patched, encoding, f"{target}/{encoding}")
         for encoding in QUANTIZED:
-            run_stage("quantize", f"{target}/fp32", encoding, f"{target}/{encoding}")
+            quantize(model, tower, encoding, f"{target}/{encoding}")
+
+
+def quantize(model, tower, encoding, output, source=None):
+    """The quantize stage of one file in the current folder, from its fp32 one or from `source`."""
+    source = source or f"data/models/{model}/{tower}/fp32"
+    run_stage("quantize", source, encoding, "data/evalset", f"data/reference/{model}", output)

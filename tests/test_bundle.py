@@ -146,8 +146,10 @@ def test_external_data_follows_a_model_into_every_encoding_and_bundle(
     pixels = inputs.pixels(built / "data/reference/vit", range(4))
     for encoding in (*small.CONVERTED, *small.QUANTIZED):
         source = "data/patch/vit/visual/std" if encoding == "fp32" else target / "fp32"
-        stage = "convert" if encoding in small.CONVERTED else "quantize"
-        small.run_stage(stage, source, encoding, target / encoding)
+        if encoding in small.CONVERTED:
+            small.run_stage("convert", source, encoding, target / encoding)
+        else:
+            small.quantize("vit", "visual", encoding, target / encoding, source)
         external = (target / encoding / graph.DATA_FILE).exists()
         assert external == (limit == 0 or encoding == "fp32")
         shipped = tmp_path / f"{encoding}.onnx"

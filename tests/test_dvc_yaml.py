@@ -12,7 +12,7 @@ import pytest
 from dvc.repo import Repo
 
 TORCH_STAGES = {"download", "reference", "export"}
-MOST_STAGES = 60
+MOST_STAGES = 100
 # Packages that read settings or show progress, and shape no output.
 SHAPELESS = {"packaging", "pydantic", "tqdm", "yaml"}
 # The module's name where it is not the package's.

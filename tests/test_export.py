@@ -18,8 +18,8 @@ for tower in ("visual", "textual"):
     small.run_stage("patch", f"{{}}/export/{tower}", "std", f"{{}}/patch/{tower}")
     small.run_stage("convert", f"{{}}/patch/{tower}", "fp32", f"{{}}/fp32/{tower}")
     small.run_stage("convert", f"{{}}/patch/{tower}", "fp16", f"{{}}/fp16/{tower}")
-    small.run_stage("quantize", f"{{}}/fp32/{tower}", "int8w", f"{{}}/int8w/{tower}")
-    small.run_stage("quantize", f"{{}}/fp32/{tower}", "int8-dynamic", f"{{}}/int8-dynamic/{tower}")
+    for encoding in ("int8w", "int4w", "int8-dynamic"):
+        small.quantize("vit", tower, encoding, f"{{}}/{encoding}/{tower}", f"{{}}/fp32/{tower}")
 """
 
 
@@ -29,7 +29,7 @@ def test_export_to_quantize_is_the_same_bytes_under_two_hash_seeds(built, tmp_pa
         program = CHAIN.replace("{{}}", str(tmp_path / seed))
         subprocess.run([sys.executable, "-c", program], cwd=built, env=environment, check=True)
     first = sorted((tmp_path / "1").rglob("*.onnx"))
-    assert len(first) == 12
+    assert len(first) == 14
     for path in first:
         other = tmp_path / "2" / path.relative_to(tmp_path / "1")
         assert path.read_bytes() == other.read_bytes(), path
@@ -76,7 +76,14 @@ def test_shapes_are_dynamic_and_named_as_promised(built):
     assert session.get_outputs()[0].name == "text_embeds"
 
 
-LEAST = {"fp32": 0.9999995, "fp16": 0.9999, "fp16w": 0.99999, "int8w": 0.999, "int8-dynamic": 0.99}
+LEAST = {
+    "fp32": 0.9999995,
+    "fp16": 0.9999,
+    "fp16w": 0.99999,
+    "int8w": 0.999,
+    "int4w": 0.9,
+    "int8-dynamic": 0.99,
+}
 
 
 @pytest.mark.parametrize("encoding", LEAST)

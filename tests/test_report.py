@@ -55,7 +55,7 @@ def test_parity_json_is_nested_and_sorted_and_of_the_grid(reported):
 
 def test_csv_has_a_row_a_file_and_an_error_that_a_log_axis_takes(reported):
     table = pd.read_csv(reported / "parity.csv")
-    assert len(table) == 2 * 2 * 5
+    assert len(table) == 2 * 2 * 6
     assert (table["cosine_error"] > 0).all()
     assert table.set_index("file").loc["vit.visual.int8w", "cosine_error"] == pytest.approx(1e-3)
 

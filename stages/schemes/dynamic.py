@@ -35,7 +35,7 @@ def quiet():
 
 def encode(model, encoding):
     # The rest first: ONNX Runtime's quantiser holds several copies of what it is given.
-    weight_only.encode(model, REST, ("Conv", "Gather"))
+    weight_only.encode(model, REST, operators=("Conv", "Gather"))
     with quiet(), tempfile.TemporaryDirectory() as folder:
         quantized = Path(folder) / "quantized"
         quantized.mkdir()

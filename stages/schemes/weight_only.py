@@ -1,14 +1,9 @@
 """Weights stored in few bits, decoded by standard operators, computed with in fp32.
 
-    MatMul, Conv     initializer -> Cast [-> Mul(scale) [-> Reshape]] -> the fp32 weight
-    Gather (tokens)  the rows are gathered first and decoded after: Gather -> Cast -> Mul(scale)
-
-ONNX Runtime and others fold the first chain when they load the file, so it runs as the fp32 one
-does. DequantizeLinear is not used: ONNX Runtime fuses it into products with quantised
-activations. Biases, norms, and positional and class embeddings stay in fp32.
-
-A scale belongs to a row (all weights of one output, or of one token) in fp32, or to a block of a
-row in fp16 (fp32 where half precision would be too coarse); it maps the largest weight to 127.
+With a calibration split: layers are equalised, scales are searched, weights are rounded with error
+feedback, and the mean of what that changed is put back. DequantizeLinear is not used: ONNX Runtime
+fuses it into products with quantised activations. Biases, norms, and positional and class
+embeddings stay in fp32.
 
 A tensor of less than a thousandth of the weights is kept in fp16: fewer bits would save nothing,
 and the ResNets' first convolutions, which are among them, make most of the error on smooth
@@ -19,19 +14,17 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx_ir as ir
+from tqdm import tqdm
 
 from stages import graph
-from stages.params import WeightOnly
+from stages.schemes import activations, bias, decoding, equalise, rounding
 
-HALF = WeightOnly(scheme="weight_only", bits=16)
 PLACES = {"MatMul": 1, "Conv": 1, "Gather": 0}  # of the weight among an operator's inputs
 SMALL_SHARE = 1e-3
-SMALLEST_SCALE = 2.0**-126  # the smallest normal number, for rows of zeros
-SMALLEST_HALF, LARGEST_HALF = 2.0**-14, 65504.0  # between them half precision keeps 11 bits
 
 
 class Weight(NamedTuple):
-    """An initializer and the node input that it feeds."""
+    """An initializer and the node input that it feeds; as a matrix [N, K], K inputs an output."""
 
     value: ir.Value
     consumer: ir.Node
@@ -39,8 +32,36 @@ class Weight(NamedTuple):
 
     @property
     def outputs_last(self):
-        """Whether a row, the weights of one output, is a column of the stored matrix."""
+        """Whether the weights of one output are a column of the stored matrix."""
         return self.consumer.op_type == "MatMul"
+
+    @property
+    def is_table(self):
+        return self.consumer.op_type == "Gather"
+
+    def array(self):
+        return graph.array(self.value.const_value)
+
+    def matrix(self):
+        array = self.array()
+        return array.T if self.outputs_last else array.reshape(len(array), -1)
+
+    def arrange(self, matrix, blocks):
+        """[N, K] as it is stored: in the weight's own shape, or with its blocks apart.
+
+        [K/B, B, N] where outputs come last, [N, K/B, B] otherwise.
+        """
+        if blocks is None:
+            shape = self.value.shape.numpy()
+            return matrix.T if self.outputs_last else matrix.reshape(shape)
+        if self.outputs_last:
+            return matrix.T.reshape(blocks, -1, len(matrix))
+        return matrix.reshape(len(matrix), blocks, -1)
+
+    def arrange_rows(self, rows, rank):
+        """[N, 1] in a shape that multiplies what `arrange` gives, of this rank."""
+        ones = (1,) * (rank - 1)
+        return rows.reshape((*ones, -1) if self.outputs_last else (-1, *ones))
 
 
 def weights(model):
@@ -53,124 +74,70 @@ def weights(model):
                 yield Weight(value, node, place)
 
 
-def block_length(row, block):
-    """The longest divisor of a row's length that is no longer than `block`."""
-    if block == "row":
-        return row
-    return next(length for length in range(min(block, row), 0, -1) if row % length == 0)
+class Rounded(NamedTuple):
+    """integers [N, K], scales as decoding.store_integers takes them, and the bits of an integer."""
+
+    integers: np.ndarray
+    scales: np.ndarray | tuple
+    bits: int
+
+    def matrix(self):
+        scales = self.scales
+        if isinstance(scales, tuple):
+            scales = scales[0].astype(np.float32) * scales[1]
+        return self.integers * rounding.spread(scales, self.integers.shape[1])
 
 
-def quantize(array, bits, block, outputs_last):
-    """(integers, scales) whose product, reshaped, approximates `array`.
-
-    Rows are blocked along the inputs: [K, N] becomes [K/B, B, N] where outputs come last, and
-    [R, …] becomes [R, K/B, B] otherwise; without blocks the array keeps its shape.
-    """
-    whole = block == "row"
-    if outputs_last:
-        length = block_length(array.shape[0], block)
-        blocked = array if whole else array.reshape(-1, length, array.shape[1])
-        axes = -2
+def round_weight(matrix, bits, block, moments=None):
+    """The integers and scales of one weight; with `moments` of its inputs by error feedback."""
+    matrix = np.ascontiguousarray(matrix, np.float32)
+    importance = None if moments is None else np.diag(moments.second)
+    scales = rounding.search_scales(matrix, bits, block, importance)
+    stored = scales if block == "row" else rounding.split_scales(scales)
+    if block != "row":
+        scales = stored[0].astype(np.float32) * stored[1]
+    if moments is None:
+        integers = rounding.nearest(matrix, scales, bits)
     else:
-        length = block_length(int(np.prod(array.shape[1:])), block)
-        blocked = array if whole else array.reshape(array.shape[0], -1, length)
-        axes = tuple(range(1, array.ndim)) if whole else -1
-    top = 2 ** (bits - 1) - 1  # the largest integer; its negative is the smallest one used
-    largest = np.abs(blocked).max(axis=axes, keepdims=True)
-    scale = np.maximum(largest / top, SMALLEST_SCALE).astype(np.float32)
-    if not whole and scale.min() >= SMALLEST_HALF and scale.max() <= LARGEST_HALF:
-        scale = scale.astype(np.float16)
-    integers = np.rint(blocked / scale.astype(np.float32))
-    return np.clip(integers, -top, top).astype(np.int8), scale
+        integers = rounding.error_feedback(matrix, scales, bits, moments.second)
+    return Rounded(integers, stored, bits)
 
 
-class Decoder:
-    """Builds the nodes that turn one weight's stored form back, before its consumer."""
-
-    def __init__(self, model, weight):
-        self.graph, self.weight, self.nodes = model.graph, weight, []
-
-    def initializer(self, array, suffix):
-        name = f"{self.weight.value.name}.{suffix}"
-        value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
-        value.shape, value.dtype = value.const_value.shape, value.const_value.dtype
-        self.graph.register_initializer(value)
-        return value
-
-    def op(self, op_type, *inputs, **attributes):
-        node = ir.node(op_type, inputs, attributes)
-        node.outputs[0].name = f"{self.weight.value.name}.{op_type.lower()}{len(self.nodes)}"
-        self.nodes.append(node)
-        return node.outputs[0]
-
-    def to_float(self, value):
-        if value.dtype == ir.DataType.FLOAT:
-            return value
-        return self.op("Cast", value, to=ir.DataType.FLOAT)
-
-    def finish(self, decoded):
-        """Feed the consumer with `decoded`, or replace the consumer if it is a Gather."""
-        value, consumer, place = self.weight
-        self.graph.insert_before(consumer, self.nodes)
-        if consumer.op_type == "Gather":
-            output = consumer.outputs[0]
-            decoded.name, decoded.shape, decoded.type = output.name, output.shape, output.type
-            output.name = f"{output.name}.encoded"
-            ir.convenience.replace_all_uses_with(output, decoded)
-            self.graph.remove(consumer, safe=True)
-        else:
-            consumer.replace_input_with(place, decoded)
-        if not value.uses():
-            self.graph.initializers.pop(value.name)
-
-
-def store(model, weight, encoding):
-    """Replace one weight by its encoded form. Returns whether a value changed."""
-    array = graph.array(weight.value.const_value)
-    decoder = Decoder(model, weight)
-    gather = weight.consumer.op_type == "Gather"
-
-    def look_up(table):
-        if not gather:
-            return table
-        rows = decoder.op("Gather", table, weight.consumer.inputs[1], axis=0)
-        rows.dtype = table.dtype
-        return rows
-
+def encode(model, encoding, calibration=None, operators=tuple(PLACES)):
+    """Encode the operators' weights in place; at 16 bits `rounded` in the metadata says which
+    changed."""
+    found = [weight for weight in weights(model) if weight.consumer.op_type in operators]
     if encoding.bits == 16:
-        half = array.astype(np.float16)
-        changed = not np.array_equal(half.astype(np.float32), array)
-        stored = look_up(decoder.initializer(half, "fp16"))
-        decoder.finish(decoder.op("Cast", stored, to=ir.DataType.FLOAT))
-        return changed
-    integers, scale = quantize(array, encoding.bits, encoding.block, weight.outputs_last)
-    stored = look_up(decoder.initializer(integers, f"int{encoding.bits}"))
-    scale = look_up(decoder.initializer(scale, "scale"))
-    decoded = decoder.op(
-        "Mul", decoder.op("Cast", stored, to=ir.DataType.FLOAT), decoder.to_float(scale)
-    )
-    if encoding.block != "row":
-        shape = [0, 0, array.shape[1]] if gather else list(array.shape)
-        target = decoder.initializer(np.array(shape, np.int64), "shape")
-        decoded = decoder.op("Reshape", decoded, target)
-    decoder.finish(decoded)
-    return True
-
-
-def encode(model, encoding, operators=tuple(PLACES)):
-    """Encode the operators' weights in place.
-
-    At 16 bits `rounded` in the metadata names what changed.
-    """
-    found = list(weights(model))
+        changed = [weight.value.name for weight in found if decoding.store_half(model, weight)]
+        model.metadata_props["rounded"] = ", ".join(changed)
+        return model
     least = sum(weight.value.const_value.size for weight in found) * SMALL_SHARE
-    rounded = []
-    for weight in found:
-        if weight.consumer.op_type not in operators:
-            continue
-        small = weight.value.const_value.size < least
-        if store(model, weight, HALF if small else encoding):
-            rounded.append(weight.value.name)
-    if encoding.bits == 16:
-        model.metadata_props["rounded"] = ", ".join(rounded)
+    small = [weight for weight in found if weight.value.const_value.size < least]
+    large = [weight for weight in found if weight not in small]
+    results = dict(_rounded(model, found, large, encoding, calibration))
+    for weight in small:
+        decoding.store_half(model, weight)
+    for weight, (result, change) in results.items():
+        if change is not None:
+            bias.correct(model, weight, change, result.matrix())
+        decoding.store_integers(model, weight, *result)
     return model
+
+
+def _rounded(model, found, large, encoding, calibration):
+    """Yield (weight, (Rounded, the mean change of its outputs or None)) of every large weight."""
+    moments = {}
+    if calibration is not None:
+        equalise.apply(model, found)
+        moments = activations.collect(model, large, calibration.batches)
+    with tqdm(total=len(large), desc="weights") as bar:
+        for weight, known in moments or []:
+            matrix = weight.matrix()
+            result = round_weight(matrix, encoding.bits, encoding.block, known)
+            yield weight, (result, (matrix - result.matrix()) @ known.mean)
+            bar.update()
+        for weight in large:
+            if calibration is None or weight.is_table:
+                bits = encoding.token_bits or encoding.bits if weight.is_table else encoding.bits
+                yield weight, (round_weight(weight.matrix(), bits, encoding.block), None)
+                bar.update()

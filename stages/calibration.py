@@ -1,0 +1,36 @@
+"""What quantisers may look at: the calibration split, as a tower takes it in."""
+
+import numpy as np
+
+from stages import inputs
+
+PICTURES, CAPTIONS = 4, 16  # a batch
+
+
+class Calibration:
+    """The calibration inputs of one tower; `batches()` may be called again and again."""
+
+    def __init__(self, evalset, reference, graph):
+        self.evalset, self.reference, self.graph = evalset, reference, graph
+
+    def batches(self):
+        """pixel_values [B, 3, R, R], or input_ids [B, length] of captions that are equally long.
+
+        No caption is padded: what stands behind EOT would count in the statistics.
+        """
+        return self._pictures() if self.graph == "visual" else self._captions()
+
+    def _pictures(self):
+        rows = inputs.rows_of(inputs.index(self.evalset), inputs.CALIBRATION)
+        for start in range(0, len(rows), PICTURES):
+            yield inputs.pixels(self.reference, rows[start : start + PICTURES])
+
+    def _captions(self):
+        evaluated = len(inputs.captions(self.evalset)[inputs.EVALUATION])
+        with inputs.reference(self.reference) as reference:
+            input_ids = reference.get_tensor("input_ids")[evaluated:].astype(np.int64)
+        lengths = input_ids.argmax(-1) + 1  # EOT has the highest id
+        for length in np.unique(lengths):
+            rows = input_ids[lengths == length, :length]
+            for start in range(0, len(rows), CAPTIONS):
+                yield rows[start : start + CAPTIONS]
