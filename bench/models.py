@@ -114,6 +114,12 @@ def commands(folder):
     return [shlex.split(line[2:]) for line in printed.splitlines() if line.startswith("> ")]
 
 
+def commit():
+    """What was measured: the checked-out commit, by its short hash."""
+    arguments = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(arguments, capture_output=True, text=True).stdout.strip()
+
+
 def item(stage, output):
     """A process's name: the key of what it makes, and the stage."""
     parts = [part for part in output.removesuffix(".json").split("/")[2:] if part != "std"]
@@ -143,6 +149,7 @@ def run_stages(model, folder, records):
         cosine, size = result(stage, made)
         record = {"item": name, "model": model, "stage": stage, "wall_s": round(wall, 1)}
         record |= {"peak_rss_mb": round(peak), "cosine_min": cosine, "size_mb": size}
+        record["commit"] = commit()
         records[:] = [old for old in records if old["item"] != name] + [record]
         write(PROGRESS, records)
 

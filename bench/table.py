@@ -47,22 +47,23 @@ def summary(records):
 
 def processes(records):
     """A row a process: seconds, memory, what it wrote or measured."""
-    table = frame(records).drop(columns=["model", "stage"])
+    table = frame(records).drop(columns=["model", "stage", "commit"])
     table["cosine_min"] = table["cosine_min"].map("{:.7f}".format, na_action="ignore").fillna("")
     return table.to_markdown(index=False, disable_numparse=True)
 
 
 def markdown(records):
+    commits = ", ".join(sorted({record["commit"] for record in records}))
     return f"""# Full-size models, stage by stage
 
-Written by `make bench-models`. The weights are random (`tools/make_twin.py --outliers`): times,
-memory and sizes are those of the real models, and so is the parity of `fp32`; the cosines of
-`int8w` say nothing of trained weights.
+Written by `make bench-models`, at commit {commits}. The weights are random (`tools/make_twin.py
+--outliers`): times, memory and sizes are those of the real models, and so is the parity of `fp32`;
+the cosines of `int8w` say nothing of trained weights.
 
 {summary(records)}
 
 `memory GB` is the peak of one process, `disk GB` all that the stages leave in `data` for `fp32`,
-`fp16w` and `int8w`. `reference` and `evaluate` run on 17 pictures and 179 captions; their time
+`fp16w` and `int8w`. `reference` and `evaluate` run on a few pictures and captions; their time
 grows with `evalset`.
 
 ## Every process

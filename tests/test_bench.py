@@ -109,6 +109,7 @@ def test_every_official_model_was_measured_within_bounds(model):
         assert record["peak_rss_mb"] <= most, item
         assert record["wall_s"] > 0
         assert record["size_mb"] > 0
+        assert record["commit"]
 
 
 def test_the_tables_are_of_the_records():

@@ -5,11 +5,13 @@ python -m tools.docs --check     fail where README is not current
 """
 
 import argparse
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+from bench import table
 from stages import command
 
 README = Path("README.md")
@@ -25,6 +27,7 @@ def sections():
     return {
         "results": Path("metrics/table.md").read_text().strip(),
         "stages": stage_graph(),
+        "models": table.summary(json.loads(table.RECORDS.read_text())),
     }
 
 
