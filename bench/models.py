@@ -32,7 +32,8 @@ from tools import build_one
 FOLDER = Path("build/bench")
 PROGRESS = FOLDER / "progress.json"
 ENCODINGS = {"convert": ["fp32"], "quantize": ["fp16w", "int8w"]}
-PHOTOGRAPHS, CAPTIONS = 8, 8  # with one crop each, 16 pictures: a whole batch
+PHOTOGRAPHS = {"evaluation": 8, "calibration": 4}  # with one crop each, 16: a whole batch
+CAPTIONS = 16
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
@@ -75,7 +76,9 @@ def evaluation_inputs():
     """Write a few of the pipeline's photographs and captions. Returns their paths."""
     photographs, captions = FOLDER / "photographs.csv", FOLDER / "captions.txt"
     header, *rows = Path("stages/photographs.csv").read_text().splitlines()
-    kept = [row for row in rows if row.endswith("evaluation")][:PHOTOGRAPHS]
+    kept = []
+    for split, count in PHOTOGRAPHS.items():
+        kept += [row for row in rows if row.endswith(split)][:count]
     photographs.write_text("\n".join([header, *kept, ""]))
     captions.write_text("\n".join(f"caption number {n}" for n in range(CAPTIONS)))
     return str(photographs), str(captions)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages import inputs
+from stages import command, inputs
 
 PICTURES, CAPTIONS = 4, 16  # a batch
 
@@ -22,6 +22,11 @@ class Calibration:
 
     def _pictures(self):
         rows = inputs.rows_of(inputs.index(self.evalset), inputs.CALIBRATION)
+        if not rows:
+            raise command.Refusal(
+                f"{self.evalset} has no calibration pictures: give evalset.images more, or raise"
+                " evalset.drawn_calibration"
+            )
         for start in range(0, len(rows), PICTURES):
             yield inputs.pixels(self.reference, rows[start : start + PICTURES])
 

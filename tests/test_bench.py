@@ -41,8 +41,9 @@ def test_the_commands_are_dvcs_up_to_the_evaluations(bench):
 def test_a_whole_batch_of_pictures_is_measured(bench):
     content = yaml.safe_load((bench / "params.yaml").read_text())
     header, *rows = (bench / content["evalset"]["images"]).read_text().split()
-    assert all(row.endswith("evaluation") for row in rows)
-    assert len(rows) * (1 + content["evalset"]["crops"]) >= 16
+    evaluated = [row for row in rows if row.endswith("evaluation")]
+    assert len(evaluated) < len(rows)
+    assert len(evaluated) * (1 + content["evalset"]["crops"]) >= 16
     params.load(bench / "params.yaml")
 
 

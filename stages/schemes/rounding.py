@@ -115,12 +115,14 @@ def error_feedback(matrix, scales, bits, second_moment):
 
 
 def _inverse_factor(second_moment):
-    """The upper Cholesky factor of the damped matrix's inverse, float32."""
-    damped = second_moment.astype(np.float64)
-    diagonal = np.einsum("ii->i", damped)
+    """The upper Cholesky factor of the damped matrix's inverse, float32.
+
+    H = R Rᵀ with R upper, by the Cholesky factor of H backwards; R⁻¹ is the factor sought. LAPACK
+    works in place: of the widest convolutions' matrices a small machine cannot hold several.
+    """
+    backwards = np.array(second_moment[::-1, ::-1], np.float64, order="F")
+    diagonal = np.einsum("ii->i", backwards)
     diagonal += DAMPING * max(diagonal.mean(), 1e-30)
-    # H = R Rᵀ with R upper, by the Cholesky factor of H backwards; R⁻¹ is the factor sought.
-    lower = np.linalg.cholesky(damped[::-1, ::-1])
-    inverse, status = lapack.dtrtri(lower, lower=1)
-    assert status == 0
-    return inverse[::-1, ::-1].astype(np.float32)
+    lower, _ = lapack.dpotrf(backwards, lower=1, clean=1, overwrite_a=1)
+    inverse, _ = lapack.dtrtri(lower, lower=1, overwrite_c=1)
+    return inverse[::-1, ::-1].astype(np.float32, order="C")

@@ -126,12 +126,12 @@ def encode(model, encoding, calibration=None, operators=tuple(PLACES)):
 
 def _rounded(model, found, large, encoding, calibration):
     """Yield (weight, (Rounded, the mean change of its outputs or None)) of every large weight."""
-    moments = {}
+    moments = ()
     if calibration is not None:
         equalise.apply(model, found)
         moments = activations.collect(model, large, calibration.batches)
     with tqdm(total=len(large), desc="weights") as bar:
-        for weight, known in moments or []:
+        for weight, known in moments:
             matrix = weight.matrix()
             result = round_weight(matrix, encoding.bits, encoding.block, known)
             yield weight, (result, (matrix - result.matrix()) @ known.mean)
