@@ -27,7 +27,7 @@ def test_load_accepts_the_shipped_file():
         ({"models": {"Tiny_ViT": {"source": "x.pt"}}}, ["models.Tiny_ViT"]),
         ({"models": {"tiny-vit": {"sha256": "abc"}}}, ["models.tiny-vit.sha256", "abc"]),
         ({"evalset": {"crops": "six"}}, ["evalset.crops", "six"]),
-        ({"bundle": {"encodings": ["int4w"]}}, ["bundle.encodings", "int4w"]),
+        ({"bundle": {"encodings": ["int2w"]}}, ["bundle.encodings", "int2w"]),
         ({"floors": {"tiny-vit": {"sideways": {}}}}, ["floors.tiny-vit", "sideways"]),
         ({"grid": {"encodings": {"convert": ["fp16"]}}}, ["grid.encodings.convert", "'fp32'"]),
         ({"grid": {"models": []}}, ["grid.models", "at least 1"]),
