@@ -4,7 +4,7 @@ import numpy as np
 
 from stages import command, inputs
 
-PICTURES, CAPTIONS = 4, 16  # a batch
+PICTURES, CAPTIONS = 1, 16  # a batch; every layer of it is held at once
 
 
 class Calibration:
