@@ -47,7 +47,7 @@ def summary(records):
 
 def processes(records):
     """A row a process: seconds, memory, what it wrote or measured."""
-    table = frame(records).drop(columns=["model", "stage", "commit"])
+    table = frame(records).drop(columns=["model", "stage"])
     table["cosine_min"] = table["cosine_min"].map("{:.7f}".format, na_action="ignore").fillna("")
     return table.to_markdown(index=False, disable_numparse=True)
 
