@@ -57,11 +57,11 @@ def golden(reference, evalset):
     return {"texts": texts, "picture": picture}
 
 
-def files(model, towers, encodings, floors):
-    """{file in the bundle: its key and floor} for each tower in each encoding."""
+def files(model, grid, encodings, floors):
+    """{file in the bundle: its key and floor} for each tower in each encoding that it has."""
     listed = {}
-    for tower in towers:
-        for encoding in encodings:
+    for tower in grid.towers:
+        for encoding in [e for e in encodings if e in grid.variants(model, tower)]:
             floor = floors.get(model, {}).get(tower, {}).get(encoding)
             listed[layout.file_name(tower, encoding)] = {
                 "key": f"{model}.{tower}.{encoding}",
@@ -87,8 +87,7 @@ def main():
     settings = params.load()
     model = arguments.models.name
     sizes = architecture.read(weights.shapes(arguments.checkpoint))
-    towers, encodings = settings.grid.towers, settings.bundle.encodings
-    listed = files(model, towers, encodings, settings.floors)
+    listed = files(model, settings.grid, settings.bundle.encodings, settings.floors)
     with command.output(arguments.output) as folder:
         (folder / "onnx").mkdir()
         for name, file in listed.items():

@@ -5,6 +5,7 @@ import numpy as np
 from stages import command, inputs
 
 PICTURES, CAPTIONS = 1, 16  # a batch; every layer of it is held at once
+EMBEDS = {"visual": "image_embeds", "textual": "text_embeds"}
 
 
 class Calibration:
@@ -18,9 +19,19 @@ class Calibration:
 
         No caption is padded: what stands behind EOT would count in the statistics.
         """
-        return self._pictures() if self.graph == "visual" else self._captions()
+        if self.graph == "visual":
+            return (inputs.pixels(self.reference, rows) for rows in self._pictures())
+        return (input_ids for _, input_ids in self._captions())
+
+    def embeds(self):
+        """[n, E]: what OpenAI's code makes of the batches, one after the other."""
+        chosen = self._pictures() if self.graph == "visual" else (r for r, _ in self._captions())
+        rows = np.concatenate(list(chosen))
+        with inputs.reference(self.reference) as reference:
+            return reference.get_tensor(EMBEDS[self.graph])[rows]
 
     def _pictures(self):
+        """The rows of each batch."""
         rows = inputs.rows_of(inputs.index(self.evalset), inputs.CALIBRATION)
         if not rows:
             raise command.Refusal(
@@ -28,14 +39,16 @@ class Calibration:
                 " evalset.drawn_calibration"
             )
         for start in range(0, len(rows), PICTURES):
-            yield inputs.pixels(self.reference, rows[start : start + PICTURES])
+            yield rows[start : start + PICTURES]
 
     def _captions(self):
+        """(rows, input_ids) of each batch."""
         evaluated = len(inputs.captions(self.evalset)[inputs.EVALUATION])
         with inputs.reference(self.reference) as reference:
-            input_ids = reference.get_tensor("input_ids")[evaluated:].astype(np.int64)
+            input_ids = reference.get_tensor("input_ids").astype(np.int64)
         lengths = input_ids.argmax(-1) + 1  # EOT has the highest id
-        for length in np.unique(lengths):
-            rows = input_ids[lengths == length, :length]
+        for length in np.unique(lengths[evaluated:]):
+            rows = evaluated + np.flatnonzero(lengths[evaluated:] == length)
             for start in range(0, len(rows), CAPTIONS):
-                yield rows[start : start + CAPTIONS]
+                batch = rows[start : start + CAPTIONS]
+                yield batch, input_ids[batch, :length]

@@ -7,7 +7,8 @@ Loads the file with ONNX Runtime's default optimisations, runs the evaluation sp
 batch size and padding that must agree, and writes the worst: parity.measure's metrics, `size_mb`,
 for visual files the zero-shot `accuracy` on the labelled drawings, and for 16-bit files how many
 tensors were not half-precision numbers already (`rounded_tensors`). Beside them stand the
-reference's own accuracy, and the `control`: another input's embedding, measured the same way.
+reference's own accuracy, the `control`: another input's embedding, measured the same way, and the bits of
+every weight that the file says it has.
 """
 
 import argparse
@@ -87,6 +88,7 @@ def main():
         "reference": rounded(own),
         "control": rounded(control),
         "rounded": changed or "",
+        "widths": json.loads(metadata.get("widths", "{}")),
     }
     with command.output_file(arguments.output) as partial:
         partial.write_text(json.dumps(content, indent=1, allow_nan=False))

@@ -5,6 +5,7 @@
 A wrong key, type or reference is refused with its place in the file.
 """
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -42,20 +43,43 @@ class Half(Section):
     scheme: Literal["half"]
 
 
+Bits = Literal[3, 4, 5, 6, 7, 8, 16]
+Block = Annotated[int, Field(ge=8)] | Literal["row"]  # weights that share a scale
+
+
 class WeightOnly(Section):
     scheme: Literal["weight_only"]
-    bits: Literal[3, 4, 5, 6, 7, 8, 16]
-    block: Annotated[int, Field(ge=8)] | Literal["row"] = "row"  # weights that share a scale
-    token_bits: Literal[3, 4, 5, 6, 7, 8] | None = None  # of the token table, if other than `bits`
+    bits: Bits
+    block: Block = "row"
+    tensors: dict[str, Bits] = {}  # other widths, by names or patterns (fnmatch) of weights
+
+    def width(self, name):
+        """The bits of a weight: of the first pattern that its name fits, or else of them all."""
+        fitting = (bits for pattern, bits in self.tensors.items() if fnmatchcase(name, pattern))
+        return next(fitting, self.bits)
+
+
+class Mixed(Section):
+    """weight_only with the width of every tensor chosen for the worst cosine that is asked for."""
+
+    scheme: Literal["mixed"]
+    target_cosine: Annotated[float, Field(gt=0, lt=1)]
+    block: Block = 32
 
 
 class Dynamic(Section):
     scheme: Literal["dynamic"]
+    exclude: Annotated[int, Field(ge=0)] = 0  # the most sensitive products, stored as int8 instead
 
 
-Encoding = Annotated[AsIs | Half | WeightOnly | Dynamic, Field(discriminator="scheme")]
-CONVERTED = ("none", "half")  # schemes of the convert stage; quantize has the others
-QUANTIZED_FROM = "fp32"  # the encoding that quantize starts from
+Encoding = Annotated[AsIs | Half | WeightOnly | Mixed | Dynamic, Field(discriminator="scheme")]
+STAGES = {  # lists of grid.encodings, and the schemes that they may hold
+    "convert": ("none", "half"),
+    "quantize": ("weight_only",),
+    "measured": ("mixed", "dynamic"),
+    "static": ("static",),
+}
+QUANTIZED_FROM = "fp32"  # the encoding that all but convert's start from
 PATCHES = Path(__file__).parent / "patches"
 
 
@@ -64,20 +88,28 @@ class Profile(Section):
 
 
 class Encodings(Section):
-    """Which stage builds which encodings; `all` is both lists."""
+    """Which stage builds which encodings."""
 
     convert: list[Slug]
     quantize: list[Slug]
+    measured: list[Slug]
+    static: list[Slug]
 
     @property
     def all(self):
-        return [*self.convert, *self.quantize]
+        return [*self.convert, *self.quantize, *self.measured, *self.static]
 
 
 class Grid(Section):
     models: Annotated[list[Slug], Field(min_length=1)]
     towers: Annotated[list[Tower], Field(min_length=1)]
+    resnets: list[Slug]
     encodings: Encodings
+
+    def variants(self, model, tower):
+        """The encodings in which a model's tower is built."""
+        static = tower == "visual" and model in self.resnets
+        return [e for e in self.encodings.all if static or e not in self.encodings.static]
 
 
 class Evalset(Section):
@@ -149,13 +181,15 @@ def _explain(error):
 
 def _references(params):
     """(place, slug, the slugs it may be) of every name that must be defined elsewhere."""
-    converted = {name for name, e in params.encodings.items() if e.scheme in CONVERTED}
-    stages = {"convert": converted, "quantize": params.encodings.keys() - converted}
-    for stage, known in stages.items():
-        for slug in getattr(params.grid.encodings, stage):
-            yield f"grid.encodings.{stage}", slug, sorted(known)
-    if params.grid.encodings.quantize:
-        yield "grid.encodings.convert", QUANTIZED_FROM, params.grid.encodings.convert
+    encodings = params.grid.encodings
+    for stage, schemes in STAGES.items():
+        known = [name for name, e in params.encodings.items() if e.scheme in schemes]
+        for slug in getattr(encodings, stage):
+            yield f"grid.encodings.{stage}", slug, known
+    if encodings.all != encodings.convert:
+        yield "grid.encodings.convert", QUANTIZED_FROM, encodings.convert
+    for slug in params.grid.resnets:
+        yield "grid.resnets", slug, params.grid.models
     patches = sorted(path.stem for path in PATCHES.glob("[!_]*.py"))
     for name, profile in params.profiles.items():
         for patch in profile.patches:

@@ -1,35 +1,42 @@
 """Make a quantised file of a tower from its fp32 one.
 
     python -m stages.quantize data/models/MODEL/TOWER/fp32 ENCODING data/evalset \\
-        data/reference/MODEL data/models/MODEL/TOWER/ENCODING
+        data/reference/MODEL [--sensitivity data/sensitivity/MODEL.TOWER.json] \\
+        data/models/MODEL/TOWER/ENCODING
 
 `encodings.ENCODING` of params.yaml says how; its scheme is a module of stages/schemes. What it
-looks at is the calibration split of data/evalset, as the reference saw it.
+looks at is the calibration split of data/evalset, as the reference saw it, and what some schemes
+go by, the table of how much each weight means.
 """
 
 import argparse
+import json
 from pathlib import Path
 
-from stages import command, encoding
+from stages import command, encoding, graph
 from stages.calibration import Calibration
-from stages.schemes import dynamic, weight_only
+from stages.schemes import dynamic, mixed, weight_only
+
+SCHEMES = {"weight_only": weight_only.encode}
+BY_SENSITIVITY = {"mixed": mixed.encode, "dynamic": dynamic.encode}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("encoding")
-    for name in ("evalset", "reference", "output"):
+    for name in ("evalset", "reference"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--sensitivity", type=Path)
+    parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
-
-    def calibrated(model, settings):
-        graph = model.metadata_props["graph"]
-        split = Calibration(arguments.evalset, arguments.reference, graph)
-        return weight_only.encode(model, settings, split)
-
-    schemes = {"weight_only": calibrated, "dynamic": dynamic.encode}
-    encoding.build(arguments.model, arguments.encoding, arguments.output, schemes)
+    tower = graph.load(arguments.model).metadata_props["graph"]
+    given = [Calibration(arguments.evalset, arguments.reference, tower)]
+    schemes = SCHEMES
+    if arguments.sensitivity:
+        given.append(json.loads(arguments.sensitivity.read_text()))
+        schemes = BY_SENSITIVITY
+    encoding.build(arguments.model, arguments.encoding, arguments.output, schemes, *given)
 
 
 if __name__ == "__main__":

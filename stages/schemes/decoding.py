@@ -82,14 +82,12 @@ def store_half(model, weight):
     return not np.array_equal(half.astype(np.float32), array)
 
 
-def store_integers(model, weight, integers, scales, bits):
-    """Store a weight as integers [N, K] times scales.
-
-    scales: fp32 [N, 1], or (int8 [N, K/B], fp32 [N, 1]).
-    """
+def store_integers(model, weight, rounded):
+    """Store a weight as a rounding.Rounded has it."""
     decoder, shape = Decoder(model, weight), list(weight.value.shape.numpy())
-    blocks = scales[0].shape[1] if isinstance(scales, tuple) else None
-    arranged = weight.arrange(integers, blocks)
+    scales, bits = rounded.scales, rounded.bits
+    blocks = None if scales.sub is None else scales.sub.shape[1]
+    arranged = weight.arrange(rounded.integers, blocks)
     axis = packing.axis_of(arranged.shape, bits, first=1 if weight.is_table else 0)
     if axis is None:  # no length that the values of a group divide: a byte each
         bits, axis = 8, -1
@@ -101,16 +99,12 @@ def store_integers(model, weight, integers, scales, bits):
     values = decoder.to_float(packing.unpack(decoder, packed, bits, axis))
     unit = 2.0 ** (bits - 8)  # unpacked values stand at the top of their byte
     if blocks is None:
-        scale = decoder.initializer(weight.arrange_rows(scales * unit, len(shape)), "scale")
-        decoder.finish(decoder.op("Mul", values, scale))
+        rows = weight.arrange_rows(scales.values() * np.float32(unit), len(shape))
+        decoder.finish(decoder.op("Mul", values, decoder.initializer(rows, "scale")))
         return
-    sub, rows = scales
-    exponent = np.floor(np.log2(np.median(rows)))
-    halves = decoder.initializer(
-        weight.arrange_rows((rows / 2.0**exponent).astype(np.float16), 3), "scale"
-    )
-    subs = decoder.initializer(weight.arrange(sub, blocks), "subscale")
-    power = decoder.constant(np.float32(unit * 2.0**exponent), np.float32)
+    halves = decoder.initializer(weight.arrange_rows(scales.rows, 3), "scale")
+    subs = decoder.initializer(weight.arrange(scales.sub, blocks), "subscale")
+    power = decoder.constant(np.float32(unit * 2.0**scales.exponent), np.float32)
     scale = decoder.op("Mul", decoder.to_float(halves), power)
     scale = decoder.op("Mul", decoder.to_float(subs), scale)
     decoded = decoder.op("Mul", values, scale)

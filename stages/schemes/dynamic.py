@@ -1,10 +1,10 @@
 """int8 arithmetic for speed: ONNX Runtime's dynamic quantisation of the matrix products.
 
-Activations are quantised as they come, weights per output channel. Weights use 7 of the 8 bits:
-x86 CPUs without VNNI add two products of 8-bit numbers in 16 bits, which saturate on full weights
-(cosines fell to 0.98), and one file has to compute the same everywhere. Convolutions stay in fp32
-arithmetic, since ConvInteger is slower than Conv, and with the token table they are stored as
-int8 by the weight_only scheme.
+Activations are quantised as they come, weights per output channel; layers are equalised before.
+Weights use 7 of the 8 bits: x86 CPUs without VNNI add two products of 8-bit numbers in 16 bits,
+which saturate on full weights (cosines fell to 0.98), and one file has to compute the same
+everywhere. Convolutions stay in fp32 arithmetic, since ConvInteger is slower than Conv; they, the
+token table and the products that are excluded are stored as int8 by the weight_only scheme.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from stages import graph
 from stages.params import WeightOnly
-from stages.schemes import weight_only
+from stages.schemes import equalise, weight_only
 
 REST = WeightOnly(scheme="weight_only", bits=8)
 
@@ -33,9 +33,21 @@ def quiet():
         logging.getLogger().setLevel(level)
 
 
-def encode(model, encoding):
+def excluded(sensitivity, count):
+    """Names of the products that suffer most from 8 bits in what they multiply."""
+    products = [row for row in sensitivity["tensors"] if "input_error" in row]
+    products.sort(key=lambda row: -row["input_error"])
+    return {row["name"] for row in products[:count]}
+
+
+def encode(model, encoding, calibration, sensitivity):
+    """Encode; `sensitivity` is the table that stages/sensitivity.py wrote."""
+    found = list(weight_only.weights(model))
+    equalise.apply(model, found)
+    names = excluded(sensitivity, encoding.exclude)
+    rest = [w for w in found if w.consumer.op_type != "MatMul" or w.value.name in names]
     # The rest first: ONNX Runtime's quantiser holds several copies of what it is given.
-    weight_only.encode(model, REST, operators=("Conv", "Gather"))
+    weight_only.encode_some(model, rest, REST, calibration)
     with quiet(), tempfile.TemporaryDirectory() as folder:
         quantized = Path(folder) / "quantized"
         quantized.mkdir()

@@ -5,6 +5,8 @@ share a scale. Integers fill -2**(bits-1) … 2**(bits-1) - 1; a negative scale 
 on whichever end of a block's values lies further out.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.linalg import lapack
 
@@ -15,6 +17,31 @@ CACHED = 2**16  # weights searched at a time, which stay in a CPU's cache
 SUB_SCALE_TOP = 127  # a block's scale is an int8 times its row's fp16
 DAMPING = 0.01  # of the mean diagonal, for inputs that calibration hardly moved
 COLUMNS = 128  # inputs rounded between two updates of all that follow
+
+
+class Scales(NamedTuple):
+    """One scale a block: rows * 2**exponent, times `sub` where a row has several blocks."""
+
+    rows: np.ndarray  # [N, 1], fp32, or fp16 beside sub-scales
+    sub: np.ndarray | None = None  # int8 [N, K/B]
+    exponent: int = 0  # one a matrix: keeps rows of any magnitude in half precision's range
+
+    def values(self):
+        """float32 [N, K/B]: what the integers are multiplied by, to the last bit."""
+        rows = self.rows.astype(np.float32) * np.float32(2.0**self.exponent)
+        return rows if self.sub is None else self.sub.astype(np.float32) * rows
+
+
+class Rounded(NamedTuple):
+    """A weight matrix in few bits."""
+
+    integers: np.ndarray  # int8 [N, K]
+    scales: Scales
+    bits: int
+
+    def matrix(self):
+        """float32 [N, K]: what is decoded."""
+        return self.integers * spread(self.scales.values(), self.integers.shape[1])
 
 
 def block_length(row, block):
@@ -67,17 +94,14 @@ def _search(blocked, bits, weight):
 
 
 def split_scales(scales):
-    """(int8 [N, K/B], fp32 [N, 1] of fp16 values times a power of two) whose product is stored.
-
-    The power of two, one a matrix, keeps rows of any magnitude within half precision's range.
-    """
+    """The `Scales` with int8 sub-scales that come closest to float32 [N, K/B]."""
     largest = np.abs(scales).max(axis=1, keepdims=True) / SUB_SCALE_TOP
-    exponent = np.floor(np.log2(np.median(largest)))
+    exponent = int(np.floor(np.log2(np.median(largest))))
     rows = (largest * 2.0**-exponent).astype(np.float16)
-    rows = np.maximum(rows, np.float16(2.0**-14)).astype(np.float32) * np.float32(2.0**exponent)
-    sub = np.rint(scales / rows)
+    rows = np.maximum(rows, np.float16(2.0**-14))
+    sub = np.rint(scales / (rows.astype(np.float32) * np.float32(2.0**exponent)))
     sub = np.where(sub == 0, np.copysign(1, scales), sub)
-    return np.clip(sub, -SUB_SCALE_TOP, SUB_SCALE_TOP).astype(np.int8), rows
+    return Scales(rows, np.clip(sub, -SUB_SCALE_TOP, SUB_SCALE_TOP).astype(np.int8), exponent)
 
 
 def nearest(matrix, scales, bits):
@@ -88,6 +112,19 @@ def nearest(matrix, scales, bits):
 def spread(scales, columns):
     """[N, K/B] scales as [N, K]."""
     return np.repeat(scales, columns // scales.shape[1], axis=1)
+
+
+def round_matrix(matrix, bits, block, second_moment=None):
+    """A `Rounded` of [N, K]; by error feedback where the inputs' E[x xᵀ] is known."""
+    matrix = np.ascontiguousarray(matrix, np.float32)
+    importance = None if second_moment is None else np.diag(second_moment)
+    scales = search_scales(matrix, bits, block, importance)
+    scales = Scales(scales) if block == "row" else split_scales(scales)
+    if second_moment is None:
+        integers = nearest(matrix, scales.values(), bits)
+    else:
+        integers = error_feedback(matrix, scales.values(), bits, second_moment)
+    return Rounded(integers, scales, bits)
 
 
 def error_feedback(matrix, scales, bits, second_moment):

@@ -74,70 +74,57 @@ def weights(model):
                 yield Weight(value, node, place)
 
 
-class Rounded(NamedTuple):
-    """integers [N, K], scales as decoding.store_integers takes them, and the bits of an integer."""
-
-    integers: np.ndarray
-    scales: np.ndarray | tuple
-    bits: int
-
-    def matrix(self):
-        scales = self.scales
-        if isinstance(scales, tuple):
-            scales = scales[0].astype(np.float32) * scales[1]
-        return self.integers * rounding.spread(scales, self.integers.shape[1])
-
-
-def round_weight(matrix, bits, block, moments=None):
-    """The integers and scales of one weight; with `moments` of its inputs by error feedback."""
-    matrix = np.ascontiguousarray(matrix, np.float32)
-    importance = None if moments is None else np.diag(moments.second)
-    scales = rounding.search_scales(matrix, bits, block, importance)
-    stored = scales if block == "row" else rounding.split_scales(scales)
-    if block != "row":
-        scales = stored[0].astype(np.float32) * stored[1]
-    if moments is None:
-        integers = rounding.nearest(matrix, scales, bits)
-    else:
-        integers = rounding.error_feedback(matrix, scales, bits, moments.second)
-    return Rounded(integers, stored, bits)
-
-
-def encode(model, encoding, calibration=None, operators=tuple(PLACES)):
-    """Encode the operators' weights in place; at 16 bits `rounded` in the metadata says which
-    changed."""
-    found = [weight for weight in weights(model) if weight.consumer.op_type in operators]
+def encode(model, encoding, calibration=None):
+    """Encode in place. The metadata says `widths`, the bits of every weight, or at 16 bits which
+    weights that changed: `rounded`."""
+    found = list(weights(model))
     if encoding.bits == 16:
         changed = [weight.value.name for weight in found if decoding.store_half(model, weight)]
         model.metadata_props["rounded"] = ", ".join(changed)
         return model
-    least = sum(weight.value.const_value.size for weight in found) * SMALL_SHARE
-    small = [weight for weight in found if weight.value.const_value.size < least]
-    large = [weight for weight in found if weight not in small]
-    results = dict(_rounded(model, found, large, encoding, calibration))
-    for weight in small:
-        decoding.store_half(model, weight)
-    for weight, (result, change) in results.items():
-        if change is not None:
-            bias.correct(model, weight, change, result.matrix())
-        decoding.store_integers(model, weight, *result)
+    if calibration is not None:
+        equalise.apply(model, found)
+    graph.describe(model, widths=encode_some(model, found, encoding, calibration))
     return model
 
 
-def _rounded(model, found, large, encoding, calibration):
-    """Yield (weight, (Rounded, the mean change of its outputs or None)) of every large weight."""
-    moments = ()
-    if calibration is not None:
-        equalise.apply(model, found)
-        moments = activations.collect(model, large, calibration.batches)
-    with tqdm(total=len(large), desc="weights") as bar:
-        for weight, known in moments:
-            matrix = weight.matrix()
-            result = round_weight(matrix, encoding.bits, encoding.block, known)
-            yield weight, (result, (matrix - result.matrix()) @ known.mean)
-            bar.update()
-        for weight in large:
-            if calibration is None or weight.is_table:
-                bits = encoding.token_bits or encoding.bits if weight.is_table else encoding.bits
-                yield weight, (round_weight(weight.matrix(), bits, encoding.block), None)
+def encode_some(model, chosen, encoding, calibration=None):
+    """Encode the chosen weights in place, equalised or not. Returns {name: bits}."""
+    widths = {weight: encoding.width(weight.value.name) for weight in chosen}
+    widths |= dict.fromkeys(small(chosen), 16)
+    large = {weight: bits for weight, bits in widths.items() if bits != 16}
+    store(model, dict.fromkeys(chosen) | dict(rounded(model, large, encoding.block, calibration)))
+    return {weight.value.name: bits for weight, bits in widths.items()}
+
+
+def small(found):
+    """The weights that are kept in fp16, whatever is asked for the others."""
+    least = sum(weight.value.const_value.size for weight in found) * SMALL_SHARE
+    return [weight for weight in found if weight.value.const_value.size < least]
+
+
+def rounded(model, widths, block, calibration=None):
+    """Yield (weight, (Rounded, the mean change of its outputs or None)) for {weight: bits}."""
+    with tqdm(total=len(widths), desc="weights") as bar:
+        if calibration is not None:
+            for weight, known in activations.collect(model, widths, calibration.batches):
+                matrix = weight.matrix()
+                result = rounding.round_matrix(matrix, widths[weight], block, known.second)
+                yield weight, (result, (matrix - result.matrix()) @ known.mean)
                 bar.update()
+        for weight, bits in widths.items():
+            if calibration is None or weight.is_table:
+                yield weight, (rounding.round_matrix(weight.matrix(), bits, block), None)
+                bar.update()
+
+
+def store(model, results):
+    """Store {weight: (Rounded, mean change of its outputs or None), or None for fp16} in place."""
+    for weight, result in results.items():
+        if result is None:
+            decoding.store_half(model, weight)
+            continue
+        matrix, change = result
+        if change is not None:
+            bias.correct(model, weight, change, matrix.matrix())
+        decoding.store_integers(model, weight, matrix)

@@ -1,0 +1,131 @@
+"""weight_only with a width for every tensor: the smallest file above a stated cosine.
+
+What the widths do to the embedding is nearly the sum of what each does alone (stages/sensitivity.py
+measures that, at one width), and a bit less makes about four times the squared error. So the
+choice is a knapsack: the fewest bytes whose errors sum up to a budget. The file that comes of it,
+rounded with error feedback, is measured on the calibration split, and the budget is changed until
+the worst cosine is just above the target.
+"""
+
+import tempfile
+
+import numpy as np
+from scipy.optimize import LinearConstraint, milp
+from tqdm import tqdm
+
+from stages import command, graph, parity, runtime
+from stages.schemes import activations, equalise, rounding, weight_only
+
+WIDTHS = (3, 4, 5, 6, 7, 8)
+TAIL = 4  # deviations of the errors' logarithms from their mean, where the worst is expected
+CLOSE = 0.9  # of the allowed error, from which on no smaller file is sought
+ROUNDS = 8
+
+
+def encode(model, encoding, calibration, sensitivity):
+    """Encode in place. `sensitivity` is the table that stages/sensitivity.py wrote."""
+    found = list(weight_only.weights(model))
+    equalise.apply(model, found)
+    small = weight_only.small(found)
+    large = [weight for weight in found if weight not in small]
+    choice = Choice(large, sensitivity, encoding.block)
+    known = {}  # (weight, bits): what rounding it gave
+
+    def build(widths):
+        missing = {w: bits for w, bits in widths.items() if (w, bits) not in known}
+        for weight, result in weight_only.rounded(model, missing, encoding.block, calibration):
+            known[weight, missing[weight]] = result
+        return {w: known[w, widths[w]] if w in widths else None for w in found}
+
+    allowed = 1 - encoding.target_cosine
+    results = search(choice, build, lambda r: error(model, r, calibration), allowed)
+    weight_only.store(model, results)
+    widths = {w.value.name: result[0].bits if result else 16 for w, result in results.items()}
+    graph.describe(model, widths=widths)
+    return model
+
+
+def search(choice, build, measure, allowed):
+    """What `build` makes of the smallest choice whose measured error is at most `allowed`."""
+    budget, best, tried = allowed, None, set()
+    for _ in range(ROUNDS):
+        widths = choice.within(budget)
+        key = tuple(widths.values())
+        if key in tried:
+            break
+        tried.add(key)
+        results = build(widths)
+        reached, size = measure(results), choice.size(widths)
+        tqdm.write(f"{size / 1e6:.2f} MB: worst cosine {1 - reached:.6f}")
+        if reached <= allowed and (best is None or size < best[0]):
+            best = size, results
+        if CLOSE * allowed <= reached <= allowed:
+            break
+        budget *= np.clip(allowed * (1 + CLOSE) / 2 / max(reached, 1e-12), 0.1, 10)
+    if best is None:
+        raise command.Refusal(
+            f"target_cosine: {max(WIDTHS)} bits a weight reach {1 - reached:.6f} at best; ask for"
+            " less, or take fp16w"
+        )
+    return best[1]
+
+
+class Choice:
+    """The widths that a budget of error buys."""
+
+    def __init__(self, weights, sensitivity, block):
+        measured = {row["name"]: row["error"] for row in sensitivity["tensors"]}
+        missing = [w.value.name for w in weights if w.value.name not in measured]
+        if missing:
+            raise command.Refusal(f"the sensitivity table lacks {missing[0]}: rerun `sensitivity`")
+        self.weights = weights
+        lost = np.array([sensitivity["bits"] - bits for bits in WIDTHS])
+        alone = np.array([measured[weight.value.name] for weight in weights])
+        self.errors = alone[:, None] * 4.0**lost  # [tensors, widths]
+        self.bytes = np.array([[stored(w, bits, block) for bits in WIDTHS] for w in weights])
+
+    def within(self, budget):
+        """{weight: bits} of the fewest bytes; where nothing fits, the widest of everything."""
+        tensors, widths = self.bytes.shape
+        each = np.kron(np.eye(tensors), np.ones(widths))  # one width a tensor
+        total = (self.errors / budget).reshape(1, -1)
+        solution = milp(
+            (self.bytes / self.bytes.max()).ravel(),
+            integrality=np.ones(self.bytes.size),
+            bounds=(0, 1),
+            constraints=[LinearConstraint(each, 1, 1), LinearConstraint(total, 0, 1)],
+            options={"mip_rel_gap": 0},
+        )
+        if solution.x is None:
+            return dict.fromkeys(self.weights, max(WIDTHS))
+        chosen = solution.x.reshape(tensors, widths).argmax(1)
+        return {weight: WIDTHS[i] for weight, i in zip(self.weights, chosen, strict=True)}
+
+    def size(self, widths):
+        columns = [WIDTHS.index(bits) for bits in widths.values()]
+        return int(self.bytes[np.arange(len(columns)), columns].sum())
+
+
+def stored(weight, bits, block):
+    """Bytes of a weight with its scales."""
+    inputs = activations.inputs_of(weight)
+    count = weight.value.const_value.size
+    length = rounding.block_length(inputs, block)
+    return count * bits / 8 + count / length + 2 * count / inputs
+
+
+def error(model, results, calibration):
+    """1 - the worst cosine to expect, of a copy of the model so encoded.
+
+    Measured on the calibration split. Other inputs come out worse than the worst of these, the
+    more so the more these differ: their errors are taken for lognormal.
+    """
+    copy = model.clone()
+    same = {weight.value.name: weight for weight in weight_only.weights(copy)}
+    weight_only.store(copy, {same[w.value.name]: result for w, result in results.items()})
+    with tempfile.TemporaryDirectory() as folder:
+        graph.save(copy, folder)
+        embeds = runtime.run(runtime.session(folder), calibration.batches())
+    errors = np.maximum(1 - parity.cosine(calibration.embeds(), embeds), 1e-12)
+    logarithms = np.log(errors)
+    return max(errors.max(), np.exp(logarithms.mean() + TAIL * logarithms.std()))
