@@ -53,7 +53,11 @@ class Dynamic(Section):
     scheme: Literal["dynamic"]
 
 
-Encoding = Annotated[AsIs | Half | WeightOnly | Dynamic, Field(discriminator="scheme")]
+class Static(Section):
+    scheme: Literal["static"]
+
+
+Encoding = Annotated[AsIs | Half | WeightOnly | Dynamic | Static, Field(discriminator="scheme")]
 CONVERTED = ("none", "half")  # schemes of the convert stage; quantize has the others
 QUANTIZED_FROM = "fp32"  # the encoding that quantize starts from
 PATCHES = Path(__file__).parent / "patches"

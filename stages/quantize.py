@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stages import command, encoding
 from stages.calibration import Calibration
-from stages.schemes import dynamic, weight_only
+from stages.schemes import dynamic, static, weight_only
 
 
 def main():
@@ -23,12 +23,19 @@ def main():
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
 
-    def calibrated(model, settings):
-        graph = model.metadata_props["graph"]
-        split = Calibration(arguments.evalset, arguments.reference, graph)
-        return weight_only.encode(model, settings, split)
+    def calibrated(encode):
+        def encode_with_split(model, settings):
+            tower = model.metadata_props["graph"]
+            split = Calibration(arguments.evalset, arguments.reference, tower)
+            return encode(model, settings, split)
 
-    schemes = {"weight_only": calibrated, "dynamic": dynamic.encode}
+        return encode_with_split
+
+    schemes = {
+        "weight_only": calibrated(weight_only.encode),
+        "dynamic": dynamic.encode,
+        "static": calibrated(static.encode),
+    }
     encoding.build(arguments.model, arguments.encoding, arguments.output, schemes)
 
 
