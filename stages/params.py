@@ -72,7 +72,13 @@ class Dynamic(Section):
     exclude: Annotated[int, Field(ge=0)] = 0  # the most sensitive products, stored as int8 instead
 
 
-Encoding = Annotated[AsIs | Half | WeightOnly | Mixed | Dynamic, Field(discriminator="scheme")]
+class Static(Section):
+    scheme: Literal["static"]
+
+
+Encoding = Annotated[
+    AsIs | Half | WeightOnly | Mixed | Dynamic | Static, Field(discriminator="scheme")
+]
 STAGES = {  # lists of grid.encodings, and the schemes that they may hold
     "convert": ("none", "half"),
     "quantize": ("weight_only",),

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from stages import command, encoding, graph
 from stages.calibration import Calibration
-from stages.schemes import dynamic, mixed, weight_only
+from stages.schemes import dynamic, mixed, static, weight_only
 
-SCHEMES = {"weight_only": weight_only.encode}
+SCHEMES = {"weight_only": weight_only.encode, "static": static.encode}
 BY_SENSITIVITY = {"mixed": mixed.encode, "dynamic": dynamic.encode}
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stages import checkpoint, evalset, openai
+from stages import checkpoint, evalset, openai, parity
 from stages.architecture import Architecture
 from tools import make_twin
 
@@ -58,6 +58,30 @@ def test_outliers_change_activations_and_not_the_function(kind):
     # Equal but for the rounding to half precision.
     for a, b in zip(embeddings(plain), embeddings(planted), strict=True):
         assert (a * b).sum(-1).min() > 0.99999
+
+
+def test_a_resnets_outliers_are_behind_what_one_convolution_reads():
+    plain, planted = (make_twin.make(SMALL["rn"], outliers=flag).visual for flag in (False, True))
+    for name, expected in (("bn1", 4), ("layer4.0.bn1", 6), ("layer4.0.bn2", 6), ("bn3", 0)):
+        norms = [resnet.get_submodule(name) for resnet in (plain, planted)]
+        for before, after in zip(norms[0].parameters(), norms[1].parameters(), strict=True):
+            assert (after / before > 9).sum() == expected, name
+
+
+def test_resnets_do_not_amplify_noise(monkeypatch):
+    generator = torch.Generator().manual_seed(1)
+    pixels, noise = torch.randn(2, 8, 3, 64, 64, generator=generator)
+
+    def snr_db():
+        resnet = make_twin.make(SMALL["rn"]).visual.float()
+        with torch.inference_mode():
+            embeds, noisy = resnet(pixels), resnet(pixels + 0.02 * noise)  # 34 dB
+        return parity.snr_db(embeds, noisy)
+
+    assert snr_db() > 25
+    monkeypatch.setattr(make_twin, "RESIDUAL_GAIN", 1.0)
+    monkeypatch.setattr(make_twin, "RELU_SHIFT", 0.0)
+    assert snr_db() < 15
 
 
 def test_the_full_size_recipe_is_fixed():

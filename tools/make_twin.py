@@ -5,9 +5,14 @@
 For work on memory, size and speed where the real weights are not at hand. Matrices have the
 scale that OpenAI's code starts from (`CLIP.initialize_parameters`), residual branches write a
 little more, rows and columns and norms differ by lognormal factors. `--outliers` scales six
-channels behind every LayerNorm up by ten and the weights that read them down: the function is
-the same, but what quantisers meet is what training does to transformers. A twin's parity says
-nothing of the real model's.
+channels behind every LayerNorm, and every BatchNorm inside a branch or the stem, up by ten and the
+weights that read them down: the function is the same, but what quantisers meet is what training
+does. A twin's parity says nothing of the real model's.
+
+A random ResNet amplifies noise: a ReLU of values around zero keeps half of a small change's power,
+but only a third of the signal's is left when the next BatchNorm has taken away the mean, so their
+ratio falls by pi / (pi - 1) a layer. Twins write little in their residual branches, and shift what
+a ReLU reads by a standard deviation, which leaves 1.1.
 """
 
 import argparse
@@ -36,7 +41,8 @@ OFFICIAL = {
 }
 SPREAD = 0.25  # sigma of the lognormal factors
 ATTENTION_GAIN, MLP_GAIN = 2.5, 1.2  # of what a block writes, over OpenAI's start
-RESIDUAL_GAIN = 0.2  # of a ResNet's branches, so that they do not amplify noise
+RESIDUAL_GAIN = 0.2  # of what a ResNet's branches write
+RELU_SHIFT = 1.0  # of what a ResNet's ReLUs read, in standard deviations
 OUTLIERS, OUTLIER_FACTOR = 6, 10.0
 CALIBRATION_PICTURES = 4
 
@@ -87,12 +93,18 @@ def _fill(name, parameter, generator):
         inputs = parameter.shape[0] if "proj" in name.split(".")[-1] else parameter[0].numel()
         gain = math.sqrt(2) if "conv" in name or "downsample" in name else 1.0
         _matrix(parameter, gain * inputs**-0.5, generator)
-    elif "bn3" in name and name.endswith("weight"):
-        parameter.copy_(RESIDUAL_GAIN * _lognormal(parameter.shape, generator))
     elif name.endswith("weight"):
-        parameter.copy_(_lognormal(parameter.shape, generator))
+        gain = RESIDUAL_GAIN if _ends_branch(name) else 1.0
+        parameter.copy_(gain * _lognormal(parameter.shape, generator))
     else:
         _normal(parameter, 0.02, generator)
+        if (".bn" in name or ".downsample.1" in name) and not _ends_branch(name):
+            parameter.add_(RELU_SHIFT)
+
+
+def _ends_branch(name):
+    """Whether a parameter is of the BatchNorm that a ResNet's block adds to its input."""
+    return ".layer" in name and ".bn3." in name
 
 
 def _transformers(model):
@@ -126,7 +138,7 @@ def _settle(resnet, side, seed):
 
 
 def _norms(model):
-    """(LayerNorm, the matrices that read it, inputs last) of every norm before a product."""
+    """(norm, the weights [out, in, …] that read it) of every norm that nothing else reads."""
     for transformer in _transformers(model):
         for block in transformer.resblocks:
             yield block.ln_1, [block.attn.in_proj_weight]
@@ -134,6 +146,10 @@ def _norms(model):
     yield model.ln_final, [model.text_projection.T]
     if hasattr(model.visual, "ln_post"):
         yield model.visual.ln_post, [model.visual.proj.T]
+    for module in model.visual.modules():
+        if hasattr(module, "bn3"):  # the stem, and every block
+            yield module.bn1, [module.conv2.weight]
+            yield module.bn2, [module.conv3.weight]
 
 
 def _plant(norm, readers, generator):

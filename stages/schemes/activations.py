@@ -65,14 +65,14 @@ def _rows(model, weights, batches):
     """Yield (weight, [rows, K]) for every batch: what each of the weights reads."""
     sources = {weight.consumer.inputs[0].name: weight.consumer.inputs[0] for weight in weights}
     with tempfile.TemporaryDirectory() as folder:
-        tower = _session(model, sources.values(), folder)
+        tower = session(model, sources.values(), folder)
         for batch in tqdm(list(batches()), desc="calibration"):
-            found = _run(tower, batch, list(sources))
+            found = run(tower, batch, list(sources))
             for weight in weights:
                 yield weight, unfold(weight, found[weight.consumer.inputs[0].name])
 
 
-def _session(model, sources, folder):
+def session(model, sources, folder):
     """The tower with further outputs, loaded from a file in `folder`."""
     outputs = list(model.graph.outputs)
     for value in sources:
@@ -84,7 +84,7 @@ def _session(model, sources, folder):
     return runtime.session(folder)
 
 
-def _run(tower, batch, names):
+def run(tower, batch, names):
     """{name: array} of the tower's input and outputs that are asked for."""
     (given,) = (value.name for value in tower.get_inputs())
     fetched = [name for name in names if name != given]

@@ -12,17 +12,21 @@ from stages import graph
 
 NORMS = ("LayerNormalization", "BatchNormalization")  # gain and bias are their inputs 1 and 2
 PASSED = ("Relu", "AveragePool")  # channel by channel, and positively homogeneous
+INPUTS, LEAST = 0.75, 2.0**-8  # the inputs' share where both count, and a channel's least size
 MOVED = ("Transpose", "Reshape", "Squeeze")  # between the value projection and the output's
 
 
-def apply(model, weights):
-    """Rescale the norms and value projections that `weights` read, in place."""
+def apply(model, weights, largest=None):
+    """Rescale the norms and value projections that `weights` read, in place.
+
+    largest: {output of a norm: [channels] its largest values}, to equalise those too.
+    """
     by_node = {weight.consumer: weight for weight in weights}
     for node in list(model.graph):
         if node.op_type in NORMS:
             found = readers(node.outputs[0], by_node)
             if found:
-                factor = factors(found)
+                factor = factors(found, largest and largest[node.outputs[0].name])
                 scale(model, node, 1, 1 / factor)
                 scale(model, node, 2, 1 / factor)
                 _scale_readers(model, found, factor)
@@ -38,14 +42,18 @@ def apply(model, weights):
             _scale_readers(model, [weight], factor)
 
 
-def factors(found):
+def factors(found, largest=None):
     """Powers of two per channel, close to the inverse of the weights that read it.
 
     A scale serves the largest weight of a block, so the error is least where all inputs' weights
-    are of a size, whatever the inputs' own.
+    are of a size, whatever the inputs' own. Where the inputs are quantised too, one scale serves
+    all channels, so what counts more is that their `largest` values are of a size.
     """
     squares = np.mean([_channels(w, np.square(w.matrix()).mean(0)) for w in found], axis=0)
     size = np.sqrt(np.maximum(squares, 1e-24))
+    if largest is not None:
+        floor = max(largest.max() * LEAST, 1e-12)  # of channels that are never used
+        size = size ** (1 - INPUTS) / np.maximum(largest, floor) ** INPUTS
     return 2.0 ** np.rint(-np.log2(size / np.exp(np.log(size).mean())))
 
 
