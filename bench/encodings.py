@@ -148,11 +148,15 @@ def measure_all(model, settings):
 
 
 def publish(model, fresh):
-    """Put a model's records in the place of its old ones; write the tables and the picture."""
+    """Put a model's records in the place of its old ones."""
     records = [r for r in read(comparison.RECORDS) if r["model"] != model] + fresh
     order = list(params.load().models)
     records.sort(key=lambda r: (order.index(r["model"]), r["tower"] != "visual", r["by"]))
     write(comparison.RECORDS, records)
+    show(records)
+
+
+def show(records):
     comparison.RECORDS.with_suffix(".md").write_text(comparison.markdown(records))
     picture.draw(records, comparison.RECORDS.with_suffix(".svg"))
 
