@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all model test lint gate docs bench-models lock clean help
+.PHONY: all model test lint gate docs bench-models bench-encodings lock clean help
 
 all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
 	@$(BIN)/python -m stages.params
@@ -35,6 +35,9 @@ docs: $(INSTALLED)  ## put the results and the stage graph into README.md
 bench-models: $(INSTALLED)  ## time and weigh every stage on full-size random models: an hour and more
 	@$(BIN)/python -m bench.models $(MODELS)
 
+bench-encodings: $(INSTALLED)  ## compare every encoding with what other tools make: an hour and more
+	@$(BIN)/python -m bench.encodings $(MODELS)
+
 lock:  ## refresh requirements.lock from requirements.in
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/pip install --quiet --disable-pip-version-check uv
@@ -47,7 +50,7 @@ clean:  ## remove the environment, what was built and its cache
 	git clean -fdXq data
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The lock is complete, so nothing is resolved. setuptools comes first, from the lock too: openai-clip
 # is a source distribution, whose isolated build would fetch an unpinned one.

@@ -11,21 +11,19 @@ bench/models.json and bench/models.md are written when the last one is done.
 
 import argparse
 import functools
-import hashlib
 import http.server
 import json
-import os
 import shlex
 import shutil
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 
 import yaml
 
 from bench import table
+from bench.pipeline import commands, sha256, twin
+from bench.process import measured
+from bench.records import commit, read, write
 from stages import command, params
 from tools import build_one
 
@@ -34,17 +32,6 @@ PROGRESS = FOLDER / "progress.json"
 ENCODINGS = {"convert": ["fp32"], "quantize": ["fp16w", "int8w"]}
 PHOTOGRAPHS = {"evaluation": 8, "calibration": 4}  # with one crop each, 16: a whole batch
 CAPTIONS = 16
-RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
-
-
-def read(path):
-    return json.loads(path.read_text()) if path.exists() else []
-
-
-def write(path, records):
-    lines = ",\n".join(json.dumps(record) for record in records)
-    with command.output_file(path) as partial:
-        partial.write_text(f"[\n{lines}\n]\n")
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -60,18 +47,6 @@ def serve(folder):
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def measured(arguments, folder, log):
-    """Run a process in `folder`. Returns (seconds, peak resident memory in MB)."""
-    started = time.perf_counter()
-    with open(log, "ab") as file:
-        process = subprocess.Popen(arguments, cwd=folder, stdout=file, stderr=file)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise command.Refusal(f"`{shlex.join(arguments)}` failed: {log} says why")
-    return time.perf_counter() - started, usage.ru_maxrss * RSS_UNIT / 1e6
-
-
 def evaluation_inputs():
     """Write a few of the pipeline's photographs and captions. Returns their paths."""
     photographs, captions = FOLDER / "photographs.csv", FOLDER / "captions.txt"
@@ -84,22 +59,12 @@ def evaluation_inputs():
     return str(photographs), str(captions)
 
 
-def twin(model):
-    """The path of a model's twin, made if it is not there."""
-    path = FOLDER / "twins" / f"{model}.pt"
-    if not path.exists():
-        make = [sys.executable, "-m", "tools.make_twin", model, str(path), "--outliers"]
-        subprocess.run(make, check=True)
-    return path
-
-
 def workspace(model, archive, address):
     """A DVC project in build/bench for one model alone. Returns its folder."""
-    with open(archive, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     images, captions = evaluation_inputs()
     content = yaml.safe_load(Path("params.yaml").read_text())
-    content["models"] = {model: {"source": f"{address}/{archive.name}", "sha256": digest}}
+    source = {"source": f"{address}/{archive.name}", "sha256": sha256(archive)}
+    content["models"] = {model: source}
     content["grid"] |= {"models": [model], "encodings": ENCODINGS}
     content["bundle"]["encodings"], content["floors"] = ["fp32"], {}
     content["evalset"] |= {"images": images, "captions": captions}
@@ -107,20 +72,6 @@ def workspace(model, archive, address):
     folder = FOLDER / model
     build_one.workspace(folder, content, model)
     return folder
-
-
-def commands(folder):
-    """The command lines that DVC would run up to the evaluations, in its order."""
-    targets = ["evaluate-converted", "evaluate-quantized"]
-    plan = [sys.executable, "-m", "dvc", "repro", "--dry", "--force", *targets]
-    printed = subprocess.run(plan, cwd=folder, check=True, capture_output=True, text=True).stdout
-    return [shlex.split(line[2:]) for line in printed.splitlines() if line.startswith("> ")]
-
-
-def commit():
-    """What was measured: the checked-out commit, by its short hash."""
-    arguments = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(arguments, capture_output=True, text=True).stdout.strip()
 
 
 def item(stage, output):
@@ -172,7 +123,7 @@ def main():
     for model in models:
         if (finished / model).exists():
             continue
-        archive = twin(model)
+        archive = twin(model, FOLDER / "twins")
         folder = workspace(model, archive, address)
         run_stages(model, folder, records)
         shutil.rmtree(folder)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import table
+from bench import comparison, table
 from stages import command
 
 README = Path("README.md")
@@ -28,6 +28,7 @@ def sections():
         "results": Path("metrics/table.md").read_text().strip(),
         "stages": stage_graph(),
         "models": table.summary(json.loads(table.RECORDS.read_text())),
+        "encodings": comparison.summary(json.loads(comparison.RECORDS.read_text())),
     }
 
 

@@ -1,0 +1,165 @@
+"""The records of bench/encodings.json compared: who is smaller and closer, and as Markdown."""
+
+from pathlib import Path
+
+import pandas
+
+RECORDS = Path("bench/encodings.json")
+SAME_SIZE = 1.01  # metadata and names make one percent
+
+
+def key(record):
+    return record["by"], record["model"], record["tower"], record["encoding"]
+
+
+def closeness(record):
+    """What orders files by parity; cosines carry 7 digits, the SNR tells apart those that agree."""
+    return record["cosine_min"], record["snr_db"]
+
+
+def beats(ours, peer):
+    """Whether one of our files is closer to OpenAI's code than a peer's, and no larger.
+
+    Nothing is expected of a peer's file that does not load or gives no numbers, but its size.
+    """
+    if ours["size_mb"] > peer["size_mb"] * SAME_SIZE:
+        return False
+    return peer["cosine_min"] is None or closeness(ours) > closeness(peer)
+
+
+def dominated(records):
+    """{key of a peer's file: our files of the same tower that beat it, the closest first}."""
+    return {
+        key(peer): sorted(
+            (ours for ours in of_tower(records, peer, "ours") if beats(ours, peer)),
+            key=closeness,
+            reverse=True,
+        )
+        for peer in records
+        if peer["by"] == "peer" and peer["size_mb"] is not None
+    }
+
+
+def of_tower(records, like, by):
+    """Those records that are of the same model and tower as another."""
+    return [
+        record
+        for record in records
+        if (record["by"], record["model"], record["tower"]) == (by, like["model"], like["tower"])
+    ]
+
+
+def fp32(records, like):
+    """The record of the fp32 file of the same tower."""
+    (found,) = (r for r in of_tower(records, like, "ours") if r["encoding"] == "fp32")
+    return found
+
+
+def times(number, of):
+    return None if number is None else number / of
+
+
+def ratios(record, group):
+    """What a file of a tower costs, against the tower's fp32 file and against PyTorch.
+
+    PyTorch's threads lose far more time than ONNX Runtime's when other programs want the cores,
+    so its fastest run beside any of the tower's files counts: no busy hour can flatter a file.
+    """
+    base = fp32(group, record)
+    pytorch = min(one["torch_ms"] for one in group if one["torch_ms"] is not None)
+    return {
+        "size_ratio": times(record["size_mb"], base["size_mb"]),
+        "load_ratio": times(record["load_s"], base["load_s"]),
+        "load_rss_ratio": times(record["load_rss_mb"], base["load_rss_mb"]),
+        "run_ratio": times(record["run_ms"], pytorch),
+        "fp32_run_ratio": times(record["run_ms"], record["fp32_ms"]),
+    }
+
+
+def label(record):
+    return f"{record['model']} (twin)" if record["synthetic"] else record["model"]
+
+
+def shown(form, number):
+    return "" if number is None else form.format(number)
+
+
+def row(record, group):
+    ratio = ratios(record, group)
+    return {
+        "by": record["by"],
+        "encoding": record["encoding"],
+        "MB": shown("{:.2f}", record["size_mb"]),
+        "worst cosine": shown("{:.7f}", record["cosine_min"]),
+        "mean cosine": shown("{:.7f}", record["cosine_mean"]),
+        "SNR, dB": shown("{:.1f}", record["snr_db"]),
+        "load s": shown("{:.2f}", record["load_s"]),
+        "of fp32": shown("{:.2f}×", ratio["load_ratio"]),
+        "load MB": shown("{:.0f}", record["load_rss_mb"]),
+        "of fp32 ": shown("{:.2f}×", ratio["load_rss_ratio"]),
+        "run ms": shown("{:.2f}", record["run_ms"]),
+        "of PyTorch": shown("{:.2f}×", ratio["run_ratio"]),
+        "of fp32  ": shown("{:.2f}×", ratio["fp32_run_ratio"]),
+    }
+
+
+def table(rows):
+    return pandas.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+
+
+def towers(records):
+    """[the records of one tower, the largest file first] in the records' order."""
+    groups = {}
+    for record in records:
+        groups.setdefault((record["model"], record["tower"]), []).append(record)
+    return [
+        sorted(group, key=lambda record: -(record["size_mb"] or 0)) for group in groups.values()
+    ]
+
+
+def section(group):
+    base = fp32(group, group[0])
+    text = f"## {label(base)}, {base['tower']}\n\n{table([row(r, group) for r in group])}\n"
+    for record in group:
+        if record.get("reason"):
+            text += f"\n{record['by']}'s `{record['encoding']}`: {record['reason']}\n"
+    return text
+
+
+def summary(records):
+    """A row a peer's file: the closest of ours that is no larger beside it."""
+    rows = []
+    for place, better in dominated(records).items():
+        (peer,) = (record for record in records if key(record) == place)
+        ours = better[0] if better else {"encoding": "none", "size_mb": None, "cosine_min": None}
+        rows.append(
+            {
+                "tower": f"{label(peer)} {peer['tower']}",
+                "others": peer["encoding"],
+                "MB": shown("{:.2f}", peer["size_mb"]),
+                "worst cosine": shown("{:.7f}", peer["cosine_min"]) or "does not run",
+                "ours": ours["encoding"],
+                "MB ": shown("{:.2f}", ours["size_mb"]),
+                "worst cosine ": shown("{:.7f}", ours["cosine_min"]),
+            }
+        )
+    return table(rows)
+
+
+def markdown(records):
+    commits = ", ".join(sorted({record["commit"] for record in records}))
+    sections = "\n".join(section(group) for group in towers(records))
+    return f"""# Every encoding, and what other tools make
+
+Written by `make bench-encodings`, at commit {commits}; `bench/encodings.svg` is the picture. Every
+file of a tower comes from the same fp32 one. The weights of twins are synthetic
+(`tools/make_twin.py --outliers`): their sizes, times and memory are those of the real models, their
+cosines compare encodings with each other and say nothing of trained weights.
+
+`by` is `ours`, or `peer` for what others do today (`bench/peers.py`). `load s` is the creation of
+ONNX Runtime's session, `load MB` the peak of memory meanwhile (`bench/load.py`), `run ms` one
+picture or one caption of 16 tokens on two threads, the fastest of many runs that took turns with
+our `fp32` and with OpenAI's code in PyTorch (`bench/speed.py`). `×` is the multiple of what `fp32`,
+or PyTorch, needs for the same.
+
+{sections}"""

@@ -1,0 +1,182 @@
+"""Every encoding beside what other tools make of the same file: size, parity, load and speed.
+
+    python -m bench.encodings [MODEL …]        two tiny models and two twins without names
+
+Our files are built by the pipeline's own commands, for every encoding of `grid:`, in a workspace
+in build/bench-encodings; bench/peers.py makes the others' from our fp32 file. stages.evaluate,
+bench/load.py and bench/speed.py measure them. A model with an address is replaced by its twin
+(tools/make_twin.py: random weights, OpenAI's architecture). What is finished is kept until the
+run ends, so that a stopped run goes on where it was; remove the folder if the code changed since.
+bench/encodings.json, .md and .svg are written whenever a model is done.
+"""
+
+import argparse
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from bench import comparison, peers, picture, pipeline
+from bench.process import measured
+from bench.records import commit, read, write
+from stages import command, graph, params
+from tools import build_one
+
+FOLDER = Path("build/bench-encodings")
+MODELS = ("tiny-vit", "tiny-rn", "vit-b-32", "rn50")
+TWINS_EVALSET = {"crops": 2, "drawn": 128}  # one drawing of each class
+METRICS = ("size_mb", "cosine_min", "cosine_mean", "snr_db")
+MEASURED = (*METRICS, "load_s", "load_rss_mb", "run_ms", "fp32_ms", "torch_ms")
+
+
+class File(NamedTuple):
+    by: str
+    model: str
+    tower: str
+    encoding: str
+    directory: Path
+    evaluation: Path
+
+
+def run(module, *arguments):
+    """What a program prints. A failure is a Refusal with the last line of its complaint."""
+    line = [sys.executable, "-m", module, *map(str, arguments)]
+    finished = subprocess.run(line, capture_output=True, text=True)
+    if finished.returncode:
+        complaint = finished.stderr.strip().splitlines() or [f"exit status {finished.returncode}"]
+        raise command.Refusal(f"{module}: {complaint[-1].removeprefix('error: ')}")
+    return finished.stdout
+
+
+def workspace(model, entry, evalset):
+    """A DVC project in build/bench-encodings for one model. Returns its folder."""
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["models"], content["grid"]["models"] = {model: entry}, [model]
+    content["floors"] = {}
+    content["evalset"] |= evalset
+    build_one.workspace(FOLDER / model, content, model)
+    return FOLDER / model
+
+
+def prepare(model, settings):
+    """The workspace of a model, or of its twin."""
+    if not settings.remote:
+        return workspace(model, settings.model_dump(exclude_none=True), {})
+    archive = pipeline.twin(model, FOLDER / "twins")
+    entry = {"source": str(archive), "sha256": pipeline.sha256(archive)}
+    return workspace(model, entry, TWINS_EVALSET)
+
+
+def build(model, folder):
+    """Run the pipeline's commands whose outputs are not there. Returns the evaluated files."""
+    files = []
+    for arguments in pipeline.commands(folder):
+        stage, output = arguments[2], folder / arguments[-1]
+        if not output.exists():
+            print(f"{model}: {shlex.join(arguments[2:])}", flush=True)
+            measured(arguments, folder, folder / "log.txt")
+        if stage == "stages.evaluate":
+            directory = folder / arguments[3]
+            *_, tower, encoding = directory.parts
+            files.append(File("ours", model, tower, encoding, directory, output))
+    return files
+
+
+def others(files, folder):
+    """The files that bench/peers.py makes of each fp32 file of ours."""
+    for file in files:
+        if file.encoding == params.QUANTIZED_FROM:
+            for peer in peers.PEERS:
+                directory = folder / "data/peers" / file.tower / peer
+                evaluation = directory.with_suffix(".json")
+                yield File("peer", file.model, file.tower, peer, directory, evaluation)
+
+
+def make(file, source, data):
+    """A peer's file and its evaluation, if they are not there."""
+    if not file.directory.exists():
+        run("bench.peers", file.encoding, source, file.directory)
+    if not file.evaluation.exists():
+        checkpoint, reference = data / "checkpoints" / file.model, data / "reference" / file.model
+        tokenizer, evalset = checkpoint / "tokenizer.json", data / "evalset"
+        run("stages.evaluate", file.directory, reference, tokenizer, evalset, file.evaluation)
+
+
+def measure(file, folder):
+    """A file's metrics and costs; where a peer's fails, those up to there and the reason."""
+    data, found = folder / "data", {}
+    source = data / "models" / file.model / file.tower / params.QUANTIZED_FROM
+    try:
+        if file.by == "peer":
+            make(file, source, data)
+        metrics = json.loads(file.evaluation.read_text())["metrics"]
+        found |= {name: metrics[name] for name in METRICS}
+        found |= json.loads(run("bench.load", file.directory))
+        inputs = data / "checkpoints" / file.model, data / "reference" / file.model
+        found |= json.loads(run("bench.speed", *inputs, source, file.directory))
+        if found["cosine_min"] is None:
+            found["reason"] = "its embeddings are not finite"
+    except command.Refusal as refusal:
+        if file.by == "ours":
+            raise
+        if file.directory.exists():
+            found["size_mb"] = round(graph.size(file.directory) / 1e6, 3)
+        found["reason"] = str(refusal)
+    return dict.fromkeys(MEASURED) | found
+
+
+def measure_all(model, settings):
+    """The records of a model; those of a stopped run are taken from its workspace."""
+    folder = prepare(model, settings)
+    progress = folder / "records.json"
+    records = read(progress)
+    done = {comparison.key(record) for record in records}
+    files = build(model, folder)
+    for file in [*files, *others(files, folder)]:
+        if file[:4] not in done:
+            print(f"{model}: {file.by} {file.tower} {file.encoding}", flush=True)
+            named = dict(zip(File._fields[:4], file[:4], strict=True))
+            record = named | measure(file, folder)
+            records.append(record | {"synthetic": settings.remote, "commit": commit()})
+            write(progress, records)
+    return records
+
+
+def publish(model, fresh):
+    """Put a model's records in the place of its old ones."""
+    records = [r for r in read(comparison.RECORDS) if r["model"] != model] + fresh
+    order = list(params.load().models)
+    records.sort(key=lambda r: (order.index(r["model"]), r["tower"] != "visual", r["by"]))
+    write(comparison.RECORDS, records)
+    show(records)
+
+
+def show(records):
+    comparison.RECORDS.with_suffix(".md").write_text(comparison.markdown(records))
+    picture.draw(records, comparison.RECORDS.with_suffix(".svg"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("models", nargs="*", default=MODELS)
+    arguments = parser.parse_args()
+    known = params.load().models
+    models = {name: params.lookup(known, name, "models") for name in arguments.models}
+    finished = FOLDER / "finished"
+    finished.mkdir(parents=True, exist_ok=True)
+    for model, settings in models.items():
+        if not (finished / model).exists():
+            publish(model, measure_all(model, settings))
+            shutil.rmtree(FOLDER / model)
+            (FOLDER / "twins" / f"{model}.pt").unlink(missing_ok=True)
+            (finished / model).touch()
+    shutil.rmtree(finished)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,58 @@
+"""Seconds and memory that ONNX Runtime takes to load a model's file.
+
+    python -m bench.load data/models/MODEL/TOWER/VARIANT        prints {load_s, load_rss_mb}
+
+Each load is a fresh process with default options on the CPU, as stages/runtime.py's. `load_s` is
+the creation of the session alone. `load_rss_mb` is the peak resident memory of such a process by
+the operating system's accounting (`ru_maxrss`), less that of a process that only imports numpy and
+onnxruntime: by how much a program grows at most while it loads the file. Both are medians.
+
+This program itself imports nothing large: a child's peak begins with its parent's.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.process import measured
+from stages import command
+
+TIMES = 3
+PROGRAM = """
+import sys, time
+import numpy, onnxruntime
+started = time.perf_counter()
+if len(sys.argv) > 1:
+    onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+print(time.perf_counter() - started)
+"""
+
+
+def loads(arguments):
+    """(median seconds, median peak MB) of processes that load what `arguments` name, if any."""
+    seconds, peaks = [], []
+    for _ in range(TIMES):
+        with tempfile.NamedTemporaryFile("r") as log:
+            line = [sys.executable, "-c", PROGRAM, *arguments]
+            try:
+                peaks.append(measured(line, ".", log.name)[1])
+            except command.Refusal:
+                raise command.Refusal(log.read().strip().splitlines()[-1]) from None
+            seconds.append(float(log.read().split()[-1]))
+    return statistics.median(seconds), statistics.median(peaks)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model", type=Path)
+    arguments = parser.parse_args()
+    _, empty = loads([])
+    seconds, peak = loads([str(arguments.model / "model.onnx")])
+    print(json.dumps({"load_s": round(seconds, 4), "load_rss_mb": round(peak - empty, 1)}))
+
+
+if __name__ == "__main__":
+    command.run(main)

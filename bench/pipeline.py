@@ -1,0 +1,34 @@
+"""The pipeline in a workspace of its own: the twin that it starts from, the commands it runs."""
+
+import hashlib
+import shlex
+import subprocess
+import sys
+
+import yaml
+
+from stages import command
+
+
+def twin(model, folder):
+    """The path of a model's twin in a folder, made if it is not there."""
+    path = folder / f"{model}.pt"
+    if not path.exists():
+        with command.output_file(path) as partial:
+            make = [sys.executable, "-m", "tools.make_twin", model, str(partial), "--outliers"]
+            subprocess.run(make, check=True)
+    return path
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def commands(folder):
+    """The command lines that DVC would run up to the evaluations, in its order."""
+    stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
+    targets = [name for name in stages if name.startswith("evaluate-")]
+    plan = [sys.executable, "-m", "dvc", "repro", "--dry", "--force", *targets]
+    printed = subprocess.run(plan, cwd=folder, check=True, capture_output=True, text=True).stdout
+    return [shlex.split(line[2:]) for line in printed.splitlines() if line.startswith("> ")]

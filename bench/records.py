@@ -1,0 +1,22 @@
+"""What a benchmark has measured, a JSON object a line, and at which commit."""
+
+import json
+import subprocess
+
+from stages import command
+
+
+def read(path):
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def write(path, records):
+    lines = ",\n".join(json.dumps(record) for record in records)
+    with command.output_file(path) as partial:
+        partial.write_text(f"[\n{lines}\n]\n")
+
+
+def commit():
+    """What was measured: the checked-out commit, by its short hash."""
+    arguments = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(arguments, capture_output=True, text=True).stdout.strip()

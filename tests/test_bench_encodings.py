@@ -1,0 +1,240 @@
+"""The comparison's pure functions, its programs on small models, and the records in git."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bench import comparison, encodings, peers, picture, speed
+from stages import command, graph, params
+
+import small
+
+PLAIN = {"load_s": 1.0, "load_rss_mb": 10.0, "run_ms": 3.0, "fp32_ms": 2.0, "torch_ms": 4.0}
+
+
+def record(by, encoding, size, cosine, snr=40.0, tower="visual", **others):
+    place = {"by": by, "model": "tiny-vit", "tower": tower, "encoding": encoding}
+    metrics = {"size_mb": size, "cosine_min": cosine, "cosine_mean": cosine, "snr_db": snr}
+    return place | metrics | PLAIN | {"synthetic": False, "commit": "abc"} | others
+
+
+def beaten_by(records):
+    return {
+        place[3]: [r["encoding"] for r in ours]
+        for place, ours in comparison.dominated(records).items()
+    }
+
+
+def test_a_peer_is_dominated_by_what_is_closer_and_no_larger():
+    records = [
+        record("ours", "large", 1.02, 1.0),
+        record("ours", "as-large", 1.009, 0.998),
+        record("ours", "small", 0.5, 0.999),
+        record("ours", "further", 0.5, 0.98),
+        record("ours", "elsewhere", 0.5, 1.0, tower="textual"),
+        record("peer", "q8", 1.0, 0.99),
+    ]
+    assert beaten_by(records) == {"q8": ["small", "as-large"]}
+
+
+def test_snr_tells_apart_cosines_of_seven_equal_digits():
+    records = [record("ours", "a", 1, 0.9999997, 65.7), record("ours", "b", 1, 0.9999997, 60)]
+    assert beaten_by([*records, record("peer", "fp16", 1, 0.9999997, 64.7)]) == {"fp16": ["a"]}
+
+
+def test_of_a_peer_without_numbers_only_the_size_counts():
+    wrong = record("peer", "fp16", 1, None, None, reason="its embeddings are not finite")
+    missing = record("peer", "q4", None, None, None, reason="it cannot be converted")
+    records = [record("ours", "fp32", 2, 1.0), record("ours", "a", 1, 0.9), wrong, missing]
+    assert beaten_by(records) == {"fp16": ["a"]}
+
+
+def test_ratios_are_against_fp32_and_pytorch_at_its_best():
+    base = record("ours", "fp32", 4, 1.0, load_s=0.5, load_rss_mb=5, torch_ms=3)
+    peer = record("peer", "q8", 1, 0.9)
+    assert comparison.ratios(peer, [base, peer]) == {
+        "size_ratio": 0.25,
+        "load_ratio": 2,
+        "load_rss_ratio": 2,
+        "run_ratio": 1,
+        "fp32_run_ratio": 1.5,
+    }
+
+
+def test_the_tables_hide_no_failure():
+    nothing = dict.fromkeys(encodings.MEASURED)
+    failed = record("peer", "q4", None, None) | nothing | {"reason": "no kernel"}
+    wrong = record("peer", "fp16", 2, None, None, reason="its embeddings are not finite")
+    records = [record("ours", "fp32", 4, 1.0, synthetic=True), failed, wrong]
+    text = comparison.markdown(records)
+    assert "## tiny-vit (twin), visual" in text
+    assert "peer's `q4`: no kernel" in text
+    summary = comparison.summary(records)
+    assert "does not run" in summary
+    assert "none" in summary
+
+
+def test_the_picture_repeats_itself_and_leaves_out_what_has_no_cosine(tmp_path):
+    records = [
+        record("ours", "fp32", 4, 1.0),
+        record("peer", "q8", 1, 0.9),
+        record("peer", "fp16", 2, None),
+    ]
+    assert [(x, y) for _, x, y in picture.points(records)] == [
+        (1, picture.SMALLEST_ERROR),
+        (0.25, pytest.approx(0.1)),
+    ]
+    drawn = []
+    for name in "ab":
+        picture.draw(records, tmp_path / name)
+        drawn.append((tmp_path / name).read_bytes())
+    assert drawn[0] == drawn[1]
+    assert b"<svg" in drawn[0]
+
+
+@pytest.mark.parametrize("kind", small.KINDS)
+@pytest.mark.parametrize("peer", peers.PEERS)
+def test_peers_make_a_file_that_evaluate_knows(built, tmp_path, monkeypatch, kind, peer):
+    monkeypatch.chdir(small.ROOT)
+    source = built / "data/models" / kind / "visual/fp32"
+    encodings.run("bench.peers", peer, source, tmp_path / peer)
+    model = graph.load(tmp_path / peer)
+    assert model.metadata_props["graph"] == "visual"
+    assert graph.size(tmp_path / peer) < graph.size(source)
+    kinds = {str(value.const_value.dtype) for value in model.graph.initializers.values()}
+    if peer.startswith("q8"):
+        assert "UINT8" in kinds  # there is a Conv in both
+
+
+@pytest.mark.parametrize("tower", ["visual", "textual"])
+def test_pytorch_and_the_file_do_the_same_work(built, tower):
+    batch = speed.one_input(built / "data/reference/vit", tower)
+    assert batch.shape[0] == 1
+    if tower == "textual":
+        assert batch.shape[1] == speed.TOKENS
+    ours = speed.onnx_run(built / "data/models/vit" / tower / "fp32", batch)()
+    theirs = speed.torch_run(built / "data/checkpoints/vit", tower, batch)()
+    np.testing.assert_allclose(ours, theirs, atol=1e-4 * abs(theirs).max())
+
+
+def test_the_fastest_of_interleaved_runs_counts(monkeypatch):
+    monkeypatch.setattr(speed, "SECONDS", 0)
+    calls = []
+    runs = {name: lambda name=name: calls.append(name) for name in "abc"}
+    best = speed.fastest(runs)
+    assert best.keys() == runs.keys()
+    assert all(0 <= milliseconds < 10 for milliseconds in best.values())
+    rounds = [calls[start : start + 3] for start in range(0, len(calls), 3)]
+    assert len(rounds) == speed.WARM_UP + speed.ROUNDS
+    assert all(sorted(one) == ["a", "b", "c"] for one in rounds)
+    assert len({tuple(one) for one in rounds}) > 1
+
+
+def test_a_load_is_measured_and_a_failing_one_says_why(built, tmp_path, monkeypatch):
+    monkeypatch.chdir(small.ROOT)
+    measured = json.loads(encodings.run("bench.load", built / "data/models/vit/textual/fp32"))
+    assert 0 < measured["load_s"] < 60
+    assert 10 < measured["load_rss_mb"] < 1000
+    (tmp_path / graph.FILE).write_text("no model")
+    with pytest.raises(command.Refusal, match=r"bench\.load: .*model\.onnx"):
+        encodings.run("bench.load", tmp_path)
+
+
+@pytest.fixture
+def workspace(tmp_path, archives, monkeypatch):
+    """The workspace of the small `vit` in a temporary project."""
+    content = small.params(archives)
+    small.set_up(tmp_path, content)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    monkeypatch.chdir(tmp_path)
+    return encodings.prepare("vit", params.load().models["vit"])
+
+
+def test_every_encoding_of_the_grid_is_built(workspace, monkeypatch):
+    monkeypatch.setattr(encodings, "measured", lambda *_: None)
+    files = encodings.build("vit", workspace)
+    grid = params.load().grid
+    assert {file[:4] for file in files} == {
+        ("ours", "vit", tower, encoding) for tower in grid.towers for encoding in grid.encodings.all
+    }
+    for file in files:
+        assert file.directory == workspace / f"data/models/vit/{file.tower}/{file.encoding}"
+    found = list(encodings.others(files, workspace))
+    assert len(found) == len(grid.towers) * len(peers.PEERS)
+
+
+def test_what_was_measured_is_not_measured_again(workspace, monkeypatch):
+    file = encodings.File("ours", "vit", "visual", "fp32", workspace / "a", workspace / "b")
+    monkeypatch.setattr(encodings, "build", lambda *_: [file])
+    monkeypatch.setattr(encodings, "others", lambda *_: [])
+    measured = []
+    monkeypatch.setattr(encodings, "measure", lambda *a: measured.append(a) or {"run_ms": 1.0})
+    settings = params.load().models["vit"]
+    first = encodings.measure_all("vit", settings)
+    assert encodings.measure_all("vit", settings) == first
+    assert len(measured) == 1
+    assert (first[0]["encoding"], first[0]["synthetic"]) == ("fp32", False)
+
+
+def test_a_peers_failure_is_recorded_and_ours_stops(tmp_path, monkeypatch):
+    def fail(*_):
+        raise command.Refusal("bench.peers: no such operator")
+
+    monkeypatch.setattr(encodings, "run", fail)
+    names = ("vit", "visual", "q4", tmp_path / "q4", tmp_path / "q4.json")
+    found = encodings.measure(encodings.File("peer", *names), tmp_path)
+    assert found == dict.fromkeys(encodings.MEASURED) | {"reason": "bench.peers: no such operator"}
+    (tmp_path / "q4.json").write_text(json.dumps({"metrics": dict.fromkeys(encodings.METRICS)}))
+    with pytest.raises(command.Refusal):
+        encodings.measure(encodings.File("ours", *names), tmp_path)
+
+
+RECORDS = json.loads(comparison.RECORDS.read_text())
+TOWERS = {f"{group[0]['model']}.{group[0]['tower']}": group for group in comparison.towers(RECORDS)}
+every_tower = pytest.mark.parametrize("tower", TOWERS)
+
+
+def weight_only(group):
+    """(record, fp32's record) of the encodings that ONNX Runtime decodes when it loads them."""
+    known = params.load().encodings
+    for one in group:
+        name = one["encoding"]
+        if one["by"] == "ours" and name in known and known[name].scheme == "weight_only":
+            yield one, comparison.fp32(group, one)
+
+
+@every_tower
+def test_every_peer_and_every_encoding_was_measured(tower):
+    group = TOWERS[tower]
+    assert {one["encoding"] for one in group if one["by"] == "peer"} == {*peers.PEERS}
+    for one in group:
+        assert one["commit"]
+        assert one.get("reason") or all(one[name] is not None for name in encodings.MEASURED)
+        assert one["by"] == "peer" or "reason" not in one
+
+
+@every_tower
+def test_every_peer_is_dominated(tower):
+    for place, ours in comparison.dominated(TOWERS[tower]).items():
+        assert ours, place
+
+
+@every_tower
+def test_loading_weight_only_files_takes_bounded_memory(tower):
+    for one, fp32 in weight_only(TOWERS[tower]):
+        most = 2.2 if one["encoding"] == "int8w" else 3.5
+        if one["synthetic"]:  # of the tiny ones what the runtime itself needs is the larger part
+            assert one["load_rss_mb"] <= most * fp32["load_rss_mb"], one["encoding"]
+
+
+@every_tower
+def test_weight_only_files_run_as_fast_as_fp32(tower):
+    """Within ten percent of the same rounds' fp32, and what the token table's rows take."""
+    for one, _ in weight_only(TOWERS[tower]):
+        assert one["run_ms"] <= 1.1 * one["fp32_ms"] + 0.2, one["encoding"]
+
+
+def test_the_tables_are_of_the_records():
+    assert comparison.RECORDS.with_suffix(".md").read_text() == comparison.markdown(RECORDS)
