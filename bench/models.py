@@ -29,7 +29,12 @@ from tools import build_one
 
 FOLDER = Path("build/bench")
 PROGRESS = FOLDER / "progress.json"
-ENCODINGS = {"convert": ["fp32"], "quantize": ["fp16w", "int8w"]}
+ENCODINGS = {
+    "convert": ["fp32"],
+    "quantize": ["fp16w", "int8w"],
+    "measured": [],
+    "static": [],
+}
 PHOTOGRAPHS = {"evaluation": 8, "calibration": 4}  # with one crop each, 16: a whole batch
 CAPTIONS = 16
 
@@ -65,7 +70,7 @@ def workspace(model, archive, address):
     content = yaml.safe_load(Path("params.yaml").read_text())
     source = {"source": f"{address}/{archive.name}", "sha256": sha256(archive)}
     content["models"] = {model: source}
-    content["grid"] |= {"models": [model], "encodings": ENCODINGS}
+    content["grid"] |= {"models": [model], "resnets": [], "encodings": ENCODINGS}
     content["bundle"]["encodings"], content["floors"] = ["fp32"], {}
     content["evalset"] |= {"images": images, "captions": captions}
     content["evalset"] |= {"crops": 1, "drawn": 1, "drawn_calibration": 0}

@@ -3,8 +3,9 @@
     python -m stages.report data/eval metrics
 
 Writes parity.json ({model: {graph: {variant: metrics}}}, and `known_answers` of a model that
-has some), parity.csv with one row a file, and table.md. Which files belong to it is the grid's
-word: leftovers of an earlier grid are not read.
+has some), parity.csv with one row a file, table.md, and for the files whose widths were chosen
+tensor by tensor widths.csv and the picture widths.svg. Which files belong to it is the grid's word:
+leftovers of an earlier grid are not read.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages import command, params
+from stages import command, params, widths
 
 COLUMNS = {
     "file": "file",
@@ -30,13 +31,13 @@ def keys(grid):
     """(model, graph, variant) of every file that the grid builds."""
     for model in grid.models:
         for tower in grid.towers:
-            for encoding in grid.encodings.all:
+            for encoding in grid.variants(model, tower):
                 yield model, tower, encoding
 
 
 def gather(directory, grid):
-    """(nested metrics, {file: the tensors that its encoding rounded})."""
-    parity, rounded = {}, {}
+    """(nested metrics, {file: the tensors that its encoding rounded}, {file: {tensor: bits}})."""
+    parity, rounded, bits = {}, {}, {}
     for model, graph, variant in keys(grid):
         content = json.loads((directory / f"{model}.{graph}.{variant}.json").read_text())
         variants = parity.setdefault(model, {}).setdefault(graph, {})
@@ -44,13 +45,14 @@ def gather(directory, grid):
         variants["control"] = content["control"]
         if content["reference"]:
             variants["reference"] = content["reference"]
+        bits[f"{model}.{graph}.{variant}"] = content["widths"]
         if content["rounded"]:
             rounded[f"{model}.{graph}.{variant}"] = content["rounded"]
     for model in grid.models:
         answers = json.loads((directory / f"{model}.known-answers.json").read_text())
         if answers:
             parity[model]["known_answers"] = answers
-    return parity, rounded
+    return parity, rounded, bits
 
 
 def frame(parity, grid):
@@ -89,8 +91,14 @@ def main():
     parser.add_argument("evaluations", type=Path)
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
-    grid = params.load().grid
-    parity, rounded = gather(arguments.evaluations, grid)
+    settings = params.load()
+    grid = settings.grid
+    parity, rounded, bits = gather(arguments.evaluations, grid)
+    chosen = {
+        file: of_tensors
+        for file, of_tensors in bits.items()
+        if settings.encodings[file.split(".")[-1]].scheme == "mixed"
+    }
     table = frame(parity, grid)
     with command.output(arguments.output) as directory:
         (directory / "parity.json").write_text(
@@ -98,6 +106,8 @@ def main():
         )
         table.to_csv(directory / "parity.csv", index=False)
         (directory / "table.md").write_text(markdown(table, rounded))
+        widths.frame(chosen).to_csv(directory / "widths.csv", index=False)
+        widths.draw(chosen, directory / "widths.svg")
 
 
 if __name__ == "__main__":

@@ -149,7 +149,9 @@ def row(segment, weight, batches, embeds):
     result = {"name": name, "weights": matrix.size}
     result["error"] = segment.error(batches, embeds, {name: np.ascontiguousarray(changed)})
     if name + SWITCH in segment.plain:
-        result["input_error"] = segment.error(batches, embeds, {name + SWITCH: np.array(1, np.float32)})
+        result["input_error"] = segment.error(
+            batches, embeds, {name + SWITCH: np.array(1, np.float32)}
+        )
     return result
 
 

@@ -16,7 +16,9 @@ KINDS = {
     "rn": Architecture(48, 64, (1, 1, 1, 2), 8, None, 77, 49408, 128, 2),
 }
 PROJECT_FILES = (".dvcignore", "pyproject.toml", "dvc.yaml", "requirements.in", "requirements.lock")
-CONVERTED, QUANTIZED = ("fp32", "fp16"), ("fp16w", "int8w", "int4w", "int8-dynamic")
+CONVERTED, QUANTIZED = ("fp32", "fp16"), ("fp16w", "int8w", "int4w")
+MEASURED, STATIC = ("mixed", "int8-dynamic"), ("int8-static",)
+ALL = (*CONVERTED, *QUANTIZED, *MEASURED)  # that both towers of both models have
 
 
 def write_checkpoint(kind, path):
@@ -53,8 +55,14 @@ def params(archives):
     }
     content["grid"]["models"] = list(archives)
     content["evalset"] |= {"crops": 1, "drawn": 128}
-    content["grid"]["encodings"] = {"convert": [*CONVERTED], "quantize": [*QUANTIZED]}
-    content["bundle"]["encodings"] = [*CONVERTED, *QUANTIZED]
+    content["grid"]["resnets"] = [kind for kind in archives if kind == "rn"]
+    content["grid"]["encodings"] = {
+        "convert": [*CONVERTED],
+        "quantize": [*QUANTIZED],
+        "measured": [*MEASURED],
+        "static": [*STATIC],
+    }
+    content["bundle"]["encodings"] = [*ALL, *STATIC]
     content["floors"] = {}
     return content
 
@@ -93,11 +101,26 @@ def build(model):
         run_stage("patch", f"data/export/{model}/{tower}", "std", patched)
         for encoding in CONVERTED:
             run_stage("convert", patched, encoding, f"{target}/{encoding}")
-        for encoding in QUANTIZED:
+        for encoding in (*QUANTIZED, *MEASURED):
             quantize(model, tower, encoding, f"{target}/{encoding}")
+    if model == "rn":
+        for encoding in STATIC:
+            quantize(model, "visual", encoding, f"data/models/{model}/visual/{encoding}")
 
 
 def quantize(model, tower, encoding, output, source=None):
     """The quantize stage of one file in the current folder, from its fp32 one or from `source`."""
     source = source or f"data/models/{model}/{tower}/fp32"
-    run_stage("quantize", source, encoding, "data/evalset", f"data/reference/{model}", output)
+    inputs = (source, encoding, "data/evalset", f"data/reference/{model}")
+    if encoding in MEASURED:
+        inputs += ("--sensitivity", sensitivity(model, tower))
+    run_stage("quantize", *inputs, output)
+
+
+def sensitivity(model, tower):
+    """The table of a tower in the current folder, measured if it is not there."""
+    table = Path(f"data/sensitivity/{model}.{tower}.json")
+    if not table.exists():
+        inputs = (f"data/models/{model}/{tower}/fp32", "data/evalset", f"data/reference/{model}")
+        run_stage("sensitivity", *inputs, table)
+    return table

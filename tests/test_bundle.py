@@ -144,7 +144,7 @@ def test_external_data_follows_a_model_into_every_encoding_and_bundle(
     target = tmp_path / "models/vit/visual"
     reference = load_file(built / "data/reference/vit/reference.safetensors")
     pixels = inputs.pixels(built / "data/reference/vit", range(4))
-    for encoding in (*small.CONVERTED, *small.QUANTIZED):
+    for encoding in small.ALL:
         source = "data/patch/vit/visual/std" if encoding == "fp32" else target / "fp32"
         if encoding in small.CONVERTED:
             small.run_stage("convert", source, encoding, target / encoding)

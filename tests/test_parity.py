@@ -88,7 +88,7 @@ def test_every_shipped_file_has_a_floor():
         for model in SHIPPED
         if model in PARAMS.grid.models
         for tower in PARAMS.grid.towers
-        for encoding in PARAMS.grid.encodings.all
+        for encoding in PARAMS.grid.variants(model, tower)
     }
     assert wanted <= {key for key, _ in FLOORS}
 
@@ -104,6 +104,6 @@ def test_metrics_are_of_the_grid_and_of_enough_inputs():
     assert set(METRICS) == set(PARAMS.grid.models)
     for model, graphs in METRICS.items():
         for graph in PARAMS.grid.towers:
-            for variant in PARAMS.grid.encodings.all:
+            for variant in PARAMS.grid.variants(model, graph):
                 least = LEAST[graph] if PARAMS.evalset.images == SHIPPED_PICTURES else 1
                 assert graphs[graph][variant]["inputs"] >= least, f"{model}.{graph}.{variant}"

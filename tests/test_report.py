@@ -16,7 +16,13 @@ def evaluation(cosine, rounded="", own=None):
         "size_mb": 1.5,
     }
     control = {"cosine_min": -0.5, "cosine_mean": 0.0, "snr_db": -3.0}
-    return {"metrics": metrics, "reference": own or {}, "control": control, "rounded": rounded}
+    return {
+        "metrics": metrics,
+        "reference": own or {},
+        "control": control,
+        "rounded": rounded,
+        "widths": {"proj": 8, "conv1.weight": 4},
+    }
 
 
 @pytest.fixture
@@ -25,7 +31,7 @@ def reported(workspace):
     (workspace / "data/eval").mkdir(parents=True)
     for model in ("vit", "rn"):
         for graph in ("visual", "textual"):
-            for variant in (*small.CONVERTED, *small.QUANTIZED):
+            for variant in (*small.ALL, *small.STATIC):
                 rounded = (
                     "token_embedding.weight" if (graph, variant) == ("textual", "fp16w") else ""
                 )
@@ -55,7 +61,7 @@ def test_parity_json_is_nested_and_sorted_and_of_the_grid(reported):
 
 def test_csv_has_a_row_a_file_and_an_error_that_a_log_axis_takes(reported):
     table = pd.read_csv(reported / "parity.csv")
-    assert len(table) == 2 * 2 * 6
+    assert len(table) == 2 * 2 * len(small.ALL) + len(small.STATIC)
     assert (table["cosine_error"] > 0).all()
     assert table.set_index("file").loc["vit.visual.int8w", "cosine_error"] == pytest.approx(1e-3)
 

@@ -26,11 +26,15 @@ COPIED = (".dvcignore", "dvc.yaml", "pyproject.toml", "requirements.in", "requir
 def grid_of_one(settings, model, variant):
     """params.yaml's content for one model and one encoding (and fp32, which others start from)."""
     content = yaml.safe_load(Path("params.yaml").read_text())
-    converted = settings.encodings[variant].scheme in params.CONVERTED
-    convert = list(dict.fromkeys(["fp32", variant])) if converted else ["fp32"]
-    content["grid"]["models"] = [model]
-    content["grid"]["towers"] = list(get_args(params.Tower))
-    content["grid"]["encodings"] = {"convert": convert, "quantize": [] if converted else [variant]}
+    scheme = settings.encodings[variant].scheme
+    made = {stage: [variant] if scheme in known else [] for stage, known in params.STAGES.items()}
+    made["convert"] = list(dict.fromkeys([params.QUANTIZED_FROM, *made["convert"]]))
+    content["grid"] = {
+        "models": [model],
+        "towers": list(get_args(params.Tower)),
+        "resnets": [model] if made["static"] else [],
+        "encodings": made,
+    }
     content["bundle"]["encodings"] = [variant]
     return content
 
@@ -87,6 +91,8 @@ def main():
     parity = json.loads((folder / "metrics/parity.json").read_text())[model]
     print(f"{folder / 'data/bundles' / model}")
     for graph, variants in parity.items():
+        if variant not in variants:
+            continue
         metrics = ", ".join(f"{name} {value}" for name, value in variants[variant].items())
         print(f"{model}.{graph}.{variant}: {metrics}")
 

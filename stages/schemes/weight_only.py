@@ -12,7 +12,6 @@ pictures.
 
 from typing import NamedTuple
 
-import numpy as np
 import onnx_ir as ir
 from tqdm import tqdm
 
