@@ -7,8 +7,8 @@ Loads the file with ONNX Runtime's default optimisations, runs the evaluation sp
 batch size and padding that must agree, and writes the worst: parity.measure's metrics, `size_mb`,
 for visual files the zero-shot `accuracy` on the labelled drawings, and for 16-bit files how many
 tensors were not half-precision numbers already (`rounded_tensors`). Beside them stand the
-reference's own accuracy, the `control`: another input's embedding, measured the same way, and the bits of
-every weight that the file says it has.
+reference's own accuracy, the `control`: another input's embedding, measured the same way, and
+`widths`, the bits of every weight that the file says it has.
 """
 
 import argparse

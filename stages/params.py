@@ -194,14 +194,14 @@ def _references(params):
             yield f"grid.encodings.{stage}", slug, known
     if encodings.all != encodings.convert:
         yield "grid.encodings.convert", QUANTIZED_FROM, encodings.convert
-    for slug in params.grid.resnets:
-        yield "grid.resnets", slug, params.grid.models
     patches = sorted(path.stem for path in PATCHES.glob("[!_]*.py"))
     for name, profile in params.profiles.items():
         for patch in profile.patches:
             yield f"profiles.{name}.patches", patch, patches
     for slug in params.grid.models:
         yield "grid.models", slug, list(params.models)
+    for slug in params.grid.resnets:
+        yield "grid.resnets", slug, params.grid.models
     for slug in params.bundle.encodings:
         yield "bundle.encodings", slug, params.grid.encodings.all
     for model, graphs in params.floors.items():

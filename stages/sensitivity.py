@@ -47,7 +47,8 @@ def segments(model, found):
             live |= {value: len(value.uses()) for value in node.outputs if value.uses()}
         if node in by_node:
             weights.append(by_node[node])
-    yield cut, weights
+    if weights:
+        yield cut, weights
 
 
 def measurable(model, cut, weights, following):

@@ -1,10 +1,15 @@
 import collections
+import json
 
 import numpy as np
 import onnx
 import pytest
 
-from stages import graph
+from stages import graph, params
+from stages.calibration import Calibration
+from stages.schemes import dynamic
+
+import small
 
 
 def operators(path):
@@ -35,3 +40,17 @@ def test_weights_of_products_leave_room_for_the_sum_of_two(built, kind):
         for node in products:
             weight = arrays[node.input[1]].astype(int)
             assert np.abs(weight).max() in (63, 64)
+
+
+def test_the_most_sensitive_products_may_be_excluded(built, monkeypatch):
+    monkeypatch.chdir(built)
+    table = json.loads(small.sensitivity("vit", "visual").read_text())
+    worst = max(table["tensors"], key=lambda row: row.get("input_error", 0))["name"]
+    model = graph.load(built / "data/models/vit/visual/fp32")
+    split = Calibration(built / "data/evalset", built / "data/reference/vit", "visual")
+    encoding = params.Dynamic(scheme="dynamic", exclude=2)
+    encoded = dynamic.encode(model, encoding, split, table)
+    before = operators(built / "data/models/vit/visual/int8-dynamic")["MatMulInteger"]
+    after = sum(node.op_type == "MatMulInteger" for node in encoded.graph)
+    assert before - after == 2
+    assert f"{worst}.int8" in encoded.graph.initializers

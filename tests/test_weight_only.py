@@ -1,4 +1,5 @@
 import collections
+import json
 
 import numpy as np
 import onnx
@@ -8,7 +9,7 @@ import pytest
 
 from stages import graph, inputs, params, parity, runtime
 from stages.calibration import Calibration
-from stages.schemes import weight_only
+from stages.schemes import rounding, weight_only
 
 
 def tensors(path):
@@ -70,12 +71,12 @@ def test_every_width_and_block_decodes_in_the_runtime_as_it_was_meant(
     rounded = {}
 
     def keep(matrix, *arguments):
-        result = round_weight(matrix, *arguments)
+        result = round_matrix(matrix, *arguments)
         rounded[matrix.tobytes()] = result.matrix()
         return result
 
-    round_weight = weight_only.round_weight
-    monkeypatch.setattr(weight_only, "round_weight", keep)
+    round_matrix = rounding.round_matrix
+    monkeypatch.setattr(rounding, "round_matrix", keep)
     graph.save(weight_only.encode(graph.load(source), encoding), tmp_path)
     onnx.checker.check_model(tmp_path / graph.FILE, full_check=True)
     expected = graph.load(source)
@@ -96,12 +97,18 @@ def test_every_width_and_block_decodes_in_the_runtime_as_it_was_meant(
     np.testing.assert_allclose(*embeds, rtol=0, atol=1e-5 * np.abs(embeds[0]).max())
 
 
-def test_bits_of_the_token_table_may_differ(built, tmp_path):
-    encoding = params.WeightOnly(scheme="weight_only", bits=3, block=32, token_bits=8)
+def test_tensors_may_have_widths_of_their_own(built):
+    tensors = {"token_embedding.weight": 8, "*.1.mlp.*": 16}
+    encoding = params.WeightOnly(scheme="weight_only", bits=3, block=32, tensors=tensors)
     model = weight_only.encode(graph.load(built / "data/models/vit/textual/fp32"), encoding)
     names = set(model.graph.initializers)
     assert "token_embedding.weight.int8" in names
     assert "transformer.resblocks.0.mlp.c_fc.weight.T.int3.2" in names
+    assert "transformer.resblocks.1.mlp.c_fc.weight.T.fp16" in names
+    widths = json.loads(model.metadata_props["widths"])
+    assert widths["token_embedding.weight"] == 8
+    assert widths["transformer.resblocks.1.mlp.c_proj.weight.T"] == 16
+    assert widths["transformer.resblocks.0.attn.out_proj.weight.T"] == 3
 
 
 @pytest.mark.parametrize("key", ["vit/visual", "vit/textual", "rn/visual"])
