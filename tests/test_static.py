@@ -5,6 +5,8 @@ import pytest
 import yaml
 
 from stages import command, graph, inputs, parity, runtime
+from stages.calibration import Calibration
+from stages.schemes import static
 
 import small
 
@@ -65,17 +67,29 @@ def test_weights_leave_room_for_the_sum_of_two(encoded):
         assert 32 <= np.abs(arrays[name].astype(int)).max() <= 64
 
 
-def test_the_embedding_stays_close_at_a_third_of_the_size(built, encoded):
-    reference, evalset = built / "data/reference/rn", built / "data/evalset"
-    rows = inputs.rows_of(inputs.index(evalset), inputs.EVALUATION)
-    fp32 = built / "data/models/rn/visual/fp32"
-    pictures = inputs.pixels(reference, rows)
+def cosine_min(built, folder):
+    """The worst of a file's embeddings against the fp32 file's."""
+    rows = inputs.rows_of(inputs.index(built / "data/evalset"), inputs.EVALUATION)
+    pictures = inputs.pixels(built / "data/reference/rn", rows)
     runs = [
-        runtime.run(runtime.session(folder), runtime.batches(pictures))
-        for folder in (fp32, encoded)
+        runtime.run(runtime.session(file), runtime.batches(pictures))
+        for file in (built / "data/models/rn/visual/fp32", folder)
     ]
-    assert parity.cosine(*runs).min() > 0.999
-    assert graph.size(encoded) < 0.35 * graph.size(fp32)
+    return parity.cosine(*runs).min()
+
+
+def test_the_embedding_stays_close_at_a_third_of_the_size(built, encoded):
+    assert cosine_min(built, encoded) > 0.999
+    assert graph.size(encoded) < 0.35 * graph.size(built / "data/models/rn/visual/fp32")
+
+
+def test_equalising_and_folding_are_exact(built, tmp_path):
+    model = graph.load(built / "data/models/rn/visual/fp32")
+    split = Calibration(built / "data/evalset", built / "data/reference/rn", "visual")
+    static.fold(model, split)
+    assert "BatchNormalization" not in {node.op_type for node in model.graph}
+    graph.save(model, tmp_path)
+    assert cosine_min(built, tmp_path) > 0.9999999
 
 
 def test_the_same_bytes_twice(quantize, encoded):

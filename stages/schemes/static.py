@@ -2,43 +2,33 @@
 
 The visual tower is equalised, every BatchNormalization is folded into its convolution (both
 exact), and the convolutions' weights are rounded with error feedback and bias correction. Then
-QuantizeLinear and DequantizeLinear stand around every convolution, which runtimes fuse into
-integer ones, with activations' ranges from the calibration pictures. The sums of the residual
-stream stay in fp32: integer ones lose 6 dB. The attention pool's weights are stored as int8 by the
+QuantizeLinear and DequantizeLinear stand around every convolution and ReLU, with ranges from the
+calibration pictures; runtimes fuse them, and the sums and poolings in between, into integer
+operators. Sums of their own ranges would be quantised a second time in front of their ReLU, which
+loses 6 dB. The attention pool is no integer arithmetic: its weights are stored as int8 by the
 weight_only scheme.
 
-Weights use 7 of the 8 bits, for the reason that stands in dynamic.py. Of the ranges, those that
-leave out the outermost values did best; entropy's are the smallest and the largest value.
+Weights use 7 of the 8 bits, for the reason that stands in dynamic.py.
 """
 
 import contextlib
 import io
-import math
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
 from onnxruntime.quantization import QuantType, quantize_static
-from onnxruntime.quantization.calibrate import (
-    CalibrationMethod,
-    HistogramCollector,
-    TensorsData,
-    save_tensors_data,
-)
+from onnxruntime.quantization.calibrate import CalibrationMethod, save_tensors_data
 from onnxscript.rewriter import rewrite
 from onnxscript.rewriter.rules.common import fuse_batchnorm_into_conv_rule
-from tqdm import tqdm
 
 from stages import command, graph
-from stages.calibration import PICTURES
-from stages.schemes import activations, bias, equalise, rounding, weight_only
+from stages.schemes import activations, bias, equalise, ranges, rounding, weight_only
 from stages.schemes.dynamic import REST, quiet
 
 BITS = 7
 OPERATORS = ["Conv", "Relu"]
-PERCENTILE, BINS = 99.999, 2048  # of a tensor's values that its range holds, by a histogram
-GROUP_BYTES = 2**29  # of a picture's activations looked at in one run of the tower
 
 
 def encode(model, encoding, calibration):
@@ -48,24 +38,33 @@ def encode(model, encoding, calibration):
             f"{model.metadata_props['graph']} has no convolutions with BatchNorm to run in int8:"
             " only the ResNets' visual towers have; take scheme: dynamic for the others"
         )
-    equalise.apply(model, convolutions(model), largest(model, calibration))
-    equalise.apply(model, products(model))
-    model = rewrite(model, [fuse_batchnorm_into_conv_rule])
+    fold(model, calibration)
     weight_only.encode_some(model, products(model), REST, calibration)
     scales = round_weights(model, calibration)
     with quiet(), contextlib.redirect_stdout(io.StringIO()):  # its collector prints
-        return quantize(model, scales, ranges(model, calibration))
+        found = ranges.percentiles(model, OPERATORS, calibration)
+        return quantize(model, scales, found)
 
 
-def quantize(model, scales, ranges):
-    """Put quantisation around the convolutions.
+def fold(model, calibration):
+    """Equalise, and leave no BatchNormalization, in place: the same function."""
+    equalise.apply(model, convolutions(model), ranges.largest(model, calibration))
+    equalise.apply(model, products(model))
+    rewrite(model, [fuse_batchnorm_into_conv_rule])
 
-    scales: {name of a convolution's weight: [N, 1]}; ranges: the activations' TensorsData.
+
+def quantize(model, scales, found):
+    """Put quantisation around the convolutions. Takes the model's weights away.
+
+    scales: {name of a convolution's weight: [N, 1]}; found: the activations' ranges.
     """
+    large = graph.weight_bytes(model) > graph.EXTERNAL_DATA_FROM
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        save_tensors_data(ranges, folder / "ranges.json")
+        save_tensors_data(found, folder / "ranges.json")
         graph.save(model, folder, external=True)
+        for value in model.graph.initializers.values():
+            value.const_value = None  # the quantiser holds several copies of its own
         quantized = folder / "quantized"
         quantized.mkdir()
         quantize_static(
@@ -78,7 +77,7 @@ def quantize(model, scales, ranges):
             weight_type=QuantType.QInt8,
             per_channel=True,
             reduce_range=True,
-            use_external_data_format=graph.weight_bytes(model) > graph.EXTERNAL_DATA_FROM,
+            use_external_data_format=large,
             extra_options={"TensorQuantOverrides": {n: steps(s) for n, s in scales.items()}},
         )
         model = ir.load(quantized / graph.FILE)
@@ -113,45 +112,3 @@ def steps(scales):
     """Scales as the quantiser takes them: one dictionary an output channel."""
     zero = np.int8(0)
     return [{"axis": 0, "scale": scale, "zero_point": zero} for scale in np.abs(scales[:, 0])]
-
-
-def largest(model, calibration):
-    """{output of a BatchNormalization: [channels] its largest values}."""
-    found = {}
-    norms = [node.outputs[0] for node in model.graph if node.op_type == "BatchNormalization"]
-    for arrays in observe(model, norms, calibration):
-        for name, array in arrays.items():
-            found[name] = np.maximum(found.get(name, 0), array.max((0, 2, 3)))
-    return found
-
-
-def ranges(model, calibration):
-    """The ranges of what convolutions read and write and of ReLUs, by ONNX Runtime's histograms."""
-    collector = HistogramCollector("percentile", False, BINS, None, PERCENTILE, "same")
-    nodes = [node for node in model.graph if node.op_type in OPERATORS]
-    values = dict.fromkeys(value for node in nodes for value in (node.inputs[0], node.outputs[0]))
-    for arrays in observe(model, values, calibration):
-        collector.collect(arrays)
-    return TensorsData(CalibrationMethod.Percentile, collector.compute_collection_result())
-
-
-def observe(model, values, calibration):
-    """Yield {name: array} of each picture, of as many of the values as GROUP_BYTES hold."""
-    for group in groups(values):
-        with tempfile.TemporaryDirectory() as folder:
-            tower = activations.session(model, group, folder)
-            for batch in tqdm(list(calibration.batches()), desc="ranges"):
-                yield activations.run(tower, batch, [value.name for value in group])
-
-
-def groups(values):
-    """Cut values [batch, …] into lists that fit GROUP_BYTES."""
-    group, used = [], 0
-    for value in values:
-        size = 4 * math.prod(value.shape[1:]) * PICTURES
-        if group and used + size > GROUP_BYTES:
-            yield group
-            group, used = [], 0
-        group.append(value)
-        used += size
-    yield group
