@@ -56,7 +56,10 @@ def run(module, *arguments):
 def workspace(model, entry, evalset):
     """A DVC project in build/bench-encodings for one model. Returns its folder."""
     content = yaml.safe_load(Path("params.yaml").read_text())
-    content["models"], content["grid"]["models"] = {model: entry}, [model]
+    grid = content["grid"]
+    resnet = model in grid["resnets"] or model.startswith("rn")
+    grid |= {"models": [model], "resnets": [model] if resnet else []}
+    content["models"] = {model: entry}
     content["floors"] = {}
     content["evalset"] |= evalset
     build_one.workspace(FOLDER / model, content, model)
