@@ -4,12 +4,16 @@ import ast
 import functools
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from dvc.repo import Repo
+
+import small
 
 TORCH_STAGES = {"download", "reference", "export"}
 MOST_STAGES = 100
@@ -153,3 +157,30 @@ def test_dvc_lock_matches_the_tree():
 )
 def test_stale_tells_changes_from_absence(status, reasons):
     assert list(stale(status)) == reasons
+
+
+def status_of(folder):
+    """The stages of a project folder that would run again; absent data is no reason."""
+    command = [sys.executable, "-m", "dvc", "status", "--json"]
+    printed = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    found = {name: list(stale(reasons)) for name, reasons in json.loads(printed).items()}
+    return {name for name, reasons in found.items() if reasons}
+
+
+def test_a_new_encoding_is_a_line_that_runs_its_own_stages_alone(tmp_path):
+    for name in ("stages", "data/tiny"):
+        shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (*small.PROJECT_FILES, "dvc.lock", "data/pins.json"):
+        shutil.copyfile(name, tmp_path / name)
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    small.write_params(tmp_path, content)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=tmp_path)
+    before = status_of(tmp_path)
+    content["encodings"]["int3w"] = {"scheme": "weight_only", "bits": 3, "block": 16}
+    content["grid"]["encodings"]["quantize"].append("int3w")
+    small.write_params(tmp_path, content)
+    again = status_of(tmp_path) - before
+    gathering = {"report", *(f"bundle@{m}" for m in content["grid"]["models"])}
+    assert {name for name in again - gathering if not name.endswith("-int3w")} == set()
+    files = len(content["grid"]["models"]) * len(content["grid"]["towers"])
+    assert len([name for name in again if name.endswith("-int3w")]) == 2 * files

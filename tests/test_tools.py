@@ -30,15 +30,19 @@ def test_fill_replaces_what_stands_between_the_markers():
 @pytest.mark.parametrize(
     ("variant", "encodings"),
     [
-        ("fp32", {"convert": ["fp32"], "quantize": []}),
-        ("fp16", {"convert": ["fp32", "fp16"], "quantize": []}),
-        ("int8w", {"convert": ["fp32"], "quantize": ["int8w"]}),
+        ("fp32", {}),
+        ("fp16", {"convert": ["fp32", "fp16"]}),
+        ("int8w", {"quantize": ["int8w"]}),
+        ("mixed", {"measured": ["mixed"]}),
+        ("int8-static", {"static": ["int8-static"]}),
     ],
 )
 def test_grid_of_one_builds_the_variant_from_fp32(tmp_path, variant, encodings):
     content = build_one.grid_of_one(params.load(), "tiny-rn", variant)
     assert content["grid"]["models"] == ["tiny-rn"]
-    assert content["grid"]["encodings"] == encodings
+    assert content["grid"]["resnets"] == (["tiny-rn"] if variant == "int8-static" else [])
+    nothing = {"convert": ["fp32"], "quantize": [], "measured": [], "static": []}
+    assert content["grid"]["encodings"] == nothing | encodings
     assert content["bundle"]["encodings"] == [variant]
     path = tmp_path / "params.yaml"
     small.write_params(tmp_path, content)

@@ -52,11 +52,24 @@ def optimized_operators(path, tmp_path):
     return collections.Counter(node.op_type for node in nodes)
 
 
-@pytest.mark.parametrize("encoding", ["fp16w", "int8w", "int4w"])
+@pytest.mark.parametrize("encoding", ["fp16w", "int8w", "int4w", "mixed"])
 def test_runtime_folds_the_decoding_of_visual_files_away(built, encoding, tmp_path):
     folder = built / "data/models/vit/visual"
     exact = optimized_operators(folder / "fp32", tmp_path)
     assert optimized_operators(folder / encoding, tmp_path) == exact
+
+
+UNPACKING = {"BitShift", "BitwiseAnd", "BitwiseOr", "Cast", "Concat", "Gather", "Mul", "Reshape"}
+
+
+@pytest.mark.parametrize("encoding", ["fp16w", "int8w", "int4w", "mixed"])
+def test_textual_files_add_the_unpacking_of_gathered_rows_alone(built, encoding, tmp_path):
+    folder = built / "data/models/vit/textual"
+    added = optimized_operators(folder / encoding, tmp_path)
+    added.subtract(optimized_operators(folder / "fp32", tmp_path))
+    assert {name for name, count in added.items() if count} <= UNPACKING
+    assert added["MatMul"] == 0
+    assert added["Gather"] <= 8  # one a stored array
 
 
 @pytest.mark.parametrize("bits", range(3, 9))

@@ -11,7 +11,16 @@ from pathlib import Path
 
 from dvc.repo import Repo
 
-GENERATED = ("checkpoints", "reference", "export", "patch", "models", "eval", "bundles")
+GENERATED = (
+    "checkpoints",
+    "reference",
+    "export",
+    "patch",
+    "models",
+    "sensitivity",
+    "eval",
+    "bundles",
+)
 
 
 def leftovers(root, outputs):
