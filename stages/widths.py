@@ -7,7 +7,7 @@ from matplotlib import pyplot
 COLUMNS = ["file", "tensor", "bits"]
 ROW, WIDTH = 2.2, 10  # inches
 SHADES = "viridis_r"
-LEAST, MOST = 3, 8  # widths between which shades differ; 16 has the last one
+LEAST, MOST = 3, 8  # widths between which shades differ; 16 is drawn as one more
 
 
 def frame(files):
@@ -36,10 +36,12 @@ def _bars(axis, file, tensors):
     shade = matplotlib.colormaps[SHADES]
     names, bits = list(tensors), list(tensors.values())
     colors = [shade((width - LEAST) / (MOST - LEAST)) for width in bits]
-    axis.bar(range(len(bits)), bits, color=colors, width=0.8)
-    for place, width in enumerate(bits):
-        axis.text(place, min(width, MOST) + 0.15, str(width), ha="center", va="bottom", fontsize=6)
-    axis.set(title=file, ylabel="bits", ylim=(0, 9.5), xlim=(-0.7, len(bits) - 0.3))
+    heights = [min(width, MOST + 1) for width in bits]
+    axis.bar(range(len(bits)), heights, color=colors, width=0.8)
+    for place, (width, height) in enumerate(zip(bits, heights, strict=True)):
+        axis.text(place, height + 0.15, str(width), ha="center", va="bottom", fontsize=6)
+    axis.set(title=file, ylabel="bits", yticks=(0, 4, 8), ylim=(0, MOST + 3))
+    axis.set_xlim(-0.7, len(bits) - 0.3)
     axis.set_xticks(range(len(bits)), [short(name) for name in names], rotation=90, fontsize=5)
     axis.spines[["top", "right"]].set_visible(False)
 
