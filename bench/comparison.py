@@ -94,12 +94,12 @@ def row(record, group):
         "mean cosine": shown("{:.7f}", record["cosine_mean"]),
         "SNR, dB": shown("{:.1f}", record["snr_db"]),
         "load s": shown("{:.2f}", record["load_s"]),
-        "of fp32": shown("{:.2f}×", ratio["load_ratio"]),
+        "load s / fp32": shown("{:.2f}×", ratio["load_ratio"]),
         "load MB": shown("{:.0f}", record["load_rss_mb"]),
-        "of fp32 ": shown("{:.2f}×", ratio["load_rss_ratio"]),
+        "load MB / fp32": shown("{:.2f}×", ratio["load_rss_ratio"]),
         "run ms": shown("{:.2f}", record["run_ms"]),
-        "of PyTorch": shown("{:.2f}×", ratio["run_ratio"]),
-        "of fp32  ": shown("{:.2f}×", ratio["fp32_run_ratio"]),
+        "run ms / PyTorch": shown("{:.2f}×", ratio["run_ratio"]),
+        "run ms / fp32": shown("{:.2f}×", ratio["fp32_run_ratio"]),
     }
 
 
@@ -135,12 +135,12 @@ def summary(records):
         rows.append(
             {
                 "tower": f"{label(peer)} {peer['tower']}",
-                "others": peer["encoding"],
-                "MB": shown("{:.2f}", peer["size_mb"]),
-                "worst cosine": shown("{:.7f}", peer["cosine_min"]) or "does not run",
+                "other tools": peer["encoding"],
+                "their MB": shown("{:.2f}", peer["size_mb"]),
+                "their worst cosine": shown("{:.7f}", peer["cosine_min"]) or "does not run",
                 "ours": ours["encoding"],
-                "MB ": shown("{:.2f}", ours["size_mb"]),
-                "worst cosine ": shown("{:.7f}", ours["cosine_min"]),
+                "our MB": shown("{:.2f}", ours["size_mb"]),
+                "our worst cosine": shown("{:.7f}", ours["cosine_min"]),
             }
         )
     return table(rows)
@@ -159,7 +159,7 @@ cosines compare encodings with each other and say nothing of trained weights.
 `by` is `ours`, or `peer` for what others do today (`bench/peers.py`). `load s` is the creation of
 ONNX Runtime's session, `load MB` the peak of memory meanwhile (`bench/load.py`), `run ms` one
 picture or one caption of 16 tokens on two threads, the fastest of many runs that took turns with
-our `fp32` and with OpenAI's code in PyTorch (`bench/speed.py`). `×` is the multiple of what `fp32`,
-or PyTorch, needs for the same.
+our `fp32` and with OpenAI's code in PyTorch (`bench/speed.py`). What follows a `/` is what the
+multiple `×` is of: `fp32` is our file of the same tower.
 
 {sections}"""
