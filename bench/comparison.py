@@ -17,27 +17,45 @@ def closeness(record):
     return record["cosine_min"], record["snr_db"]
 
 
+def no_larger(ours, peer):
+    return ours["size_mb"] <= peer["size_mb"] * SAME_SIZE
+
+
 def beats(ours, peer):
     """Whether one of our files is closer to OpenAI's code than a peer's, and no larger.
 
-    Nothing is expected of a peer's file that does not load or gives no numbers, but its size.
+    A peer's file that does not load or gives no numbers has a size alone.
     """
-    if ours["size_mb"] > peer["size_mb"] * SAME_SIZE:
-        return False
-    return peer["cosine_min"] is None or closeness(ours) > closeness(peer)
+    closer = peer["cosine_min"] is None or closeness(ours) > closeness(peer)
+    return no_larger(ours, peer) and closer
 
 
-def dominated(records):
-    """{key of a peer's file: our files of the same tower that beat it, the closest first}."""
+def equals(ours, peer):
+    """Whether a file of ours is no larger than a peer's and, in all digits kept, as close."""
+    return no_larger(ours, peer) and closeness(ours) == closeness(peer)
+
+
+def better(records, holds):
+    """{key of a peer's file: those of ours of its tower for which it holds, the closest first}."""
     return {
         key(peer): sorted(
-            (ours for ours in of_tower(records, peer, "ours") if beats(ours, peer)),
+            (ours for ours in of_tower(records, peer, "ours") if holds(ours, peer)),
             key=closeness,
             reverse=True,
         )
         for peer in records
         if peer["by"] == "peer" and peer["size_mb"] is not None
     }
+
+
+def dominated(records):
+    """{key of a peer's file: our files of the same tower that beat it, the closest first}."""
+    return better(records, beats)
+
+
+def equalled(records):
+    """The same of our files that are a peer's equal: two tools may do the same arithmetic."""
+    return better(records, equals)
 
 
 def of_tower(records, like, by):
@@ -126,19 +144,26 @@ def section(group):
     return text
 
 
+def best(place, records):
+    """(name, record) of our closest file that beats a peer's, or else equals it."""
+    for found, note in ((dominated(records), ""), (equalled(records), " (equal)")):
+        if found[place]:
+            return found[place][0]["encoding"] + note, found[place][0]
+    return "none", {"size_mb": None, "cosine_min": None}
+
+
 def summary(records):
     """A row a peer's file: the closest of ours that is no larger beside it."""
     rows = []
-    for place, better in dominated(records).items():
-        (peer,) = (record for record in records if key(record) == place)
-        ours = better[0] if better else {"encoding": "none", "size_mb": None, "cosine_min": None}
+    for peer in (one for one in records if key(one) in dominated(records)):
+        name, ours = best(key(peer), records)
         rows.append(
             {
                 "tower": f"{label(peer)} {peer['tower']}",
                 "other tools": peer["encoding"],
                 "their MB": shown("{:.2f}", peer["size_mb"]),
                 "their worst cosine": shown("{:.7f}", peer["cosine_min"]) or "does not run",
-                "ours": ours["encoding"],
+                "ours": name,
                 "our MB": shown("{:.2f}", ours["size_mb"]),
                 "our worst cosine": shown("{:.7f}", ours["cosine_min"]),
             }
@@ -160,6 +185,7 @@ cosines compare encodings with each other and say nothing of trained weights.
 ONNX Runtime's session, `load MB` the peak of memory meanwhile (`bench/load.py`), `run ms` one
 picture or one caption of 16 tokens on two threads, the fastest of many runs that took turns with
 our `fp32` and with OpenAI's code in PyTorch (`bench/speed.py`). What follows a `/` is what the
-multiple `×` is of: `fp32` is our file of the same tower.
+multiple `×` is of: `fp32` is our file of the same tower. The `fp32` rows' own `run ms / fp32`
+compare that file with itself: their distance from 1.00× is the noise.
 
 {sections}"""
