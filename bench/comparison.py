@@ -17,27 +17,45 @@ def closeness(record):
     return record["cosine_min"], record["snr_db"]
 
 
+def no_larger(ours, peer):
+    return ours["size_mb"] <= peer["size_mb"] * SAME_SIZE
+
+
 def beats(ours, peer):
     """Whether one of our files is closer to OpenAI's code than a peer's, and no larger.
 
-    Nothing is expected of a peer's file that does not load or gives no numbers, but its size.
+    A peer's file that does not load or gives no numbers has a size alone.
     """
-    if ours["size_mb"] > peer["size_mb"] * SAME_SIZE:
-        return False
-    return peer["cosine_min"] is None or closeness(ours) > closeness(peer)
+    closer = peer["cosine_min"] is None or closeness(ours) > closeness(peer)
+    return no_larger(ours, peer) and closer
 
 
-def dominated(records):
-    """{key of a peer's file: our files of the same tower that beat it, the closest first}."""
+def equals(ours, peer):
+    """Whether a file of ours is no larger than a peer's and, in all digits kept, as close."""
+    return no_larger(ours, peer) and closeness(ours) == closeness(peer)
+
+
+def better(records, holds):
+    """{key of a peer's file: those of ours of its tower for which it holds, the closest first}."""
     return {
         key(peer): sorted(
-            (ours for ours in of_tower(records, peer, "ours") if beats(ours, peer)),
+            (ours for ours in of_tower(records, peer, "ours") if holds(ours, peer)),
             key=closeness,
             reverse=True,
         )
         for peer in records
         if peer["by"] == "peer" and peer["size_mb"] is not None
     }
+
+
+def dominated(records):
+    """{key of a peer's file: our files of the same tower that beat it, the closest first}."""
+    return better(records, beats)
+
+
+def equalled(records):
+    """The same of our files that are a peer's equal: two tools may do the same arithmetic."""
+    return better(records, equals)
 
 
 def of_tower(records, like, by):
@@ -94,12 +112,12 @@ def row(record, group):
         "mean cosine": shown("{:.7f}", record["cosine_mean"]),
         "SNR, dB": shown("{:.1f}", record["snr_db"]),
         "load s": shown("{:.2f}", record["load_s"]),
-        "of fp32": shown("{:.2f}×", ratio["load_ratio"]),
+        "load s / fp32": shown("{:.2f}×", ratio["load_ratio"]),
         "load MB": shown("{:.0f}", record["load_rss_mb"]),
-        "of fp32 ": shown("{:.2f}×", ratio["load_rss_ratio"]),
+        "load MB / fp32": shown("{:.2f}×", ratio["load_rss_ratio"]),
         "run ms": shown("{:.2f}", record["run_ms"]),
-        "of PyTorch": shown("{:.2f}×", ratio["run_ratio"]),
-        "of fp32  ": shown("{:.2f}×", ratio["fp32_run_ratio"]),
+        "run ms / PyTorch": shown("{:.2f}×", ratio["run_ratio"]),
+        "run ms / fp32": shown("{:.2f}×", ratio["fp32_run_ratio"]),
     }
 
 
@@ -126,21 +144,28 @@ def section(group):
     return text
 
 
+def best(place, records):
+    """(name, record) of our closest file that beats a peer's, or else equals it."""
+    for found, note in ((dominated(records), ""), (equalled(records), " (equal)")):
+        if found[place]:
+            return found[place][0]["encoding"] + note, found[place][0]
+    return "none", {"size_mb": None, "cosine_min": None}
+
+
 def summary(records):
     """A row a peer's file: the closest of ours that is no larger beside it."""
     rows = []
-    for place, better in dominated(records).items():
-        (peer,) = (record for record in records if key(record) == place)
-        ours = better[0] if better else {"encoding": "none", "size_mb": None, "cosine_min": None}
+    for peer in (one for one in records if key(one) in dominated(records)):
+        name, ours = best(key(peer), records)
         rows.append(
             {
                 "tower": f"{label(peer)} {peer['tower']}",
-                "others": peer["encoding"],
-                "MB": shown("{:.2f}", peer["size_mb"]),
-                "worst cosine": shown("{:.7f}", peer["cosine_min"]) or "does not run",
-                "ours": ours["encoding"],
-                "MB ": shown("{:.2f}", ours["size_mb"]),
-                "worst cosine ": shown("{:.7f}", ours["cosine_min"]),
+                "other tools": peer["encoding"],
+                "their MB": shown("{:.2f}", peer["size_mb"]),
+                "their worst cosine": shown("{:.7f}", peer["cosine_min"]) or "does not run",
+                "ours": name,
+                "our MB": shown("{:.2f}", ours["size_mb"]),
+                "our worst cosine": shown("{:.7f}", ours["cosine_min"]),
             }
         )
     return table(rows)
@@ -159,7 +184,8 @@ cosines compare encodings with each other and say nothing of trained weights.
 `by` is `ours`, or `peer` for what others do today (`bench/peers.py`). `load s` is the creation of
 ONNX Runtime's session, `load MB` the peak of memory meanwhile (`bench/load.py`), `run ms` one
 picture or one caption of 16 tokens on two threads, the fastest of many runs that took turns with
-our `fp32` and with OpenAI's code in PyTorch (`bench/speed.py`). `×` is the multiple of what `fp32`,
-or PyTorch, needs for the same.
+our `fp32` and with OpenAI's code in PyTorch (`bench/speed.py`). What follows a `/` is what the
+multiple `×` is of: `fp32` is our file of the same tower. The `fp32` rows' own `run ms / fp32`
+compare that file with itself: their distance from 1.00× is the noise.
 
 {sections}"""

@@ -43,6 +43,15 @@ def test_snr_tells_apart_cosines_of_seven_equal_digits():
     assert beaten_by([*records, record("peer", "fp16", 1, 0.9999997, 64.7)]) == {"fp16": ["a"]}
 
 
+def test_an_equal_file_dominates_nothing_and_is_named_so():
+    same = [record(by, "fp16", 1, 0.9999927, 57.2) for by in ("ours", "peer")]
+    records = [record("ours", "fp32", 2, 1.0), *same]
+    assert beaten_by(records) == {"fp16": []}
+    (equal,) = comparison.equalled(records).values()
+    assert [one["encoding"] for one in equal] == ["fp16"]
+    assert "fp16 (equal)" in comparison.summary(records)
+
+
 def test_of_a_peer_without_numbers_only_the_size_counts():
     wrong = record("peer", "fp16", 1, None, None, reason="its embeddings are not finite")
     missing = record("peer", "q4", None, None, None, reason="it cannot be converted")
@@ -217,8 +226,10 @@ def test_every_peer_and_every_encoding_was_measured(tower):
 
 @every_tower
 def test_every_peer_is_dominated(tower):
+    """But for `fp16` where no operator is kept in fp32: there the arithmetic is the same."""
+    equalled = comparison.equalled(TOWERS[tower])
     for place, ours in comparison.dominated(TOWERS[tower]).items():
-        assert ours, place
+        assert ours or (place[3] == "fp16" and equalled[place]), place
 
 
 @every_tower
@@ -231,9 +242,14 @@ def test_loading_weight_only_files_takes_bounded_memory(tower):
 
 @every_tower
 def test_weight_only_files_run_as_fast_as_fp32(tower):
-    """Within ten percent of the same rounds' fp32, and what the token table's rows take."""
+    """Within ten percent of the same rounds' fp32.
+
+    A tiny tower runs for a millisecond, of which noise is the larger part: `fp32` against itself
+    has been 1.14. Its bound shows no more than that nothing is decoded anew in each run.
+    """
     for one, _ in weight_only(TOWERS[tower]):
-        assert one["run_ms"] <= 1.1 * one["fp32_ms"] + 0.2, one["encoding"]
+        noise = 0 if one["synthetic"] else 0.2
+        assert one["run_ms"] <= 1.1 * one["fp32_ms"] + noise, one["encoding"]
 
 
 def test_the_tables_are_of_the_records():
