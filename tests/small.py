@@ -54,7 +54,7 @@ def params(archives):
         kind: {"source": str(path), "sha256": sha256(path)} for kind, path in archives.items()
     }
     content["grid"]["models"] = list(archives)
-    content["evalset"] |= {"crops": 1, "drawn": 128}
+    content["evalset"] |= {"crops": 1, "drawn": 128, "drawn_calibration": 16}
     content["grid"]["resnets"] = [kind for kind in archives if kind == "rn"]
     content["grid"]["encodings"] = {
         "convert": [*CONVERTED],

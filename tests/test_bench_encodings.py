@@ -166,7 +166,9 @@ def test_every_encoding_of_the_grid_is_built(workspace, monkeypatch):
     files = encodings.build("vit", workspace)
     grid = params.load().grid
     assert {file[:4] for file in files} == {
-        ("ours", "vit", tower, encoding) for tower in grid.towers for encoding in grid.encodings.all
+        ("ours", "vit", tower, encoding)
+        for tower in grid.towers
+        for encoding in grid.variants("vit", tower)
     }
     for file in files:
         assert file.directory == workspace / f"data/models/vit/{file.tower}/{file.encoding}"

@@ -35,7 +35,7 @@ def test_layout_is_hugging_faces(bundle):
     models = {
         f"onnx/{tower}_model{suffix}.onnx"
         for tower in ("vision", "text")
-        for suffix in (*ENCODINGS, "_fp16w", "_int4w")
+        for suffix in (*ENCODINGS, "_fp16w", "_int4w", "_mixed")
     }
     assert names == models | {
         "config.json",
@@ -79,7 +79,7 @@ def test_golden_json_holds_a_truncated_caption_and_the_floor(bundle):
 
 def test_verify_passes_every_file(bundle):
     results = {name: (cosine, problem) for name, cosine, _, problem in verify.check(bundle)}
-    assert len(results) == 12
+    assert len(results) == 14
     assert results["onnx/text_model.onnx"][0] > 0.999999
     assert all(cosine > 0.9 and not problem for cosine, problem in results.values())
 
@@ -121,7 +121,7 @@ def test_verify_goes_on_after_a_file_that_does_not_run(bundle, monkeypatch, tmp_
     with pytest.raises(command.Refusal, match=r"not as they should be: onnx/vision_model\.onnx$"):
         verify.main()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 12
+    assert len(lines) == 14
     assert sum("does not run" in line for line in lines) == 1
 
 

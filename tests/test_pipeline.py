@@ -22,12 +22,20 @@ def dvc(folder, *arguments):
     )
 
 
+MEASURED = ("quantize-measured", "evaluate-measured")
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, archives):
     """A DVC project without git in which `dvc repro` has run for the small ViT."""
     folder = tmp_path_factory.mktemp("project")
     content = small.params({"vit": archives["vit"]})
-    content["grid"]["encodings"] = {"convert": ["fp32"], "quantize": ["int8w"]}
+    content["grid"]["encodings"] = {
+        "convert": ["fp32"],
+        "quantize": ["int8w"],
+        "measured": ["mixed"],
+        "static": [],
+    }
     content["bundle"]["encodings"] = ["int8w"]
     small.set_up(folder, content)
     assert dvc(folder, "init", "--no-scm").returncode == 0
@@ -46,7 +54,7 @@ def test_repro_measures_every_file_of_the_grid(project):
     parity = metrics(project)["vit"]
     assert parity["visual"]["fp32"]["cosine_min"] > 0.99999
     assert parity["textual"]["int8w"]["cosine_min"] > 0.99
-    assert {"int8w", "fp32", "control", "reference"} == set(parity["visual"])
+    assert {"int8w", "mixed", "fp32", "control", "reference"} == set(parity["visual"])
     bundled = sorted(path.name for path in (project / "data/bundles/vit/onnx").iterdir())
     assert bundled == ["text_model_quantized.onnx", "vision_model_quantized.onnx"]
 
@@ -83,6 +91,20 @@ def test_one_changed_line_reruns_only_what_reads_it(project):
     result = dvc(project, "repro")
     assert metrics(project) == before
     assert ran(result.stdout) <= {"report"}  # the rest comes back from the run cache
+
+
+def test_another_target_repeats_the_choice_and_not_the_measurement(project):
+    path = project / "params.yaml"
+    old, before = path.read_text(), metrics(project)["vit"]["visual"]["mixed"]
+    path.write_text(old.replace("target_cosine: 0.999", "target_cosine: 0.99"))
+    assert path.read_text() != old
+    result = dvc(project, "repro")
+    assert result.returncode == 0, result.stderr
+    chosen = {f"{stage}@vit-{tower}-mixed" for stage in MEASURED for tower in ("visual", "textual")}
+    assert ran(result.stdout) == chosen | {"bundle@vit", "check@vit", "report"}
+    assert metrics(project)["vit"]["visual"]["mixed"]["size_mb"] < before["size_mb"]
+    path.write_text(old)
+    dvc(project, "repro")
 
 
 def test_killed_stage_leaves_nothing_and_its_rerun_gives_the_same_bytes(project):
