@@ -207,12 +207,15 @@ TOWERS = {f"{group[0]['model']}.{group[0]['tower']}": group for group in compari
 every_tower = pytest.mark.parametrize("tower", TOWERS)
 
 
+DECODED = ("weight_only", "mixed")
+
+
 def weight_only(group):
     """(record, fp32's record) of the encodings that ONNX Runtime decodes when it loads them."""
     known = params.load().encodings
     for one in group:
         name = one["encoding"]
-        if one["by"] == "ours" and name in known and known[name].scheme == "weight_only":
+        if one["by"] == "ours" and name in known and known[name].scheme in DECODED:
             yield one, comparison.fp32(group, one)
 
 
@@ -236,8 +239,9 @@ def test_every_peer_is_dominated(tower):
 
 @every_tower
 def test_loading_weight_only_files_takes_bounded_memory(tower):
+    """One copy of a weight in fp32 for each step that ends in fp32, kept until all are folded."""
     for one, fp32 in weight_only(TOWERS[tower]):
-        most = 2.2 if one["encoding"] == "int8w" else 3.5
+        most = 2.3 if one["encoding"] == "int8w" else 3.8
         if one["synthetic"]:  # of the tiny ones what the runtime itself needs is the larger part
             assert one["load_rss_mb"] <= most * fp32["load_rss_mb"], one["encoding"]
 

@@ -54,8 +54,12 @@ def test_a_table_of_another_tower_is_refused(built, choice):
 class Halving:
     """A choice between sizes whose error is proportional to what they save."""
 
+    def __init__(self, step=0):
+        self.step = step
+
     def within(self, budget):
-        return {"weight": min(8.0, max(1.0, -np.log2(budget)))}
+        size = min(8.0, max(1.0, -np.log2(budget)))
+        return {"weight": np.ceil(size / self.step) * self.step if self.step else size}
 
     def size(self, widths):
         return widths["weight"]
@@ -72,6 +76,12 @@ def test_the_budget_follows_what_is_measured(worse):
     found = mixed.search(Halving(), lambda widths: widths, measure, 0.1)
     assert mixed.CLOSE * 0.1 <= worse * 2.0 ** -found["weight"] <= 0.1
     assert len(measured) <= 4
+
+
+def test_a_near_miss_that_a_smaller_budget_does_not_change_is_left_behind():
+    """Sizes are 2, 4, 6 and 8; 4 is a little too coarse, and so is what comes next."""
+    found = mixed.search(Halving(2), lambda w: w, lambda w: 1.65 * 2.0 ** -w["weight"], 0.1)
+    assert found == {"weight": 6}
 
 
 def test_a_target_beyond_the_widest_is_refused():

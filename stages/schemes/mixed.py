@@ -47,27 +47,32 @@ def encode(model, encoding, calibration, sensitivity):
 
 
 def search(choice, build, measure, allowed):
-    """What `build` makes of the smallest choice whose measured error is at most `allowed`."""
-    budget, best, tried = allowed, None, set()
-    for _ in range(ROUNDS):
+    """What `build` makes of the smallest choice whose measured error is at most `allowed`.
+
+    Goes on past ROUNDS until one holds. Raises Refusal if the widest choice does not.
+    """
+    budget, best, reached = allowed, None, {}
+    while best is None or len(reached) < ROUNDS:
         widths = choice.within(budget)
         key = tuple(widths.values())
-        if key in tried:
-            break
-        tried.add(key)
+        if key in reached:
+            if best is not None:
+                break
+            if set(key) == {max(WIDTHS)}:
+                raise command.Refusal(
+                    f"target_cosine: {max(WIDTHS)} bits a weight reach {1 - reached[key]:.6f} at"
+                    " best; ask for less, or take fp16w"
+                )
+            budget /= 2
+            continue
         results = build(widths)
-        reached, size = measure(results), choice.size(widths)
-        tqdm.write(f"{size / 1e6:.2f} MB: worst cosine {1 - reached:.6f}")
-        if reached <= allowed and (best is None or size < best[0]):
+        reached[key], size = measure(results), choice.size(widths)
+        tqdm.write(f"{size / 1e6:.2f} MB: worst cosine {1 - reached[key]:.6f}")
+        if reached[key] <= allowed and (best is None or size < best[0]):
             best = size, results
-        if CLOSE * allowed <= reached <= allowed:
+        if CLOSE * allowed <= reached[key] <= allowed:
             break
-        budget *= np.clip(allowed * (1 + CLOSE) / 2 / max(reached, 1e-12), 0.1, 10)
-    if best is None:
-        raise command.Refusal(
-            f"target_cosine: {max(WIDTHS)} bits a weight reach {1 - reached:.6f} at best; ask for"
-            " less, or take fp16w"
-        )
+        budget *= np.clip(allowed * (1 + CLOSE) / 2 / max(reached[key], 1e-12), 0.1, 10)
     return best[1]
 
 
