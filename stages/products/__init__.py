@@ -1,0 +1,2 @@
+"""Graphs composed of finished towers: one module a product, with
+`build(…) -> onnx_ir.Model`."""
