@@ -7,7 +7,7 @@ A wrong key, type or reference is refused with its place in the file.
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -16,7 +16,8 @@ from stages import command
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Tower = Literal["visual", "textual"]
+TOWERS = ("visual", "textual")
+PREPROCESS = "preprocess"  # the product that needs no tower
 
 
 class Section(BaseModel):
@@ -87,6 +88,7 @@ STAGES = {  # lists of grid.encodings, and the schemes that they may hold
 }
 QUANTIZED_FROM = "fp32"  # the encoding that all but convert's start from
 PATCHES = Path(__file__).parent / "patches"
+STANDARD = "std"  # the profile that encodings are made of
 
 
 class Profile(Section):
@@ -106,16 +108,53 @@ class Encodings(Section):
         return [*self.convert, *self.quantize, *self.measured, *self.static]
 
 
+class Combined(Section):
+    """CLIP.forward: both towers, and how alike each picture and each text are."""
+
+    kind: Literal["combined"]
+
+
+class Classifier(Section):
+    """Probabilities of labels for a picture."""
+
+    kind: Literal["classifier"]
+    labels: Annotated[list[str], Field(min_length=2)] | str  # or a file of LABELS, one a line
+    templates: Annotated[list[str], Field(min_length=1)]  # prompts, {} is the label
+    form: Literal["standard", "camera"] = "standard"
+
+
+class Image(Section):
+    """A picture of any size to its embedding."""
+
+    kind: Literal["image"]
+    normalize: bool = False  # whether embeddings are unit vectors
+
+
+Product = Annotated[Combined | Classifier | Image, Field(discriminator="kind")]
+LABELS = Path("stages/labels")  # a folder, so that DVC sees which texts compose reads
+
+
 class Grid(Section):
     models: Annotated[list[Slug], Field(min_length=1)]
-    towers: Annotated[list[Tower], Field(min_length=1)]
     resnets: list[Slug]
     encodings: Encodings
+    profiles: list[Slug]
+    products: list[Slug]
+    composed: list[Slug]  # the encodings that products are made of
 
     def variants(self, model, tower):
-        """The encodings in which a model's tower is built."""
+        """The encodings and the profiles in which a model's tower is built."""
         static = tower == "visual" and model in self.resnets
-        return [e for e in self.encodings.all if static or e not in self.encodings.static]
+        encodings = [e for e in self.encodings.all if static or e not in self.encodings.static]
+        return encodings + self.profiles
+
+    def files(self, model):
+        """(graph, variant) of everything that is built of a model."""
+        for tower in TOWERS:
+            yield from ((tower, variant) for variant in self.variants(model, tower))
+        for product in self.products:
+            yield from ((product, encoding) for encoding in self.composed)
+        yield PREPROCESS, QUANTIZED_FROM
 
 
 class Evalset(Section):
@@ -133,12 +172,15 @@ class KnownAnswers(Section):
 
 class Bundle(Section):
     encodings: list[Slug]
+    profiles: list[Slug]
+    products: list[Slug]
 
 
 class Floor(Section):
     cosine_min: Annotated[float, Field(le=1)]
     snr_db: float
     accuracy_drop: Annotated[float, Field(ge=0)] | None = None  # share of the drawn pictures
+    pixels_off: Annotated[float, Field(ge=0, le=1)] | None = None  # share that may differ, by 1
 
 
 class Params(Section):
@@ -146,6 +188,7 @@ class Params(Section):
     models: dict[Slug, Model]
     encodings: dict[Slug, Encoding]
     profiles: dict[Slug, Profile]
+    products: dict[Slug, Product]
     evalset: Evalset
     known_answers: KnownAnswers
     bundle: Bundle
@@ -202,14 +245,26 @@ def _references(params):
         yield "grid.models", slug, list(params.models)
     for slug in params.grid.resnets:
         yield "grid.resnets", slug, params.grid.models
+    for slug in params.grid.profiles:
+        yield "grid.profiles", slug, [name for name in params.profiles if name != STANDARD]
+    for slug in params.grid.products:
+        yield "grid.products", slug, list(params.products)
+    of_both_towers = [*encodings.convert, *encodings.quantize, *encodings.measured]
+    for slug in params.grid.composed:
+        yield "grid.composed", slug, of_both_towers
     for slug in params.bundle.encodings:
         yield "bundle.encodings", slug, params.grid.encodings.all
+    for slug in params.bundle.profiles:
+        yield "bundle.profiles", slug, params.grid.profiles
+    for slug in params.bundle.products:
+        yield "bundle.products", slug, [*params.grid.products, PREPROCESS]
     for model, graphs in params.floors.items():
         yield "floors", model, list(params.models)
         for graph, variants in graphs.items():
-            yield f"floors.{model}", graph, list(get_args(Tower))
+            yield f"floors.{model}", graph, [*TOWERS, PREPROCESS, *params.products]
             for variant in variants:
-                yield f"floors.{model}.{graph}", variant, list(params.encodings)
+                known = [*params.encodings, *params.profiles]
+                yield f"floors.{model}.{graph}", variant, known
 
 
 if __name__ == "__main__":

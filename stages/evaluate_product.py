@@ -1,0 +1,183 @@
+"""Measure a product against OpenAI's own code.
+
+    python -m stages.evaluate_product data/models/MODEL/PRODUCT/ENCODING data/reference/MODEL \\
+        data/checkpoints/MODEL data/evalset --labels-by data/models/MODEL/textual/fp32 \\
+        data/eval/MODEL.PRODUCT.ENCODING.json
+
+Writes what stages.evaluate writes of a tower, of what each kind of product gives:
+
+    combined     both embeddings, the worse of each figure; `logits_error`, the largest difference
+    classifier   probabilities; `accuracy` where the labels are those of the drawings. The labels'
+                 reference embeddings are those of --labels-by, whose own parity is measured
+    image        embeddings of whole pictures of any size
+    preprocess   pixels; `pixels_off`, the share of grey levels that differ, and `pixels_max`
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from stages import command, graph, inputs, parity, runtime, tokens, weights
+from stages.drawings import LABELS
+from stages.evaluate import rounded
+from stages.preprocessing import STD
+from stages.products import labels
+
+WORST = {"cosine_min": min, "cosine_mean": min, "snr_db": min, "top1_agreement": min, "inputs": sum}
+
+
+class Truth:
+    """What OpenAI's code computes of the evaluation split."""
+
+    def __init__(self, reference, evalset):
+        self.directory, self.evalset = reference, evalset
+        self.index = inputs.index(evalset)
+        captions = inputs.captions(evalset)
+        self.rows = inputs.rows_of(self.index, inputs.EVALUATION)
+        self.labelled = inputs.rows_of(self.index, inputs.LABELLED)
+        texts = len(captions[inputs.EVALUATION])
+        with inputs.reference(reference) as tensors:
+            self.input_ids = tensors.get_tensor("input_ids")[:texts]
+            self.text_embeds = tensors.get_tensor("text_embeds")[:texts]
+            self.all_embeds = tensors.get_tensor("image_embeds")
+        self.image_embeds = self.all_embeds[self.rows]
+
+    def pixels(self, rows):
+        return inputs.pixels(self.directory, rows)
+
+    def pictures(self):
+        """The evaluation pictures one by one, uint8 [height, width, 3]."""
+        for row in tqdm(self.rows, desc="pictures"):
+            yield inputs.picture(self.evalset, self.index[row]["name"])
+
+
+def softmax(logits):
+    odds = np.exp(logits - logits.max(-1, keepdims=True))
+    return odds / odds.sum(-1, keepdims=True)
+
+
+def combined(session, truth, arguments):
+    scale = np.exp(weights.read(arguments.checkpoint, "logit_scale").astype(np.float64))
+    logits = scale * parity.normalized(truth.image_embeds) @ parity.normalized(truth.text_embeds).T
+    runs, error = [], 0.0
+    for pictures, texts in ((1, runtime.BATCH), (runtime.BATCH, 1)):
+        image_embeds, text_embeds = {}, {}
+        for some, others in pairs(len(truth.rows), pictures, len(truth.text_embeds), texts):
+            found = session.run(
+                ["logits_per_image", "logits_per_text", "text_embeds", "image_embeds"],
+                {
+                    "pixel_values": truth.pixels([truth.rows[place] for place in some]),
+                    "input_ids": truth.input_ids[others],
+                },
+            )
+            expected = logits[np.ix_(some, others)]
+            error = max(error, *(np.abs(a - expected).max() for a in (found[0], found[1].T)))
+            text_embeds |= dict(zip(others, found[2], strict=True))
+            image_embeds |= dict(zip(some, found[3], strict=True))
+        runs.append([np.stack([e[n] for n in sorted(e)]) for e in (image_embeds, text_embeds)])
+    sides = (truth.image_embeds, truth.text_embeds), (truth.text_embeds, truth.image_embeds)
+    metrics = worst(
+        parity.measure(own, [run[place] for run in runs], other)
+        for place, (own, other) in enumerate(sides)
+    )
+    control = worst(parity.control(own) for own, _ in sides)
+    return metrics | {"logits_error": float(error)}, {}, control
+
+
+def pairs(pictures, size, texts, other_size):
+    """Numbers of pictures and of texts, batch beside batch; the shorter list starts again."""
+    batches = [list(batch) for batch in runtime.batches(range(pictures), size)]
+    others = [list(batch) for batch in runtime.batches(range(texts), other_size)]
+    for turn in range(max(len(batches), len(others))):
+        yield batches[turn % len(batches)], others[turn % len(others)]
+
+
+def worst(found):
+    found = list(found)
+    return {name: WORST[name](one[name] for one in found) for name in found[0]}
+
+
+def classifier(session, truth, arguments):
+    metadata = session.get_modelmeta().custom_metadata_map
+    names, templates = json.loads(metadata["labels"]), json.loads(metadata["templates"])
+    tokenizer = tokens.load(arguments.checkpoint / "tokenizer.json")
+    prompts = labels.prompts(names, templates)
+    matrix = labels.embed(prompts, runtime.session(arguments.labels_by), tokenizer)
+    scale = np.exp(weights.read(arguments.checkpoint, "logit_scale").astype(np.float64))
+    expected = softmax(scale * parity.normalized(truth.all_embeds) @ matrix.T)
+    size = session.get_inputs()[0].shape[0]  # a name where it is dynamic
+
+    def run(rows, size):
+        return runtime.run(session, (truth.pixels(batch) for batch in runtime.batches(rows, size)))
+
+    sizes = [size] if isinstance(size, int) else [1, runtime.BATCH]
+    runs = [run(truth.rows, size) for size in sizes]
+    metrics = parity.measure(expected[truth.rows], runs, np.eye(len(names)))
+    control, own = parity.control(expected[truth.rows]), {}
+    if names == [str(label) for label in LABELS]:
+        right = np.array([truth.index[row]["label"] for row in truth.labelled])
+        chosen = run(truth.labelled, sizes[-1]).argmax(-1)
+        metrics["accuracy"] = float((chosen == right).mean())
+        chosen = expected[truth.labelled].argmax(-1)
+        own["accuracy"] = float((chosen == right).mean())
+        control["accuracy"] = float((np.roll(chosen, 1) == right).mean())
+    return metrics, own, control
+
+
+def image(session, truth, arguments):
+    found = runtime.run(session, truth.pictures())
+    metrics = parity.measure(truth.image_embeds, [found], truth.text_embeds)
+    return metrics, {}, parity.control(truth.image_embeds)
+
+
+def preprocess(session, truth, arguments):
+    """Parity of pixel values; top-1 says nothing of them."""
+    level = np.float32(1) / 255 / np.array(STD, np.float32)[:, None, None]
+    expected = truth.pixels(truth.rows)
+    found = runtime.run(session, truth.pictures())
+    levels = np.abs(found - expected) / level
+    flat = [pixels.reshape(len(pixels), -1) for pixels in (expected, found)]
+    cosines = parity.cosine(*flat)
+    metrics = {
+        "inputs": len(expected),
+        "cosine_min": float(cosines.min()),
+        "cosine_mean": float(cosines.mean()),
+        "snr_db": parity.snr_db(*flat),
+        "pixels_off": float((levels > 0.5).mean()),
+        "pixels_max": float(np.round(levels.max())),
+    }
+    return metrics, {}, parity.control(flat[0])
+
+
+MEASURES = {
+    "combined": combined,
+    "classifier": classifier,
+    "image": image,
+    "preprocess": preprocess,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ("model", "reference", "checkpoint", "evalset"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--labels-by", type=Path)
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args()
+    session = runtime.session(arguments.model)
+    measure = MEASURES[session.get_modelmeta().custom_metadata_map["graph"]]
+    truth = Truth(arguments.reference, arguments.evalset)
+    metrics, own, control = measure(session, truth, arguments)
+    metrics["size_mb"] = graph.size(arguments.model) / 1e6
+    content = {"metrics": metrics, "reference": own, "control": control}
+    content = {name: rounded(figures) for name, figures in content.items()}
+    content |= {"rounded": "", "widths": {}}
+    with command.output_file(arguments.output) as partial:
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False))
+
+
+if __name__ == "__main__":
+    command.run(main)

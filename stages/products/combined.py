@@ -1,0 +1,60 @@
+"""CLIP.forward as one graph: what a picture and a text have to do with each other.
+
+    pixel_values [image_batch, 3, R, R], input_ids [text_batch, sequence]
+    -> logits_per_image [image_batch, text_batch], logits_per_text [text_batch, image_batch],
+       text_embeds [text_batch, E], image_embeds [image_batch, E], both unit vectors
+
+Names, order and normalisation are those of Hugging Face's CLIPModel.
+"""
+
+import json
+
+import numpy as np
+import onnx_ir as ir
+
+from stages import graph
+from stages.products import joining, unit
+
+BATCHES = ("image_batch", "text_batch")
+
+
+def build(visual, textual, logit_scale):
+    """The combined model; both towers are used up. `logit_scale` is e to the checkpoint's."""
+    described = merged(visual.metadata_props, textual.metadata_props)
+    for tower, batch in zip((visual, textual), BATCHES, strict=True):
+        unit.normalize(tower)
+        joining.rename_dimensions(tower, {"batch": batch})
+    model = joining.join(visual, textual, {})
+    image_embeds, text_embeds = model.graph.outputs
+    builder = ir.tape.Builder(model.graph)
+    scale = builder.initializer(ir.tensor(np.float32(logit_scale), name="logit_scale"))
+    scaled = builder.Mul(image_embeds, scale)
+    per_image = builder.MatMul(scaled, builder.Transpose(text_embeds, perm=[1, 0]))
+    per_text = builder.Transpose(per_image, perm=[1, 0])
+    for value, name, shape in (
+        (per_image, "logits_per_image", BATCHES),
+        (per_text, "logits_per_text", BATCHES[::-1]),
+    ):
+        value.name, value.shape = name, ir.Shape(shape)
+        value.type = ir.TensorType(ir.DataType.FLOAT)
+    model.graph.outputs[:] = [per_image, per_text, text_embeds, image_embeds]
+    graph.describe(model, **described, graph="combined", logit_scale=logit_scale)
+    return model
+
+
+def merged(visual, textual):
+    """What the metadata of both towers say differently, as {tower: …}."""
+    different = [key for key in visual.keys() & textual.keys() if visual[key] != textual[key]]
+    return {
+        key: {"visual": parsed(visual[key]), "textual": parsed(textual[key])}
+        for key in different
+        if key != "graph"
+    }
+
+
+def parsed(text):
+    """A metadata value; graph.describe writes what is no text as JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
