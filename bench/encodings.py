@@ -30,6 +30,7 @@ from tools import build_one
 FOLDER = Path("build/bench-encodings")
 MODELS = ("tiny-vit", "tiny-rn", "vit-b-32", "rn50")
 TWINS_EVALSET = {"crops": 2, "drawn": 128}  # one drawing of each class
+EVALUATIONS = [f"evaluate-{kind}" for kind in ("converted", "quantized", "measured", "static")]
 METRICS = ("size_mb", "cosine_min", "cosine_mean", "snr_db")
 MEASURED = (*METRICS, "load_s", "load_rss_mb", "run_ms", "fp32_ms", "torch_ms")
 
@@ -59,6 +60,8 @@ def workspace(model, entry, evalset):
     grid = content["grid"]
     resnet = model in grid["resnets"] or model.startswith("rn")
     grid |= {"models": [model], "resnets": [model] if resnet else []}
+    grid |= {"profiles": [], "products": [], "composed": []}
+    content["bundle"] |= {"profiles": [], "products": []}
     content["models"] = {model: entry}
     content["floors"] = {}
     content["evalset"] |= evalset
@@ -78,7 +81,7 @@ def prepare(model, settings):
 def build(model, folder):
     """Run the pipeline's commands whose outputs are not there. Returns the evaluated files."""
     files = []
-    for arguments in pipeline.commands(folder):
+    for arguments in pipeline.commands(folder, EVALUATIONS):
         stage, output = arguments[2], folder / arguments[-1]
         if not output.exists():
             print(f"{model}: {shlex.join(arguments[2:])}", flush=True)

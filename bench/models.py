@@ -71,7 +71,7 @@ def workspace(model, archive, address):
     source = {"source": f"{address}/{archive.name}", "sha256": sha256(archive)}
     content["models"] = {model: source}
     content["grid"] |= {"models": [model], "resnets": [], "encodings": ENCODINGS}
-    content["bundle"]["encodings"], content["floors"] = ["fp32"], {}
+    content["bundle"], content["floors"] = {"encodings": [], "profiles": [], "products": []}, {}
     content["evalset"] |= {"images": images, "captions": captions}
     content["evalset"] |= {"crops": 1, "drawn": 1, "drawn_calibration": 0}
     folder = FOLDER / model

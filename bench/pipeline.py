@@ -25,10 +25,10 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def commands(folder):
-    """The command lines that DVC would run up to the evaluations, in its order."""
+def commands(folder, targets=None):
+    """The command lines that DVC would run up to some evaluations, or to all, in its order."""
     stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
-    targets = [name for name in stages if name.startswith("evaluate-")]
+    targets = targets or [name for name in stages if name.startswith("evaluate-")]
     plan = [sys.executable, "-m", "dvc", "repro", "--dry", "--force", *targets]
     printed = subprocess.run(plan, cwd=folder, check=True, capture_output=True, text=True).stdout
     return [shlex.split(line[2:]) for line in printed.splitlines() if line.startswith("> ")]

@@ -3,7 +3,7 @@
     python -m stages.bundle data/models/MODEL data/reference/MODEL data/checkpoints/MODEL \\
         data/evalset data/bundles/MODEL
 
-Which encodings go in is `bundle.encodings` of params.yaml. `golden.json` lets anyone check a
+What goes in is `bundle:` of params.yaml. `golden.json` lets anyone check a
 runtime in any language: a few captions with their tokens, a picture, what OpenAI's code makes of
 them, and each file's floor. `python -m stages.verify FOLDER` does it in this one.
 """
@@ -57,15 +57,24 @@ def golden(reference, evalset):
     return {"texts": texts, "picture": picture}
 
 
-def files(model, grid, encodings, floors):
-    """{file in the bundle: its key and floor} for each tower in each encoding that it has."""
+def chosen(settings, name, variant):
+    """Whether `bundle:` of params.yaml asks for a graph's file."""
+    wanted = settings.bundle
+    if name in params.TOWERS:
+        return variant in wanted.encodings or variant in wanted.profiles
+    return name in wanted.products
+
+
+def files(model, settings):
+    """{file in the bundle: its key, what kind of graph it is, and its floor}."""
     listed = {}
-    for tower in grid.towers:
-        for encoding in [e for e in encodings if e in grid.variants(model, tower)]:
-            floor = floors.get(model, {}).get(tower, {}).get(encoding)
-            listed[layout.file_name(tower, encoding)] = {
-                "key": f"{model}.{tower}.{encoding}",
-                "graph": tower,
+    for name, variant in settings.grid.files(model):
+        if chosen(settings, name, variant):
+            floor = settings.floors.get(model, {}).get(name, {}).get(variant)
+            product = settings.products.get(name)
+            listed[layout.file_name(name, variant)] = {
+                "key": f"{model}.{name}.{variant}",
+                "graph": product.kind if product else name,
                 "cosine_min": floor and floor.cosine_min,
             }
     return listed
@@ -87,7 +96,7 @@ def main():
     settings = params.load()
     model = arguments.models.name
     sizes = architecture.read(weights.shapes(arguments.checkpoint))
-    listed = files(model, settings.grid, settings.bundle.encodings, settings.floors)
+    listed = files(model, settings)
     with command.output(arguments.output) as folder:
         (folder / "onnx").mkdir()
         for name, file in listed.items():

@@ -96,9 +96,7 @@ def main():
     arguments = parser.parse_args()
     settings = params.load()
     compared = {}
-    if {"visual", "textual"} <= set(settings.grid.towers) and (
-        ENCODING in settings.grid.encodings.convert
-    ):
+    if ENCODING in settings.grid.encodings.convert:
         compared = answers(
             Model(arguments.models, arguments.checkpoint),
             json.loads(arguments.answers.read_text()),

@@ -6,19 +6,20 @@
     int8w           _quantized    q8, the default in browsers
     int8-dynamic    _int8         int8
 
-Any other encoding stands under its own name: `fp16w` is `vision_model_fp16w.onnx`.
+Any other encoding or profile stands under its own name: `fp16w` is `vision_model_fp16w.onnx`. So do
+products: `image.onnx`, `classifier_quantized.onnx`; `combined` is their clients' `model.onnx`.
 """
 
 from stages.preprocessing import MEAN, STD
 from stages.tokens import CONTEXT, END, END_ID, START, START_ID
 
-STEMS = {"visual": "vision_model", "textual": "text_model"}
+STEMS = {"visual": "vision_model", "textual": "text_model", "combined": "model"}
 SUFFIXES = {"fp32": "", "fp16": "_fp16", "int8w": "_quantized", "int8-dynamic": "_int8"}
 
 
-def file_name(tower, encoding):
+def file_name(graph, variant):
     """`onnx/vision_model_quantized.onnx` and the like."""
-    return f"onnx/{STEMS[tower]}{SUFFIXES.get(encoding, f'_{encoding}')}.onnx"
+    return f"onnx/{STEMS.get(graph, graph)}{SUFFIXES.get(variant, f'_{variant}')}.onnx"
 
 
 def configuration(sizes, external=()):

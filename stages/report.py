@@ -30,9 +30,8 @@ COLUMNS = {
 def keys(grid):
     """(model, graph, variant) of every file that the grid builds."""
     for model in grid.models:
-        for tower in grid.towers:
-            for encoding in grid.variants(model, tower):
-                yield model, tower, encoding
+        for graph, variant in grid.files(model):
+            yield model, graph, variant
 
 
 def gather(directory, grid):
@@ -86,6 +85,12 @@ def markdown(table, rounded):
     return text + "\n"
 
 
+def is_mixed(settings, file):
+    _, graph, variant = file.split(".")
+    encoding = settings.encodings.get(variant)
+    return encoding and encoding.scheme == "mixed" and graph in params.TOWERS
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("evaluations", type=Path)
@@ -97,7 +102,7 @@ def main():
     chosen = {
         file: of_tensors
         for file, of_tensors in bits.items()
-        if settings.encodings[file.split(".")[-1]].scheme == "mixed"
+        if of_tensors and is_mixed(settings, file)
     }
     table = frame(parity, grid)
     with command.output(arguments.output) as directory:

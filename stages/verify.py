@@ -18,8 +18,8 @@ from PIL import Image
 from stages import command, parity, preprocessing, runtime, tokens
 
 
-def inputs(folder, golden):
-    """{graph: (model inputs, the reference's embeddings)}."""
+def cases(folder, golden):
+    """{kind of graph: [(arrays in the order of its inputs, {output: what it should be})]}."""
     side = json.loads((folder / "preprocessor_config.json").read_text())["crop_size"]["height"]
     picture = Image.open(io.BytesIO(base64.b64decode(golden["picture"]["png_base64"])))
     texts = golden["texts"]
@@ -30,23 +30,36 @@ def inputs(folder, golden):
                 f"{folder}/tokenizer.json turns {text['caption']!r} into {row}, golden.json has"
                 f" {text['input_ids']}: copy the bundle again"
             )
+    pixels = preprocessing.preprocess(picture, side)[None]
+    image = {"image_embeds": np.array([golden["picture"]["image_embeds"]])}
+    captions = [
+        (tokens.pad([row]), {"text_embeds": np.array([text["text_embeds"]])})
+        for row, text in zip(rows, texts, strict=True)
+    ]
     return {
-        "visual": (
-            [preprocessing.preprocess(picture, side)[None]],
-            np.array([golden["picture"]["image_embeds"]]),
-        ),
-        "textual": (
-            [tokens.pad([row]) for row in rows],
-            np.array([text["text_embeds"] for text in texts]),
-        ),
+        "visual": [([pixels], image)],
+        "textual": [([ids], embeds) for ids, embeds in captions],
+        "combined": [([pixels, ids], image | embeds) for ids, embeds in captions],
+        "classifier": [([pixels], {})],  # its labels are its own
+        "image": [([np.asarray(picture)], image)],
+        "preprocess": [([np.asarray(picture)], {"pixel_values": pixels})],
     }
 
 
+def cosines(session, cases):
+    """The cosine of every output of every case with what it should be."""
+    names = [value.name for value in session.get_inputs()]
+    for arrays, expected in cases:
+        found = session.run([*expected] or None, dict(zip(names, arrays, strict=True)))
+        for truth, array in zip(expected.values(), found, strict=False):
+            yield float(parity.cosine(truth.reshape(1, -1), array.reshape(1, -1))[0])
+
+
 def read(folder):
-    """(golden.json's content, the inputs to run) of a bundle."""
+    """(golden.json's content, the cases to run) of a bundle."""
     try:
         golden = json.loads((folder / "golden.json").read_text())
-        return golden, inputs(folder, golden)
+        return golden, cases(folder, golden)
     except command.Refusal:
         raise
     except Exception as error:  # a file is missing, cut short or another program's
@@ -57,14 +70,13 @@ def read(folder):
 
 def check(folder):
     """(file, worst cosine or None, floor or None, what went wrong) of every file of a bundle."""
-    golden, feeds = read(folder)
+    golden, known = read(folder)
     for name, file in golden["files"].items():
-        batches, reference = feeds[file["graph"]]
         floor, cosine, problem = file["cosine_min"], None, ""
         try:
-            embeds = runtime.run(runtime.session(folder / name), batches)
-            cosine = float(parity.cosine(reference, embeds).min())
-            if floor is not None and not cosine >= floor:
+            session = runtime.session(folder / name)
+            cosine = min(cosines(session, known[file["graph"]]), default=None)
+            if None not in (floor, cosine) and not cosine >= floor:
                 problem = "below its floor"
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
             problem = f"does not run: {command.first_line(error)}"

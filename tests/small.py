@@ -62,7 +62,8 @@ def params(archives):
         "measured": [*MEASURED],
         "static": [*STATIC],
     }
-    content["bundle"]["encodings"] = [*ALL, *STATIC]
+    content["grid"] |= {"profiles": [], "products": [], "composed": []}
+    content["bundle"] = {"encodings": [*ALL, *STATIC], "profiles": [], "products": []}
     content["floors"] = {}
     return content
 

@@ -167,13 +167,13 @@ def test_every_encoding_of_the_grid_is_built(workspace, monkeypatch):
     grid = params.load().grid
     assert {file[:4] for file in files} == {
         ("ours", "vit", tower, encoding)
-        for tower in grid.towers
+        for tower in params.TOWERS
         for encoding in grid.variants("vit", tower)
     }
     for file in files:
         assert file.directory == workspace / f"data/models/vit/{file.tower}/{file.encoding}"
     found = list(encodings.others(files, workspace))
-    assert len(found) == len(grid.towers) * len(peers.PEERS)
+    assert len(found) == len(params.TOWERS) * len(peers.PEERS)
 
 
 def test_what_was_measured_is_not_measured_again(workspace, monkeypatch):

@@ -17,7 +17,10 @@ def test_load_accepts_the_shipped_file():
     ("change", "names"),
     [
         ({"grid": {"models": ["rn51"]}}, ["grid.models", "rn51", "tiny-rn"]),
-        ({"grid": {"towers": ["audio"]}}, ["grid.towers", "audio"]),
+        ({"grid": {"towers": ["visual"]}}, ["grid.towers", "unknown key"]),
+        ({"grid": {"products": ["audio"]}}, ["grid.products", "audio"]),
+        ({"grid": {"composed": ["int8-static"]}}, ["grid.composed", "int8-static"]),
+        ({"grid": {"profiles": ["std"]}}, ["grid.profiles", "std"]),
         ({"grid": {"encodings": {"quantize": ["int9w"]}}}, ["grid.encodings.quantize", "int9w"]),
         ({"grid": {"encodings": {"convert": ["int8w"]}}}, ["grid.encodings.convert", "int8w"]),
         ({"encodings": {"int8w": {"scheme": "magic"}}}, ["encodings.int8w", "magic"]),

@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import yaml
 from dvc.repo import Repo
@@ -31,11 +30,13 @@ def grid_of_one(settings, model, variant):
     made["convert"] = list(dict.fromkeys([params.QUANTIZED_FROM, *made["convert"]]))
     content["grid"] = {
         "models": [model],
-        "towers": list(get_args(params.Tower)),
         "resnets": [model] if made["static"] else [],
         "encodings": made,
+        "profiles": [],
+        "products": [],
+        "composed": [],
     }
-    content["bundle"]["encodings"] = [variant]
+    content["bundle"] = {"encodings": [variant], "profiles": [], "products": []}
     return content
 
 
