@@ -40,7 +40,7 @@ class Truth:
         self.labelled = inputs.rows_of(self.index, inputs.LABELLED)
         texts = len(captions[inputs.EVALUATION])
         with inputs.reference(reference) as tensors:
-            self.input_ids = tensors.get_tensor("input_ids")[:texts]
+            self.input_ids = tensors.get_tensor("input_ids")[:texts].astype(np.int64)
             self.text_embeds = tensors.get_tensor("text_embeds")[:texts]
             self.all_embeds = tensors.get_tensor("image_embeds")
         self.image_embeds = self.all_embeds[self.rows]
@@ -61,7 +61,8 @@ def softmax(logits):
 
 def combined(session, truth, arguments):
     scale = np.exp(weights.read(arguments.checkpoint, "logit_scale").astype(np.float64))
-    logits = scale * parity.normalized(truth.image_embeds) @ parity.normalized(truth.text_embeds).T
+    units = parity.normalized(truth.image_embeds), parity.normalized(truth.text_embeds)
+    logits = scale * units[0] @ units[1].T
     runs, error = [], 0.0
     for pictures, texts in ((1, runtime.BATCH), (runtime.BATCH, 1)):
         image_embeds, text_embeds = {}, {}
@@ -78,12 +79,11 @@ def combined(session, truth, arguments):
             text_embeds |= dict(zip(others, found[2], strict=True))
             image_embeds |= dict(zip(some, found[3], strict=True))
         runs.append([np.stack([e[n] for n in sorted(e)]) for e in (image_embeds, text_embeds)])
-    sides = (truth.image_embeds, truth.text_embeds), (truth.text_embeds, truth.image_embeds)
     metrics = worst(
-        parity.measure(own, [run[place] for run in runs], other)
-        for place, (own, other) in enumerate(sides)
+        parity.measure(own, [run[place] for run in runs], units[1 - place])
+        for place, own in enumerate(units)
     )
-    control = worst(parity.control(own) for own, _ in sides)
+    control = worst(parity.control(own) for own in units)
     return metrics | {"logits_error": float(error)}, {}, control
 
 

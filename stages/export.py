@@ -104,6 +104,7 @@ def main():
     arguments = parser.parse_args()
     sizes = architecture.read(weights.shapes(arguments.checkpoint))
     model = trace(sizes, arguments.tower)
+    model.graph.doc_string = None
     fill(model, arguments.checkpoint, arguments.tower, sizes)
     sha256 = weights.sha256(arguments.checkpoint)
     graph.describe(model, **provenance(sha256, arguments.tower, sizes.resolution))

@@ -28,7 +28,7 @@ def save(model, directory, file=FILE, data_file=DATA_FILE, external=None):
     for value in _values(model.graph):
         value.metadata_props.clear()
         value.doc_string = None
-    model.graph.doc_string = model.doc_string = None
+    model.doc_string = None
     model.producer_name, model.producer_version = "clip-onnx", None
     metadata = sorted(model.metadata_props.items())
     model.metadata_props.clear()

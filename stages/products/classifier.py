@@ -23,14 +23,15 @@ def build(visual, matrix, logit_scale, labels, templates):
     """The classifier; the tower is used up. `matrix` is labels.embed's [labels, E]."""
     unit.normalize(visual)
     image_embeds = visual.graph.outputs[0]
-    builder = ir.tape.Builder(visual.graph)
+    tape = ir.tape.Tape(visual.graph)
     scaled = np.ascontiguousarray(matrix.T * np.float32(logit_scale))
-    weights = builder.initializer(ir.tensor(scaled, name="labels"))
-    probabilities = builder.Softmax(builder.MatMul(image_embeds, weights), axis=-1)
-    probabilities.name = "probabilities"
-    probabilities.shape = ir.Shape([image_embeds.shape[0], len(labels)])
-    probabilities.type = ir.TensorType(ir.DataType.FLOAT)
-    visual.graph.outputs[:] = [probabilities]
+    logits = tape.op("MatMul", [image_embeds, tape.initializer(ir.tensor(scaled, name="labels"))])
+    probabilities = ir.Value(
+        name="probabilities",
+        shape=ir.Shape([image_embeds.shape[0], len(labels)]),
+        type=ir.TensorType(ir.DataType.FLOAT),
+    )
+    visual.graph.outputs[0] = tape.op("Softmax", [logits], {"axis": -1}, output=probabilities)
     graph.describe(visual, graph="classifier", labels=labels, templates=templates)
     return visual
 

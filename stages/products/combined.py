@@ -26,20 +26,20 @@ def build(visual, textual, logit_scale):
         joining.rename_dimensions(tower, {"batch": batch})
     model = joining.join(visual, textual, {})
     image_embeds, text_embeds = model.graph.outputs
-    builder = ir.tape.Builder(model.graph)
-    scale = builder.initializer(ir.tensor(np.float32(logit_scale), name="logit_scale"))
-    scaled = builder.Mul(image_embeds, scale)
-    per_image = builder.MatMul(scaled, builder.Transpose(text_embeds, perm=[1, 0]))
-    per_text = builder.Transpose(per_image, perm=[1, 0])
-    for value, name, shape in (
-        (per_image, "logits_per_image", BATCHES),
-        (per_text, "logits_per_text", BATCHES[::-1]),
-    ):
-        value.name, value.shape = name, ir.Shape(shape)
-        value.type = ir.TensorType(ir.DataType.FLOAT)
+    tape = ir.tape.Tape(model.graph)
+    scale = tape.initializer(ir.tensor(np.float32(logit_scale), name="logit_scale"))
+    texts = tape.op("Transpose", [text_embeds], {"perm": [1, 0]})
+    pictures = tape.op("Mul", [image_embeds, scale])
+    per_image = tape.op("MatMul", [pictures, texts], output=logits("logits_per_image", BATCHES))
+    per_text = logits("logits_per_text", BATCHES[::-1])
+    tape.op("Transpose", [per_image], {"perm": [1, 0]}, output=per_text)
     model.graph.outputs[:] = [per_image, per_text, text_embeds, image_embeds]
     graph.describe(model, **described, graph="combined", logit_scale=logit_scale)
     return model
+
+
+def logits(name, batches):
+    return ir.Value(name=name, shape=ir.Shape(batches), type=ir.TensorType(ir.DataType.FLOAT))
 
 
 def merged(visual, textual):

@@ -31,9 +31,7 @@ def prompts(labels, templates):
     """[[label in each template] of each label]."""
     for template in templates:
         if template.count("{}") != 1:
-            raise command.Refusal(
-                f"template {template!r}: it needs {{}} once, where the label goes"
-            )
+            raise command.Refusal(f"template {template!r} needs {{}} once, where the label goes")
     return [[template.replace("{}", label) for template in templates] for label in labels]
 
 
@@ -48,9 +46,7 @@ def embed(prompts, textual, tokenizer):
     rows = tokens.encode(tokenizer, texts)
     for text, row in zip(texts, rows, strict=True):
         if len(row) > tokens.CONTEXT:
-            raise command.Refusal(
-                f"{text!r} is {len(row)} tokens long: CLIP reads {tokens.CONTEXT}"
-            )
+            raise command.Refusal(f"{text!r} is {len(row)} tokens, CLIP reads {tokens.CONTEXT}")
     batches = (tokens.pad(batch) for batch in runtime.batches(rows))
     embeds = parity.normalized(runtime.run(textual, batches))
     means = embeds.reshape(len(prompts), -1, embeds.shape[-1]).mean(1)
