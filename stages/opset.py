@@ -45,7 +45,7 @@ def _require(node, version, current):
     problem = _problem(node, version)
     if problem is None:
         return
-    enough = next((v for v in range(version + 1, current + 1) if not _problem(node, v)), None)
+    enough = next((v for v in range(version + 1, current + 1) if _problem(node, v) is None), None)
     needs = f"needs opset {enough}" if enough else "cannot be expressed so"
     raise command.Refusal(f"{node.op_type}{problem} {needs}, not {version}: node {node.name}")
 
