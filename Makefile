@@ -16,8 +16,8 @@ all: $(INSTALLED)  ## install, build what params.yaml asks for, print the result
 	$(BIN)/dvc repro
 	@cat metrics/table.md
 
-model: $(INSTALLED)  ## build one model in one variant: make model MODEL=vit-b-32 VARIANT=int8w
-	@$(BIN)/python -m tools.build_one "$(MODEL)" "$(VARIANT)"
+model: $(INSTALLED)  ## build one model in one variant: make model MODEL=vit-b-32 VARIANT=int8w PRODUCTS=image
+	@$(BIN)/python -m tools.build_one "$(MODEL)" "$(VARIANT)" $(PRODUCTS)
 
 test: $(INSTALLED)  ## run every test
 	$(BIN)/python -m pytest

@@ -35,6 +35,7 @@ def test_fill_replaces_what_stands_between_the_markers():
         ("int8w", {"quantize": ["int8w"]}),
         ("mixed", {"measured": ["mixed"]}),
         ("int8-static", {"static": ["int8-static"]}),
+        ("npu", {}),
     ],
 )
 def test_grid_of_one_builds_the_variant_from_fp32(tmp_path, variant, encodings):
@@ -43,13 +44,23 @@ def test_grid_of_one_builds_the_variant_from_fp32(tmp_path, variant, encodings):
     assert content["grid"]["resnets"] == (["tiny-rn"] if variant == "int8-static" else [])
     nothing = {"convert": ["fp32"], "quantize": [], "measured": [], "static": []}
     assert content["grid"]["encodings"] == nothing | encodings
-    assert content["bundle"]["encodings"] == [variant]
+    assert content["bundle"]["encodings"] == ([] if variant == "npu" else [variant])
+    assert content["grid"]["profiles"] == (["npu"] if variant == "npu" else [])
     path = tmp_path / "params.yaml"
     small.write_params(tmp_path, content)
     params.load(path)
 
 
 @pytest.mark.parametrize(("model", "variant"), [("rn51", "fp32"), ("tiny-rn", "int9w")])
+def test_grid_of_one_composes_what_is_asked_for(tmp_path):
+    content = build_one.grid_of_one(params.load(), "tiny-rn", "int8w", ["classifier"])
+    assert content["grid"]["composed"] == ["int8w"]
+    assert content["bundle"]["products"] == ["classifier", "preprocess"]
+    small.write_params(tmp_path, content)
+    grid = params.load(tmp_path / "params.yaml").grid
+    assert ("classifier", "int8w") in grid.files("tiny-rn")
+
+
 def test_build_one_names_what_is_unknown(model, variant):
     arguments = [sys.executable, "-m", "tools.build_one", model, variant]
     result = subprocess.run(arguments, capture_output=True, text=True)

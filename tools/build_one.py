@@ -1,8 +1,8 @@
 """Build one model's graphs in one variant, whatever `grid:` says.
 
-    python -m tools.build_one MODEL VARIANT
+    python -m tools.build_one MODEL VARIANT [PRODUCT …]
 
-The whole pipeline runs in build/MODEL.VARIANT with a grid of one, on a copy of the code and on
+VARIANT is an encoding, in which products are composed too, or a profile. The whole pipeline runs in build/MODEL.VARIANT with a grid of one, on a copy of the code and on
 the project's own DVC cache: what was built before, here or there, is not built again.
 """
 
@@ -22,21 +22,26 @@ from stages import command, params
 COPIED = (".dvcignore", "dvc.yaml", "pyproject.toml", "requirements.in", "requirements.lock")
 
 
-def grid_of_one(settings, model, variant):
-    """params.yaml's content for one model and one encoding (and fp32, which others start from)."""
+def grid_of_one(settings, model, variant, products=()):
+    """params.yaml's content for one model in one variant (and fp32, which others start from)."""
     content = yaml.safe_load(Path("params.yaml").read_text())
-    scheme = settings.encodings[variant].scheme
+    scheme = settings.encodings[variant].scheme if variant in settings.encodings else None
     made = {stage: [variant] if scheme in known else [] for stage, known in params.STAGES.items()}
     made["convert"] = list(dict.fromkeys([params.QUANTIZED_FROM, *made["convert"]]))
+    encodings, profiles = ([variant], []) if scheme else ([], [variant])
     content["grid"] = {
         "models": [model],
         "resnets": [model] if made["static"] else [],
         "encodings": made,
-        "profiles": [],
-        "products": [],
-        "composed": [],
+        "profiles": profiles,
+        "products": list(products),
+        "composed": encodings if products else [],
     }
-    content["bundle"] = {"encodings": [variant], "profiles": [], "products": []}
+    content["bundle"] = {
+        "encodings": encodings,
+        "profiles": profiles,
+        "products": [*products, params.PREPROCESS],
+    }
     return content
 
 
@@ -80,13 +85,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model")
     parser.add_argument("variant")
+    parser.add_argument("products", nargs="*")
     arguments = parser.parse_args()
     model, variant = arguments.model, arguments.variant
     settings = params.load()
     params.lookup(settings.models, model, "models")
-    params.lookup(settings.encodings, variant, "encodings")
+    profiles = {name: profile for name, profile in settings.profiles.items() if name != params.STANDARD}
+    params.lookup(settings.encodings | profiles, variant, "encodings or profiles")
+    for product in arguments.products:
+        params.lookup(settings.products, product, "products")
+    if arguments.products and variant in profiles:
+        raise command.Refusal(f"{variant} is a profile: products are composed in an encoding")
     folder = Path("build") / f"{model}.{variant}"
-    workspace(folder, grid_of_one(settings, model, variant), model)
+    workspace(folder, grid_of_one(settings, model, variant, arguments.products), model)
     if subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=folder).returncode:
         sys.exit(1)
     parity = json.loads((folder / "metrics/parity.json").read_text())[model]
