@@ -16,8 +16,7 @@ import onnx_ir as ir
 import torch
 from torch._subclasses import FakeTensorMode
 
-from stages import architecture, command, graph, towers, weights
-from stages.preprocessing import MEAN, STD
+from stages import architecture, command, graph, preprocessing, towers, weights
 
 BATCH = torch.export.Dim("batch")
 
@@ -82,15 +81,7 @@ def provenance(checkpoint_sha256, tower, resolution):
         "pipeline_version": version,
     }
     if tower == "visual":
-        properties["preprocessing"] = {
-            "colour": "RGB, alpha dropped, EXIF orientation ignored",
-            "resize": "shorter side, bicubic with antialiasing (Pillow)",
-            "crop": "centre",
-            "side": resolution,
-            "scale": "1/255",
-            "mean": MEAN,
-            "std": STD,
-        }
+        properties["preprocessing"] = preprocessing.description(resolution)
     else:
         properties["preprocessing"] = {"tokenizer": "CLIP BPE", "max_length": 77}
     return properties

@@ -21,3 +21,16 @@ def preprocess(picture, side):
     picture = picture.crop((left, top, left + side, top + side)).convert("RGB")
     pixels = np.asarray(picture, np.float32) / np.float32(255)
     return ((pixels - np.float32(MEAN)) / np.float32(STD)).transpose(2, 0, 1)
+
+
+def description(side):
+    """The same in words and numbers, for the metadata of a graph."""
+    return {
+        "colour": "RGB, alpha dropped, EXIF orientation ignored",
+        "resize": "shorter side, bicubic with antialiasing (Pillow)",
+        "crop": "centre",
+        "side": side,
+        "scale": "1/255",
+        "mean": list(MEAN),
+        "std": list(STD),
+    }

@@ -1,13 +1,19 @@
-import numpy as np
+"""Embeddings of length 1, so that a dot product of two is their cosine."""
+
 import onnx_ir as ir
+from onnxscript import build_graph
+
+from stages import command, graph
+from stages.products.joining import join
+
+SMALLEST = 1e-12  # a zero vector stays one
+AXES_ARE_INPUTS = 18  # of ReduceL2; attributes in earlier opsets
 
 
-def normalize(model):
-    (output,) = model.graph.outputs
-    name, shape = output.name, output.shape
-    output.name = f"{name}.raw"
-    tape = ir.tape.Tape(model.graph)
-    axes = tape.initializer(ir.tensor(np.array([-1]), name="last_axis"))
-    lengths = tape.op("Sqrt", [tape.op("ReduceSumSquare", [output, axes], {"keepdims": 1})])
-    unit = ir.Value(name=name, shape=shape, type=ir.TensorType(ir.DataType.FLOAT))
-    model.graph.outputs[0] = tape.op("Div", [output, lengths], output=unit)
+def normalize(model, name):
+    """Divide the output `name`, float [batch, E], by its length. Returns `model`, changed in place.
+
+    Half-precision embeddings are normalised in fp32, where their squares do not overflow, and stay
+    fp32. Raises Refusal if there is no such output.
+    """
+    ...
