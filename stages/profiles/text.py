@@ -2,9 +2,7 @@
 
 import onnx_ir as ir
 
-from stages import command, graph
-
-ONE_HOT, TOKENS, PROJECTION = "eot_onehot", "last_hidden_state", "text_projection"
+from stages import command, graph, host
 
 
 def _pooling(model):
@@ -25,10 +23,10 @@ def one_hot(model):
     states, pooled = pooling.inputs[0], pooling.outputs[0]
     (tokens,) = model.graph.inputs
     mark = ir.Value(
-        name=ONE_HOT, type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape(list(tokens.shape))
+        name=host.ONE_HOT, type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape(list(tokens.shape))
     )
     model.graph.inputs.append(mark)
-    axis = graph.constant(model, [1], f"{ONE_HOT}.axis")
+    axis = graph.constant(model, [1], f"{host.ONE_HOT}.axis")
     tape = ir.tape.Tape()
     row = tape.op("Unsqueeze", [mark, axis])  # [batch, 1, length]
     product = tape.op("MatMul", [row, states])  # [batch, 1, width]
@@ -54,10 +52,10 @@ def tokens(model):
         raise command.Refusal(f"{norm.op_type} and {product.op_type} follow the end token's choice")
     norm.replace_input_with(0, states)
     hidden = norm.outputs[0]
-    hidden.name, hidden.shape = TOKENS, states.shape
+    hidden.name, hidden.shape = host.HIDDEN, states.shape
     model.graph.outputs[0] = hidden
     model.graph.remove([product, pooling], safe=True)
-    return {f"{PROJECTION}.npy": graph.array(projection.const_value)}
+    return {host.PROJECTION: graph.array(projection.const_value)}
 
 
 FORMS = {"one-hot": one_hot, "tokens": tokens}
