@@ -43,10 +43,9 @@ def run(model, feeds):
         arguments = ["node", HERE / "onnxjs.mjs", model, given, found]
         done = subprocess.run(arguments, capture_output=True, text=True)
         if done.returncode:
-            said = [line for line in done.stderr.splitlines() if "Error" in line]
-            raise command.Refusal(
-                f"onnx.js cannot run {model}: {(said or ['it ended'])[0].strip()}"
-            )
+            said = re.search(r"^\w*Error: .*", done.stderr, re.MULTILINE)
+            what = said[0] if said else f"it ended with status {done.returncode}"
+            raise command.Refusal(f"onnx.js cannot run {model}: {what}")
         (output,) = load_file(found).values()
     return output
 
