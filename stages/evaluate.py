@@ -4,11 +4,14 @@
         data/checkpoints/MODEL/tokenizer.json data/evalset data/eval/MODEL.TOWER.VARIANT.json
 
 Loads the file with ONNX Runtime's default optimisations, runs the evaluation split in every
-batch size and padding that must agree, and writes the worst: parity.measure's metrics, `size_mb`,
-for visual files the zero-shot `accuracy` on the labelled drawings, and for 16-bit files how many
-tensors were not half-precision numbers already (`rounded_tensors`). Beside them stand the
-reference's own accuracy, the `control`: another input's embedding, measured the same way, and
-`widths`, the bits of every weight that the file says it has.
+batch size and padding that must agree and that the file takes, and writes the worst:
+parity.measure's metrics, `size_mb`, for visual files the zero-shot `accuracy` on the labelled
+drawings, and for 16-bit files how many tensors were not half-precision numbers already
+(`rounded_tensors`). Beside them stand the reference's own accuracy, the `control`: another input's
+embedding, measured the same way, and `widths`, the bits of every weight that the file says it has.
+
+A profile's file is measured together with what it leaves to the host (stages/host.py), and one of
+a fixed length on the captions that fit.
 """
 
 import argparse
@@ -31,9 +34,15 @@ def rounded(metrics):
     }
 
 
+def expected(tower, embeds):
+    """The reference's embeddings as the file gives them out: of length 1 where it normalizes."""
+    metadata = tower.get_modelmeta().custom_metadata_map
+    return parity.normalized(embeds) if metadata.get("normalized") == "true" else embeds
+
+
 def visual(tower, directory, reference, index, text_embeds, prompts):
     """(metrics, the reference's own accuracy, control) of a visual tower."""
-    embeds = reference.get_tensor("image_embeds")
+    embeds = expected(tower, reference.get_tensor("image_embeds"))
     evaluation = inputs.rows_of(index, inputs.EVALUATION)
     labelled = inputs.rows_of(index, inputs.LABELLED)
     labels = np.array([index[row]["label"] for row in labelled])
@@ -41,11 +50,12 @@ def visual(tower, directory, reference, index, text_embeds, prompts):
     def run(batches):
         return runtime.run(tower, (inputs.pixels(directory, rows) for rows in batches))
 
-    runs = [run(batches) for batches in runtime.picture_settings(evaluation)]
+    batch, _ = runtime.fixed_axes(tower)
+    runs = [run(batches) for batches in runtime.picture_settings(evaluation, batch)]
     metrics = parity.measure(embeds[evaluation], runs, text_embeds)
 
     classes = text_embeds[:prompts]
-    chosen = parity.nearest(run(runtime.batches(labelled)), classes)
+    chosen = parity.nearest(run(runtime.batches(labelled, batch or runtime.BATCH)), classes)
     metrics["accuracy"] = float((chosen == labels).mean())
     chosen = parity.nearest(embeds[labelled], classes)
     control = parity.control(embeds[evaluation])
@@ -53,11 +63,15 @@ def visual(tower, directory, reference, index, text_embeds, prompts):
     return metrics, {"accuracy": float((chosen == labels).mean())}, control
 
 
-def textual(tower, reference, index, rows, text_embeds):
+def textual(tower, reference, index, rows, text_embeds, projection):
     """(metrics, nothing, control) of a textual tower; `rows` are the captions' tokens."""
     images = reference.get_tensor("image_embeds")[inputs.rows_of(index, inputs.EVALUATION)]
-    runs = [runtime.run(tower, batches) for batches in runtime.text_settings(rows)]
-    return parity.measure(text_embeds, runs, images), {}, parity.control(text_embeds)
+    batch, length = runtime.fixed_axes(tower)
+    fitting = [number for number, row in enumerate(rows) if len(row) <= (length or len(row))]
+    rows, embeds = [rows[number] for number in fitting], expected(tower, text_embeds[fitting])
+    settings = runtime.text_settings(rows, batch, length)
+    runs = [runtime.run(tower, batches, projection) for batches in settings]
+    return parity.measure(embeds, runs, images), {}, parity.control(embeds)
 
 
 def main():
@@ -77,7 +91,8 @@ def main():
             )
         else:
             rows = tokens.encode(tokens.load(arguments.tokenizer), texts)
-            results = textual(tower, reference, index, rows, text_embeds)
+            projection = runtime.projection(arguments.model)
+            results = textual(tower, reference, index, rows, text_embeds, projection)
     metrics, own, control = results
     metrics["size_mb"] = graph.size(arguments.model) / 1e6
     changed = metadata.get("rounded")

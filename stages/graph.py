@@ -55,6 +55,15 @@ def array(tensor):
     return values
 
 
+def constant(model, values, name):
+    """A new int64 initializer."""
+    tensor = ir.tensor(np.array(values, np.int64), name=name)
+    value = ir.Value(name=name, type=ir.TensorType(tensor.dtype), shape=tensor.shape)
+    value.const_value = tensor
+    model.graph.register_initializer(value)
+    return value
+
+
 def own_initializer(model, node, place):
     """The initializer that a node reads, first copied if others read it too; to be changed."""
     value = node.inputs[place]

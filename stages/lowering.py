@@ -3,12 +3,12 @@
 Where a node cannot be said in the older form, its adapter leaves it as it is.
 """
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common
 from onnxscript import rewriter
 
+from stages import graph
 from stages.patches import layer_norm
 
 
@@ -65,7 +65,7 @@ def _parts_to_sizes(model, node):
     size = -(-whole // parts)
     sizes = [min(size, whole - start) for start in range(0, whole, size)]
     node.resize_inputs(2)
-    node.replace_input_with(1, _constant(model, sizes, f"{node.outputs[0].name}.sizes"))
+    node.replace_input_with(1, graph.constant(model, sizes, f"{node.outputs[0].name}.sizes"))
     del node.attributes["num_outputs"]
 
 
@@ -80,20 +80,12 @@ def _shape_to_slice(model, node):
     whole = ir.node("Shape", [node.inputs[0]])
     whole.outputs[0].name, whole.outputs[0].dtype = f"{old.name}.all", ir.DataType.INT64
     bounds = {"start": [start], "end": [end], "axis": [0]}
-    inputs = [_constant(model, value, f"{old.name}.{key}") for key, value in bounds.items()]
+    inputs = [graph.constant(model, value, f"{old.name}.{key}") for key, value in bounds.items()]
     part = ir.node("Slice", [whole.outputs[0], *inputs])
     part.outputs[0].shape, part.outputs[0].dtype = old.shape, ir.DataType.INT64
     ir.convenience.replace_nodes_and_values(
         model.graph, node, [node], [whole, part], [old], part.outputs
     )
-
-
-def _constant(model, values, name):
-    tensor = ir.tensor(np.array(values, np.int64), name=name)
-    value = ir.Value(name=name, type=ir.TensorType(tensor.dtype), shape=tensor.shape)
-    value.const_value = tensor
-    model.graph.register_initializer(value)
-    return value
 
 
 def _count_axes_from_the_front(node):

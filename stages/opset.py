@@ -5,6 +5,7 @@ writes the older forms; an operator that has none is refused by name.
 """
 
 import onnx
+import onnx_ir as ir
 from onnxscript import version_converter
 
 from stages import command, lowering
@@ -32,20 +33,26 @@ def convert(model, version):
         version_converter.convert_version(model, version)
     else:
         lowering.lower(model, version)
-    for node in lowering.nodes(model):
-        node.version = None  # the graph's
-        _require(node, version, current)
     model.graph.opset_imports[""] = version
+    check(model)
     imports = [onnx.helper.make_opsetid(*pair) for pair in model.graph.opset_imports.items()]
     model.ir_version = onnx.helper.find_min_ir_version_for(imports, ignore_unknown=True)
 
 
-def _require(node, version, current):
-    """Refuse a node that `version` has not got, or not for these types or with these attributes."""
+def check(model):
+    """Refuse the first node that the model's operator set has not got, or not as it stands there:
+    with these attributes, and for these types where they are known."""
+    for node in lowering.nodes(model):
+        node.version = None  # the graph's
+        _require(node, model.graph.opset_imports[""])
+
+
+def _require(node, version):
     problem = _problem(node, version)
     if problem is None:
         return
-    enough = next((v for v in range(version + 1, current + 1) if _problem(node, v) is None), None)
+    later = range(version + 1, MOST + 1)
+    enough = next((v for v in later if _problem(node, v) is None), None)
     needs = f"needs opset {enough}" if enough else "cannot be expressed so"
     raise command.Refusal(f"{node.op_type}{problem} {needs}, not {version}: node {node.name}")
 
@@ -63,7 +70,7 @@ def _problem(node, version):
         return f" with {len(node.inputs)} inputs"
     for place, value in enumerate(node.inputs):
         kind = schema.inputs[min(place, len(schema.inputs) - 1)]  # the last may be variadic
-        if value is not None and value.dtype is not None:
+        if value is not None and isinstance(value.type, ir.TensorType):
             name = value.dtype.name.lower()
             if f"tensor({name})" not in kind.types:
                 return f" of {name}"

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from stages import command
 
@@ -91,8 +98,27 @@ PATCHES = Path(__file__).parent / "patches"
 STANDARD = "std"  # the profile that encodings are made of
 
 
+STD = "std"  # the profile whose graphs are encoded; the others' are finished
+
+
 class Profile(Section):
+    """Patches, and options of the whole graph; of the text, they leave visual towers alone."""
+
     patches: list[str]
+    opset: Annotated[int, Field(ge=10, le=23)] = 18
+    batch: Annotated[int, Field(ge=1)] | None = None  # fixed axes; none: dynamic
+    length: Annotated[int, Field(ge=3, le=77)] | None = None
+    input_ids: Literal["int64", "int32"] = "int64"
+    text: Literal["eot", "one-hot", "tokens"] = "eot"  # who finds the end token: stages/host.py
+    normalize: bool = False
+    operators: list[str] | None = None  # those that may be left; none: all
+    rank: Annotated[int, Field(ge=1)] | None = None  # the most dimensions of any value
+
+    @model_validator(mode="after")
+    def _tokens_are_no_embeddings(self):
+        if self.text == "tokens" and self.normalize:
+            raise ValueError("text: tokens has no embeddings to normalize; leave normalize out")
+        return self
 
 
 class Encodings(Section):
@@ -225,6 +251,8 @@ def _explain(error):
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"{place}: unknown key; remove it or correct its spelling"
+    if error["type"] == "value_error":
+        return f"{place}: {error['ctx']['error']}"
     return f"{place}: {error['msg']}, not {error['input']!r}"[:400]
 
 

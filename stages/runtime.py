@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from stages import graph, tokens
+from stages import graph, host, tokens
 
 BATCH = 16
 
@@ -23,29 +23,67 @@ def session(path):
     return loaded
 
 
-def run(tower, batches):
-    """Embeddings of all the batches, concatenated: float32 [n, E]."""
-    name = tower.get_inputs()[0].name
-    return np.concatenate([tower.run(None, {name: batch})[0] for batch in batches])
+def projection(directory):
+    """The matrix that a `text: tokens` tower leaves to the host, or None beside other towers."""
+    file = Path(directory) / host.PROJECTION
+    return np.load(file) if file.exists() else None
+
+
+def feeds(tower, batch):
+    """The inputs of a tower for pictures or token rows, in the types and the form that it takes."""
+    first, *others = tower.get_inputs()
+    if first.type == "tensor(int32)":
+        batch = batch.astype(np.int32)
+    marks = {host.ONE_HOT: host.eot_onehot(batch)} if others else {}
+    return {first.name: batch, **marks}
+
+
+def run(tower, batches, projection=None):
+    """Embeddings of all the batches, concatenated: float32 [n, E].
+
+    A tower of a fixed batch takes a smaller one filled up with its last row.
+    """
+    return np.concatenate([_embed(tower, batch, projection) for batch in batches])
+
+
+def _embed(tower, batch, projection):
+    rows, fixed = len(batch), tower.get_inputs()[0].shape[0]
+    if isinstance(fixed, int) and rows < fixed:
+        batch = np.concatenate([batch, np.repeat(batch[-1:], fixed - rows, axis=0)])
+    embeds = tower.run(None, feeds(tower, batch))[0]
+    if projection is not None:
+        embeds = host.project(embeds, batch, projection)
+    return embeds[:rows]
 
 
 def batches(items, size=BATCH):
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def picture_settings(pictures):
+def fixed_axes(tower):
+    """(batch, length) that a tower takes alone; None where an axis is dynamic or is no length."""
+    shape = tower.get_inputs()[0].shape
+    sizes = [size if isinstance(size, int) else None for size in shape]
+    return sizes[0], sizes[1] if len(shape) == 2 else None
+
+
+def picture_settings(pictures, batch=None):
     """The ways to feed pictures that must not differ: one at a time, and sixteen."""
-    return [batches(pictures, 1), batches(pictures)]
+    return [batches(pictures, size) for size in ([batch] if batch else [1, BATCH])]
 
 
-def text_settings(rows):
+def text_settings(rows, batch=None, length=None):
     """The ways to feed token rows that must not differ.
 
     No padding at all; padding with the end token to the batch's longest, as Hugging Face's
-    tokenizer does; and padding with 0 to 77, as OpenAI's does.
+    tokenizer does; and padding with 0 to 77, as OpenAI's does. Of a fixed `length` the two
+    paddings are left, and of a fixed `batch` it alone.
     """
-    return [
-        (tokens.pad([row]) for row in rows),
-        (tokens.pad(batch, tokens.END_ID) for batch in batches(rows)),
-        (tokens.pad(batch, 0, tokens.CONTEXT) for batch in batches(rows)),
+    size = batch or BATCH
+    settings = [
+        (tokens.pad(group, tokens.END_ID, length) for group in batches(rows, size)),
+        (tokens.pad(group, 0, length or tokens.CONTEXT) for group in batches(rows, size)),
     ]
+    if batch in (None, 1) and length is None:
+        settings.insert(0, (tokens.pad([row]) for row in rows))
+    return settings

@@ -10,25 +10,42 @@ from onnxscript import optimizer, rewriter
 from onnxscript.rewriter.rules import common as library
 
 from stages.patches import (
+    finite_mask,
+    fold_batch_norm,
     gather_eot,
+    gather_row,
     gemm_to_matmul,
+    layer_norm,
     no_op_pool,
+    pool_to_conv,
     slice_mask,
+    slice_without_step,
+    split_to_slice,
     static_reshape,
     transpose_weight,
 )
 
-PATCHES = {
-    "gather_eot": gather_eot.rules,
-    "gemm_to_matmul": gemm_to_matmul.rules,
-    "no_op_pool": no_op_pool.rules,
-    "slice_mask": slice_mask.rules,
-    "static_reshape": static_reshape.rules,
-    "transpose_weight": transpose_weight.rules,
-}
+MODULES = (
+    finite_mask,
+    fold_batch_norm,
+    gather_eot,
+    gather_row,
+    gemm_to_matmul,
+    layer_norm,
+    no_op_pool,
+    pool_to_conv,
+    slice_mask,
+    slice_without_step,
+    split_to_slice,
+    static_reshape,
+    transpose_weight,
+)
+NAMED = {module.__name__.rpartition(".")[2]: module for module in MODULES}
+PATCHES = {name: module.rules for name, module in NAMED.items()}
 
 # Not among them: the fusion of BatchNormalization into Conv, after which weights stored in half
-# precision are no longer half-precision numbers. ONNX Runtime does it when it loads the file.
+# precision are no longer half-precision numbers (it is the patch fold_batch_norm). ONNX Runtime
+# does it when it loads the file.
 LIBRARY_RULES = [
     *library._no_op.rules,
     *library._collapse_slices.rules,
@@ -37,14 +54,21 @@ LIBRARY_RULES = [
 ]
 
 
-def _folds(node):
-    """Leave transposed weights to `transpose_weight`; the library decides on the rest."""
-    return False if node.op_type == "Transpose" else None
+# Transposed weights are left to `transpose_weight`; tables cut to a fixed length are folded at any
+# size. The library decides on the rest.
+FOLDS = {"Transpose": False, "Slice": True}
+
+
+def summaries():
+    """{name: what it does, in one line} of every patch."""
+    return {name: module.__doc__.split("\n")[0] for name, module in NAMED.items()}
 
 
 def clean(model):
     """Fold small constants, apply the library's rules, drop what is unused or double."""
-    optimizer.fold_constants_ir(model, onnx_shape_inference=True, should_fold=_folds)
+    optimizer.fold_constants_ir(
+        model, onnx_shape_inference=True, should_fold=lambda node: FOLDS.get(node.op_type)
+    )
     rewriter.RewritePass(LIBRARY_RULES)(model)
     ir.passes.Sequential(
         common.IdentityEliminationPass(),

@@ -2,9 +2,11 @@
 
 PyTorch's `x[torch.arange(batch), index]` becomes a table of coordinates made from the batch's
 size; with one batch dimension the index alone says the same. Not where the rows are counted
-from anything but 0 in steps of 1, or up to anything but x's own batch.
+from anything but 0 in steps of 1, or up to anything but x's own batch. Where the batch is fixed
+the coordinates of the rows are a stored table.
 """
 
+import numpy as np
 from onnxscript.rewriter import MatchResult, RewriteRule, RewriteRuleSet
 
 
@@ -31,4 +33,22 @@ def rewrite(op, x, index, last2, **_):
     return op.GatherND(x, op.Unsqueeze(index, last2), batch_dims=1)
 
 
-rules = RewriteRuleSet([RewriteRule(pattern, rewrite, check)])
+def table(op, x, rows, index, last2):
+    coordinates = op.Concat(rows, op.Unsqueeze(index, last2), axis=-1)
+    return op.GatherND(x, coordinates, batch_dims=0)
+
+
+def check_table(context, x, rows, last2, **_):
+    result = MatchResult()
+    if rows.const_value is None or x.shape is None or not isinstance(x.shape[0], int):
+        return result.fail("the rows are not stored")
+    if not np.array_equal(rows.const_value.numpy(), np.arange(x.shape[0])[:, None]):
+        return result.fail("the rows are not x's in order")
+    if last2.const_value is None or last2.const_value.numpy().tolist() not in ([-1], [1]):
+        return result.fail("rows and index do not stand side by side")
+    return result
+
+
+rules = RewriteRuleSet(
+    [RewriteRule(pattern, rewrite, check), RewriteRule(table, rewrite, check_table)]
+)

@@ -2,7 +2,8 @@
 
 Where shape inference knows every dimension of the result, or knows that a dynamic one is x's
 dimension at the same place (0 in ONNX: copy), the arithmetic that computed the shape goes.
-Not where a dynamic dimension moves or is new.
+Not where a dynamic dimension moves or is new. A constant shape without zeros loses `allowzero`,
+which older operator sets lack and compilers refuse.
 """
 
 import onnx_ir as ir
@@ -44,4 +45,21 @@ def rewrite(op, x, reshaped, **_):
     return op.Reshape(x, shape)
 
 
-rules = RewriteRuleSet([RewriteRule(pattern, rewrite, check)])
+def literal(op, x, shape):
+    return op.Reshape(x, shape, allowzero=1)
+
+
+def check_literal(context, shape, **_):
+    result = MatchResult()
+    if shape.const_value is None or not shape.const_value.numpy().all():
+        return result.fail("a size may be 0")
+    return result
+
+
+def plain(op, x, shape):
+    return op.Reshape(x, shape)
+
+
+rules = RewriteRuleSet(
+    [RewriteRule(pattern, rewrite, check), RewriteRule(literal, plain, check_literal)]
+)

@@ -1,0 +1,1 @@
+"""Foreign runtimes, one module each, that prove the files made for them."""

@@ -1,0 +1,45 @@
+"""What a profile of params.yaml makes of an exported graph.
+
+Whole-graph options come first, one a file here, then the profile's patches (stages/patches), then
+the operator set, and last the checks of what the profile's runtimes can take.
+"""
+
+from stages import graph, opset, patches
+from stages.profiles import checks, ids, shapes, text, unit
+
+
+def apply(model, profile):
+    """Turn an exported tower into `profile`'s, in place.
+
+    Returns {file name: array} of what the host needs beside the model. Options of the text
+    leave visual towers alone. Raises Refusal where the profile cannot be met.
+    """
+    textual = model.metadata_props["graph"] == "textual"
+    beside = {}
+    if profile.batch or (profile.length and textual):
+        shapes.fix(model, profile.batch, profile.length)
+        patches.clean(model)
+    if textual and profile.input_ids == "int32":
+        ids.narrow(model)
+        patches.clean(model)
+    if textual and profile.text != "eot":
+        patches.clean(model)
+        beside = text.FORMS[profile.text](model)
+    if profile.normalize:
+        unit.normalize(model)
+    patches.apply(model, profile.patches)
+    opset.convert(model, profile.opset)
+    checks.operators(model, profile.operators)
+    checks.rank(model, profile.rank)
+    graph.describe(model, **_description(profile, textual))
+    return beside
+
+
+def _description(profile, textual):
+    """metadata_props of the options that a host must know, where they are not the usual ones."""
+    options = {"batch": profile.batch}
+    if textual:
+        options |= {"length": profile.length}
+        options |= {"text": None if profile.text == "eot" else profile.text}
+    options |= {"normalized": profile.normalize or None}
+    return {name: value for name, value in options.items() if value is not None}
