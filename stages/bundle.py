@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stages import architecture, command, graph, inputs, layout, params, tokens, weights
+from stages import architecture, command, graph, host, inputs, layout, params, tokens, weights
 
 GOLDEN_CAPTIONS = 5
 
@@ -81,11 +81,14 @@ def files(model, settings):
 
 
 def copy_model(source, target):
-    """Copy a model's directory to one file name, external data to the name its clients expect."""
+    """Copy a model's directory to one file name, what lies beside it to names made of that."""
     if (source / graph.DATA_FILE).exists():
         graph.save(graph.load(source), target.parent, target.name, f"{target.name}_data")
     else:
         shutil.copyfile(source / graph.FILE, target)
+    if (source / host.PROJECTION).exists():
+        beside = target.with_name(layout.projection_name(target.name))
+        shutil.copyfile(source / host.PROJECTION, beside)
 
 
 def main():

@@ -10,6 +10,7 @@ Any other encoding or profile stands under its own name: `fp16w` is `vision_mode
 products: `image.onnx`, `classifier_quantized.onnx`; `combined` is their clients' `model.onnx`.
 """
 
+from stages.host import PROJECTION
 from stages.preprocessing import MEAN, STD
 from stages.tokens import CONTEXT, END, END_ID, START, START_ID
 
@@ -20,6 +21,11 @@ SUFFIXES = {"fp32": "", "fp16": "_fp16", "int8w": "_quantized", "int8-dynamic": 
 def file_name(graph, variant):
     """`onnx/vision_model_quantized.onnx` and the like."""
     return f"onnx/{STEMS.get(graph, graph)}{SUFFIXES.get(variant, f'_{variant}')}.onnx"
+
+
+def projection_name(file):
+    """Where the projection stands that a profile leaves to the host (stages/host.py)."""
+    return f"{file.removesuffix('.onnx')}.{PROJECTION}"
 
 
 def configuration(sizes, external=()):

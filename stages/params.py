@@ -95,7 +95,6 @@ STAGES = {  # lists of grid.encodings, and the schemes that they may hold
 }
 QUANTIZED_FROM = "fp32"  # the encoding that all but convert's start from
 PATCHES = Path(__file__).parent / "patches"
-STANDARD = "std"  # the profile that encodings are made of
 
 
 STD = "std"  # the profile whose graphs are encoded; the others' are finished
@@ -274,7 +273,7 @@ def _references(params):
     for slug in params.grid.resnets:
         yield "grid.resnets", slug, params.grid.models
     for slug in params.grid.profiles:
-        yield "grid.profiles", slug, [name for name in params.profiles if name != STANDARD]
+        yield "grid.profiles", slug, [name for name in params.profiles if name != STD]
     for slug in params.grid.products:
         yield "grid.products", slug, list(params.products)
     of_both_towers = [*encodings.convert, *encodings.quantize, *encodings.measured]

@@ -15,11 +15,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stages import command, parity, preprocessing, runtime, tokens
+from stages import command, host, layout, params, parity, preprocessing, runtime, tokens
 
 
 def cases(folder, golden):
-    """{kind of graph: [(arrays in the order of its inputs, {output: what it should be})]}."""
+    """{kind of graph: [(arrays in the order of its inputs, {output: what it should be})]}.
+
+    A tower has one array, and the one output that the host may have to finish (stages/host.py).
+    """
     side = json.loads((folder / "preprocessor_config.json").read_text())["crop_size"]["height"]
     picture = Image.open(io.BytesIO(base64.b64decode(golden["picture"]["png_base64"])))
     texts = golden["texts"]
@@ -46,13 +49,29 @@ def cases(folder, golden):
     }
 
 
-def cosines(session, cases):
+def cosines(file, kind, cases):
     """The cosine of every output of every case with what it should be."""
-    names = [value.name for value in session.get_inputs()]
+    session = runtime.session(file)
     for arrays, expected in cases:
-        found = session.run([*expected] or None, dict(zip(names, arrays, strict=True)))
+        if kind in params.TOWERS:
+            if len(arrays[0].T) > (runtime.fixed_axes(session)[1] or tokens.CONTEXT):
+                continue  # a profile's length is below this caption's
+            found = [embed(session, file, *arrays)]
+        else:
+            names = [value.name for value in session.get_inputs()]
+            found = session.run([*expected] or None, dict(zip(names, arrays, strict=True)))
         for truth, array in zip(expected.values(), found, strict=False):
             yield float(parity.cosine(truth.reshape(1, -1), array.reshape(1, -1))[0])
+
+
+def embed(session, file, batch):
+    """A tower's embedding of one picture or one row of tokens, whatever its profile."""
+    _, length = runtime.fixed_axes(session)
+    if length:
+        batch = host.fit(batch, length)
+    beside = file.with_name(layout.projection_name(file.name))
+    projection = np.load(beside) if beside.exists() else None
+    return runtime.run(session, [batch], projection)
 
 
 def read(folder):
@@ -74,8 +93,8 @@ def check(folder):
     for name, file in golden["files"].items():
         floor, cosine, problem = file["cosine_min"], None, ""
         try:
-            session = runtime.session(folder / name)
-            cosine = min(cosines(session, known[file["graph"]]), default=None)
+            kind = file["graph"]
+            cosine = min(cosines(folder / name, kind, known[kind]), default=None)
             if None not in (floor, cosine) and not cosine >= floor:
                 problem = "below its floor"
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own

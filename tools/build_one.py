@@ -2,8 +2,10 @@
 
     python -m tools.build_one MODEL VARIANT [PRODUCT …]
 
-VARIANT is an encoding, in which products are composed too, or a profile. The whole pipeline runs in build/MODEL.VARIANT with a grid of one, on a copy of the code and on
-the project's own DVC cache: what was built before, here or there, is not built again.
+VARIANT is an encoding, in which the products are composed too, or a profile.
+
+The whole pipeline runs in build/MODEL.VARIANT with a grid of one, on a copy of the code and on the
+project's own DVC cache: what was built before, here or there, is not built again.
 """
 
 import argparse
@@ -90,8 +92,9 @@ def main():
     model, variant = arguments.model, arguments.variant
     settings = params.load()
     params.lookup(settings.models, model, "models")
-    profiles = {name: profile for name, profile in settings.profiles.items() if name != params.STANDARD}
-    params.lookup(settings.encodings | profiles, variant, "encodings or profiles")
+    profiles = settings.profiles.keys() - {params.STD}
+    known = dict.fromkeys([*settings.encodings, *sorted(profiles)])
+    params.lookup(known, variant, "encodings or profiles")
     for product in arguments.products:
         params.lookup(settings.products, product, "products")
     if arguments.products and variant in profiles:
