@@ -16,13 +16,13 @@ def join(first, second, connections):
     `connections` is {output of first: input of second}; {} puts the two side by side. Inputs are
     those of `first`, then what `second` still needs; outputs are what `first` has left, then those
     of `second`. A symbolic dimension of a connected input becomes the output's, wherever `second`
-    has it. Names of inputs and outputs stay; where inner names collide, `second`'s change. Metadata
-    is that of both, `second`'s above `first`'s.
+    has it. Names of inputs and outputs stay, inner ones change if they collide. Metadata is that of
+    both, `second`'s above `first`'s.
 
     Raises Refusal if opsets, names, types or shapes do not fit.
     """
     pairs = [
-        (_find(first.graph.outputs, output), _find(second.graph.inputs, needed))
+        (find(first.graph.outputs, output), find(second.graph.inputs, needed))
         for output, needed in connections.items()
     ]
     _check_opsets(first, second)
@@ -49,18 +49,19 @@ def rename_dimensions(model, names):
             )
 
 
-def _values(graph):
-    yield from graph.inputs
-    for node in graph.all_nodes():
-        yield from node.outputs
-
-
-def _find(values, name):
+def find(values, name):
+    """The value of that name. Raises Refusal if there is none."""
     for value in values:
         if value.name == name:
             return value
     known = ", ".join(value.name for value in values)
-    raise command.Refusal(f"{name} is not among what can be connected: {known}")
+    raise command.Refusal(f"{name} is not among: {known}")
+
+
+def _values(graph):
+    yield from graph.inputs
+    for node in graph.all_nodes():
+        yield from node.outputs
 
 
 def _check_opsets(first, second):
