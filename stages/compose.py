@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import architecture, command, graph, params, runtime, tokens, weights
+from stages import architecture, command, graph, params, runtime, tokens, unit, weights
 from stages.products import classifier, combined, image, labels, preprocess
 
 
@@ -46,7 +46,10 @@ def make_classifier(product, towers):
 
 
 def make_image(product, towers):
-    return image.build(graph.load(towers.visual), normalize=product.normalize)
+    model = image.build(graph.load(towers.visual))
+    if product.normalize:
+        unit.normalize(model, model.graph.outputs[0].name)
+    return model
 
 
 MAKERS = {"combined": make_combined, "classifier": make_classifier, "image": make_image}

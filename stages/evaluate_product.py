@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from stages import command, graph, inputs, parity, runtime, tokens, weights
 from stages.drawings import LABELS
-from stages.evaluate import rounded
+from stages.evaluate import expected, rounded
 from stages.preprocessing import STD
 from stages.products import labels
 
@@ -74,8 +74,8 @@ def combined(session, truth, arguments):
                     "input_ids": truth.input_ids[others],
                 },
             )
-            expected = logits[np.ix_(some, others)]
-            error = max(error, *(np.abs(a - expected).max() for a in (found[0], found[1].T)))
+            truths = logits[np.ix_(some, others)]
+            error = max(error, *(np.abs(a - truths).max() for a in (found[0], found[1].T)))
             text_embeds |= dict(zip(others, found[2], strict=True))
             image_embeds |= dict(zip(some, found[3], strict=True))
         runs.append([np.stack([e[n] for n in sorted(e)]) for e in (image_embeds, text_embeds)])
@@ -107,7 +107,7 @@ def classifier(session, truth, arguments):
     prompts = labels.prompts(names, templates)
     matrix = labels.embed(prompts, runtime.session(arguments.labels_by), tokenizer)
     scale = np.exp(weights.read(arguments.checkpoint, "logit_scale").astype(np.float64))
-    expected = softmax(scale * parity.normalized(truth.all_embeds) @ matrix.T)
+    truths = softmax(scale * parity.normalized(truth.all_embeds) @ matrix.T)
     size = session.get_inputs()[0].shape[0]  # a name where it is dynamic
 
     def run(rows, size):
@@ -115,39 +115,39 @@ def classifier(session, truth, arguments):
 
     sizes = [size] if isinstance(size, int) else [1, runtime.BATCH]
     runs = [run(truth.rows, size) for size in sizes]
-    metrics = parity.measure(expected[truth.rows], runs, np.eye(len(names)))
-    control, own = parity.control(expected[truth.rows]), {}
+    metrics = parity.measure(truths[truth.rows], runs, np.eye(len(names)))
+    control, own = parity.control(truths[truth.rows]), {}
     if names == [str(label) for label in LABELS]:
         right = np.array([truth.index[row]["label"] for row in truth.labelled])
         chosen = run(truth.labelled, sizes[-1]).argmax(-1)
         metrics["accuracy"] = float((chosen == right).mean())
-        chosen = expected[truth.labelled].argmax(-1)
+        chosen = truths[truth.labelled].argmax(-1)
         own["accuracy"] = float((chosen == right).mean())
         control["accuracy"] = float((np.roll(chosen, 1) == right).mean())
     return metrics, own, control
 
 
 def image(session, truth, arguments):
+    truths = expected(session, truth.image_embeds)
     found = runtime.run(session, truth.pictures())
-    metrics = parity.measure(truth.image_embeds, [found], truth.text_embeds)
-    return metrics, {}, parity.control(truth.image_embeds)
+    metrics = parity.measure(truths, [found], truth.text_embeds)
+    return metrics, {}, parity.control(truths)
 
 
 def preprocess(session, truth, arguments):
-    """Parity of pixel values; top-1 says nothing of them."""
-    level = np.float32(1) / 255 / np.array(STD, np.float32)[:, None, None]
-    expected = truth.pixels(truth.rows)
+    """Parity of pixel values; top-1 says nothing of them. `pixels_off` is the worst picture's."""
+    truths = truth.pixels(truth.rows)
     found = runtime.run(session, truth.pictures())
-    levels = np.abs(found - expected) / level
-    flat = [pixels.reshape(len(pixels), -1) for pixels in (expected, found)]
+    levels = np.rint(np.abs(found - truths) * 255 * np.reshape(STD, (3, 1, 1)))
+    flat = [pixels.reshape(len(pixels), -1) for pixels in (truths, found)]
     cosines = parity.cosine(*flat)
     metrics = {
-        "inputs": len(expected),
+        "inputs": len(truths),
         "cosine_min": float(cosines.min()),
         "cosine_mean": float(cosines.mean()),
         "snr_db": parity.snr_db(*flat),
-        "pixels_off": float((levels > 0.5).mean()),
-        "pixels_max": float(np.round(levels.max())),
+        "pixels_off": float((levels > 0).mean((1, 2, 3)).max()),
+        "pixels_max": float(levels.max()),
     }
     return metrics, {}, parity.control(flat[0])
 

@@ -55,9 +55,9 @@ def array(tensor):
     return values
 
 
-def constant(model, values, name):
-    """A new int64 initializer."""
-    tensor = ir.tensor(np.array(values, np.int64), name=name)
+def constant(model, values, name, dtype=np.int64):
+    """A new initializer."""
+    tensor = ir.tensor(np.array(values, dtype), name=name)
     value = ir.Value(name=name, type=ir.TensorType(tensor.dtype), shape=tensor.shape)
     value.const_value = tensor
     model.graph.register_initializer(value)

@@ -12,6 +12,8 @@ from stages.bundle import copy_model
 import small
 
 ENCODINGS = {"": "fp32", "_fp16": "fp16", "_quantized": "int8w", "_int8": "int8-dynamic"}
+PRODUCTS = {"combined": "model", "classifier": "classifier", "image": "image"}
+MODELS = "data/models/vit"
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +23,22 @@ def bundle(built):
     content["models"] = {"vit": {"source": "x"}}
     content["grid"]["models"] = ["vit"]
     floor = {"cosine_min": 0.9999, "snr_db": 40.0}
+    content["grid"] |= {"profiles": ["npu"], "products": [*PRODUCTS], "composed": ["fp32"]}
+    content["bundle"] |= {"profiles": ["npu"], "products": [*PRODUCTS, "preprocess"]}
+    content["profiles"]["npu"]["text"] = "tokens"
     content["floors"] = {"vit": {"visual": {"fp32": floor}, "textual": {"fp32": floor}}}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(built)
         small.write_params(built, content)
         paths = ("models/vit", "reference/vit", "checkpoints/vit", "evalset", "bundles/vit")
+        for tower in ("visual", "textual"):
+            small.run_stage("patch", f"data/export/vit/{tower}", "npu", f"{MODELS}/{tower}/npu")
+        for product in PRODUCTS:
+            given = [f"--{tower}={MODELS}/{tower}/fp32" for tower in ("visual", "textual")]
+            given += [f"--labels-by={MODELS}/textual/fp32", "--checkpoint=data/checkpoints/vit"]
+            small.run_stage("compose", product, *given, f"{MODELS}/{product}/fp32")
+        given = ["preprocess", "--checkpoint=data/checkpoints/vit", f"{MODELS}/preprocess/fp32"]
+        small.run_stage("compose", *given)
         small.run_stage("bundle", *(f"data/{path}" for path in paths))
     return built / "data/bundles/vit"
 
@@ -35,8 +48,10 @@ def test_layout_is_hugging_faces(bundle):
     models = {
         f"onnx/{tower}_model{suffix}.onnx"
         for tower in ("vision", "text")
-        for suffix in (*ENCODINGS, "_fp16w", "_int4w", "_mixed")
+        for suffix in (*ENCODINGS, "_fp16w", "_int4w", "_mixed", "_npu")
     }
+    models |= {f"onnx/{name}.onnx" for name in (*PRODUCTS.values(), "preprocess")}
+    models.add("onnx/text_model_npu.text_projection.npy")
     assert names == models | {
         "config.json",
         "golden.json",
@@ -79,8 +94,10 @@ def test_golden_json_holds_a_truncated_caption_and_the_floor(bundle):
 
 def test_verify_passes_every_file(bundle):
     results = {name: (cosine, problem) for name, cosine, _, problem in verify.check(bundle)}
-    assert len(results) == 14
-    assert results["onnx/text_model.onnx"][0] > 0.999999
+    assert len(results) == 20
+    exact = ("text_model", "text_model_npu", "vision_model_npu", "model", "image", "preprocess")
+    assert all(results[f"onnx/{name}.onnx"][0] > 0.999999 for name in exact)
+    assert results.pop("onnx/classifier.onnx") == (None, "")  # its labels are its own
     assert all(cosine > 0.9 and not problem for cosine, problem in results.values())
 
 
@@ -121,7 +138,7 @@ def test_verify_goes_on_after_a_file_that_does_not_run(bundle, monkeypatch, tmp_
     with pytest.raises(command.Refusal, match=r"not as they should be: onnx/vision_model\.onnx$"):
         verify.main()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 14
+    assert len(lines) == 20
     assert sum("does not run" in line for line in lines) == 1
 
 

@@ -11,9 +11,9 @@ import json
 import numpy as np
 import onnx_ir as ir
 
-from stages import command, graph, opset
+from stages import command, graph, opset, unit
 from stages.preprocessing import MEAN, STD
-from stages.products import joining, unit
+from stages.products import joining
 
 CAMERA_OPSET = 12
 SEPARATORS = ";:"  # of the camera form's output name
@@ -21,7 +21,7 @@ SEPARATORS = ";:"  # of the camera form's output name
 
 def build(visual, matrix, logit_scale, labels, templates):
     """The classifier; the tower is used up. `matrix` is labels.embed's [labels, E]."""
-    unit.normalize(visual)
+    unit.normalize(visual, visual.graph.outputs[0].name)
     image_embeds = visual.graph.outputs[0]
     tape = ir.tape.Tape(visual.graph)
     scaled = np.ascontiguousarray(matrix.T * np.float32(logit_scale))
@@ -32,6 +32,7 @@ def build(visual, matrix, logit_scale, labels, templates):
         type=ir.TensorType(ir.DataType.FLOAT),
     )
     visual.graph.outputs[0] = tape.op("Softmax", [logits], {"axis": -1}, output=probabilities)
+    del visual.metadata_props["normalized"]  # no output is
     graph.describe(visual, graph="classifier", labels=labels, templates=templates)
     return visual
 

@@ -12,8 +12,8 @@ import json
 import numpy as np
 import onnx_ir as ir
 
-from stages import graph
-from stages.products import joining, unit
+from stages import graph, unit
+from stages.products import joining
 
 BATCHES = ("image_batch", "text_batch")
 
@@ -22,7 +22,7 @@ def build(visual, textual, logit_scale):
     """The combined model; both towers are used up. `logit_scale` is e to the checkpoint's."""
     described = merged(visual.metadata_props, textual.metadata_props)
     for tower, batch in zip((visual, textual), BATCHES, strict=True):
-        unit.normalize(tower)
+        unit.normalize(tower, tower.graph.outputs[0].name)
         joining.rename_dimensions(tower, {"batch": batch})
     model = joining.join(visual, textual, {})
     image_embeds, text_embeds = model.graph.outputs
@@ -34,6 +34,7 @@ def build(visual, textual, logit_scale):
     per_text = logits("logits_per_text", BATCHES[::-1])
     tape.op("Transpose", [per_image], {"perm": [1, 0]}, output=per_text)
     model.graph.outputs[:] = [per_image, per_text, text_embeds, image_embeds]
+    described |= {"normalized": f"{text_embeds.name} {image_embeds.name}"}
     graph.describe(model, **described, graph="combined", logit_scale=logit_scale)
     return model
 

@@ -4,8 +4,8 @@ Whole-graph options come first, one a file here, then the profile's patches (sta
 the operator set, and last the checks of what the profile's runtimes can take.
 """
 
-from stages import graph, opset, patches
-from stages.profiles import checks, ids, shapes, text, unit
+from stages import graph, opset, patches, unit
+from stages.profiles import checks, ids, shapes, text
 
 
 def apply(model, profile):
@@ -26,7 +26,7 @@ def apply(model, profile):
         patches.clean(model)
         beside = text.FORMS[profile.text](model)
     if profile.normalize:
-        unit.normalize(model)
+        unit.normalize(model, model.graph.outputs[0].name)
     patches.apply(model, profile.patches)
     opset.convert(model, profile.opset)
     checks.operators(model, profile.operators)
@@ -41,5 +41,4 @@ def _description(profile, textual):
     if textual:
         options |= {"length": profile.length}
         options |= {"text": None if profile.text == "eot" else profile.text}
-    options |= {"normalized": profile.normalize or None}
     return {name: value for name, value in options.items() if value is not None}

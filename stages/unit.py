@@ -1,0 +1,32 @@
+"""Embeddings of length 1 out of a graph, so that the dot product of two is their cosine."""
+
+import numpy as np
+import onnx_ir as ir
+
+from stages import command, graph
+
+SMALLEST = 1e-24  # added to the sum of squares: a zero vector stays one, others do not change
+
+
+def normalize(model, name):
+    """Divide the output `name`, float32 [batch, E], by its length, in place.
+
+    It keeps its name and its place; `normalized` of the metadata lists such outputs. In operators
+    that every runtime has. Raises Refusal if there is no such output.
+    """
+    names = [output.name for output in model.graph.outputs]
+    if name not in names:
+        raise command.Refusal(f"{name} is no output to normalise, those are: {', '.join(names)}")
+    embeds = model.graph.outputs[names.index(name)]
+    embeds.name = f"{name}.raw"
+    last = graph.constant(model, [-1], f"{name}.axis")
+    smallest = graph.constant(model, SMALLEST, f"{name}.smallest", np.float32)
+    tape = ir.tape.Tape(model.graph)
+    squares = tape.op("Mul", [embeds, embeds])
+    total = tape.op("ReduceSum", [squares, last], {"keepdims": 1})
+    length = tape.op("Sqrt", [tape.op("Add", [total, smallest])])
+    unit = ir.Value(name=name, type=embeds.type, shape=embeds.shape)
+    tape.op("Div", [embeds, length], output=unit)
+    model.graph.outputs[names.index(name)] = unit
+    normalized = model.metadata_props.get("normalized", "").split()
+    model.metadata_props["normalized"] = " ".join([*normalized, name])
