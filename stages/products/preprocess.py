@@ -64,22 +64,14 @@ def pixel_values(op, image, side):
         kernel(op, *(op.Gather(numbers, axis) for numbers in (before, after, start)), side)
         for axis in (axis, op.Sub(1, axis))
     )
-    (top, bottom), (left, right) = (_ends(op, inputs) for inputs in (lines, columns))
-    window = op.Concat(top, left, axis=0), op.Concat(bottom, right, axis=0)
-    pixels = _planes(op, image, height_first, window)
-    for inputs, edge, weights in ((columns, left, across), (lines, top, down)):
-        pixels = resample(op, pixels, op.Sub(inputs, edge), weights, side)
-        pixels = op.Transpose(pixels, perm=[0, 2, 1])
+    pixels = _planes(op, image, height_first)
+    top = op.ReduceMin(lines, keepdims=0)
+    bottom = op.Add(op.ReduceMax(lines, keepdims=0), 1)
+    pixels = op.Slice(pixels, op.Unsqueeze(top, [0]), op.Unsqueeze(bottom, [0]), [1])
+    pixels = op.Transpose(resample(op, pixels, columns, across, side), perm=[0, 2, 1])
+    pixels = op.Transpose(resample(op, pixels, op.Sub(lines, top), down, side), perm=[0, 2, 1])
     pixels = op.Where(height_first, op.Transpose(pixels, perm=[0, 2, 1]), pixels)
     return op.Unsqueeze(_normalize(op, pixels), [0])
-
-
-def _ends(op, inputs):
-    """The first of the inputs and the one after the last, [1] each."""
-    first, last = (
-        op.Reshape(reduce(inputs, keepdims=0), [1]) for reduce in (op.ReduceMin, op.ReduceMax)
-    )
-    return first, op.Add(last, 1)
 
 
 def _height_first(op, lost):
@@ -93,20 +85,20 @@ def _height_first(op, lost):
     return op.Greater(op.Gather(lost, [0]), width)
 
 
-def _planes(op, image, height_first, window):
-    """A window of the image, [3, lines, columns]: lines are rows or, if the height is resized
-    first, columns are."""
+def _planes(op, image, height_first):
+    """[3, height, width] or, if the height is resized first, [3, width, height].
 
-    def branch(lines, columns):
+    One node a branch: with the Slice in it too, OpenVINO computed pixels that are none.
+    """
+
+    def transposed(*permutation):
         return op.builder.subgraph(
-            lambda op: op.Transpose(
-                op.Slice(image, *window, [lines, columns]), perm=[2, lines, columns]
-            ),
+            lambda op: op.Transpose(image, perm=permutation),
             inputs=[],
-            outputs=[ir.val(f"lines_of_axis_{lines}")],
+            outputs=[ir.val(f"planes_{permutation[1]}")],
         )
 
-    return op.If(height_first, then_branch=branch(1, 0), else_branch=branch(0, 1))
+    return op.If(height_first, then_branch=transposed(2, 1, 0), else_branch=transposed(2, 0, 1))
 
 
 def _normalize(op, pixels):
