@@ -4,15 +4,14 @@ import hashlib
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stages import command, graph, inputs, openai, preprocessing, runtime
+from stages import command, graph, openai, preprocessing, runtime
 from stages.evalset import photographs, read_picture
-from stages.products import pictures, preprocess
+from stages.products import preprocess
 
 SIDE = 64
 CONTENTS = {
@@ -117,7 +116,7 @@ def test_build_gives_the_same_bytes_twice_and_only_standard_operators(tmp_path):
     assert not any(node.metadata_props for node in model.graph.all_nodes())
     operators = collections.Counter(node.op_type for node in model.graph.all_nodes())
     assert operators["Resize"] == 0  # OpenVINO leaves antialiasing out
-    assert graph.size(tmp_path / "a") < 20_000
+    assert graph.size(tmp_path / "a") < 30_000
 
 
 def test_side_of_reads_what_a_tower_says():
@@ -130,31 +129,3 @@ def test_side_of_reads_what_a_tower_says():
     tower.metadata_props.clear()
     with pytest.raises(command.Refusal, match="unnamed graph does not say"):
         preprocess.side_of(tower)
-
-
-def test_pixels_counts_what_differs(built, tmp_path):
-    """A graph that adds a little: two grey levels of red, one of green, none of blue."""
-    folder, added = built / "data/reference/vit", np.array([2.2, 0.9, 0.3]) / 255
-    model = preprocess.build(SIDE)
-    output = model.graph.outputs[0]
-    step = ir.Value(
-        name="step",
-        const_value=ir.tensor(
-            (added / preprocessing.STD).astype(np.float32).reshape(3, 1, 1), name="step"
-        ),
-    )
-    model.graph.register_initializer(step)
-    node = ir.node("Add", [output, step])
-    model.graph.append(node)
-    model.graph.outputs[0] = node.outputs[0]
-    node.outputs[0].type, node.outputs[0].shape = output.type, output.shape
-    graph.save(model, tmp_path)
-    rows = inputs.rows_of(inputs.index(built / "data/evalset"), inputs.EVALUATION)[:5]
-    arguments = (built / "data/evalset", folder, rows)
-    found = pictures.pixels(runtime.session(tmp_path), *arguments)
-    assert found == {"inputs": 5, "pixels_off": pytest.approx(2 / 3), "pixels_max": 2}
-    exact = tmp_path / "exact"
-    exact.mkdir()
-    graph.save(preprocess.build(SIDE), exact)
-    found = pictures.pixels(onnxruntime.InferenceSession(exact / graph.FILE), *arguments)
-    assert found == {"inputs": 5, "pixels_off": 0.0, "pixels_max": 0}

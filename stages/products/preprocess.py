@@ -14,7 +14,7 @@ import onnx_ir as ir
 from onnxscript import build_graph
 
 from stages import command, graph, preprocessing
-from stages.products.resampling import resample
+from stages.products.resampling import kernel, resample
 
 IR_VERSION = 10  # of the towers
 FIRST_OPSET = 15  # Shape of some axes
@@ -59,11 +59,17 @@ def pixel_values(op, image, side):
     start = op.Cast(op.Round(op.Mul(margin, 0.5)), to=ir.DataType.INT64)  # halves to even
 
     height_first = _height_first(op, op.Sub(before, after))
-    first = op.Where(height_first, [0], [1])
+    axis = op.Where(height_first, [0], [1])
+    (columns, across), (lines, down) = (
+        kernel(op, *(op.Gather(numbers, axis) for numbers in (before, after, start)), side)
+        for axis in (axis, op.Sub(1, axis))
+    )
     pixels = _planes(op, image, height_first)
-    for axis in (first, op.Sub(1, first)):
-        sizes = (op.Gather(numbers, axis) for numbers in (before, after, start))
-        pixels = op.Transpose(resample(op, pixels, *sizes, side), perm=[0, 2, 1])
+    top = op.ReduceMin(lines, keepdims=0)
+    bottom = op.Add(op.ReduceMax(lines, keepdims=0), 1)
+    pixels = op.Slice(pixels, op.Unsqueeze(top, [0]), op.Unsqueeze(bottom, [0]), [1])
+    pixels = op.Transpose(resample(op, pixels, columns, across, side), perm=[0, 2, 1])
+    pixels = op.Transpose(resample(op, pixels, op.Sub(lines, top), down, side), perm=[0, 2, 1])
     pixels = op.Where(height_first, op.Transpose(pixels, perm=[0, 2, 1]), pixels)
     return op.Unsqueeze(_normalize(op, pixels), [0])
 
@@ -80,7 +86,10 @@ def _height_first(op, lost):
 
 
 def _planes(op, image, height_first):
-    """[3, height, width] or, if the height is resized first, [3, width, height]."""
+    """[3, height, width] or, if the height is resized first, [3, width, height].
+
+    One node a branch: with the Slice in it too, OpenVINO computed pixels that are none.
+    """
 
     def transposed(*permutation):
         return op.builder.subgraph(

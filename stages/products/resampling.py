@@ -17,19 +17,22 @@ MOST_IN_A_BLOCK = 32
 HALF, WHOLE = 2.0**11, 2.0**22
 
 
-def resample(op, pixels, before, after, start, count):
-    """Pixels [3, lines, before] of whole numbers -> float32 [3, lines, count] of whole numbers.
+def kernel(op, before, after, start, count):
+    """(inputs, weights) of the outputs `start` to `start + count` of all `after`.
 
-    They are the outputs `start` to `start + count` of all `after`, integers [1] but for `count`.
-    Outputs are computed in blocks: each multiplies the window of inputs that it needs.
+    `before`, `after` and `start` are integers [1]. Outputs are computed in blocks, each from a
+    window of inputs: int64 [blocks, width], double [blocks, width, size].
     """
     size = max(n for n in range(1, MOST_IN_A_BLOCK + 1) if count % n == 0)
     outputs = op.Reshape(op.Add(op.Range(0, count, 1), start), [-1, size])
-    centres = op.Mul(_odd(op, outputs), before)  # [blocks, size], in halves of 1 / after
+    centres = op.Mul(_odd(op, outputs), before)  # in halves of 1 / after
     scale = op.Mul(op.Max(before, after), 2)
     inputs = _windows(op, centres, before, after, scale)
-    weights = _weights(op, centres, op.Mul(_odd(op, inputs), after), scale)
+    return inputs, _weights(op, centres, op.Mul(_odd(op, inputs), after), scale)
 
+
+def resample(op, pixels, inputs, weights, count):
+    """Pixels [3, lines, before] of whole numbers -> float32 [3, lines, count] of whole numbers."""
     windows = op.Gather(pixels, inputs, axis=2)  # [3, lines, blocks, width]
     windows = op.Cast(op.Transpose(windows, perm=[2, 0, 1, 3]), to=DataType.FLOAT)
     sums = _rounded_sums(op, windows, op.Unsqueeze(weights, [1]))  # [blocks, 3, lines, size]
