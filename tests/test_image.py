@@ -5,8 +5,8 @@ import onnx
 import pytest
 from PIL import Image
 
-from stages import command, graph, inputs, openai, parity, runtime
-from stages.products import image, pictures
+from stages import command, evaluate_product, graph, inputs, openai, parity, runtime
+from stages.products import image
 
 import small
 
@@ -26,7 +26,8 @@ def test_whole_pictures_give_the_reference_s_embeddings(built, tmp_path, kind):
     rows = evaluation(built)
     with inputs.reference(built / f"data/reference/{kind}") as reference:
         expected = reference.get_tensor("image_embeds")[rows]
-    embeds = pictures.embeds(session, built / "data/evalset", rows)
+    truth = evaluate_product.Truth(built / f"data/reference/{kind}", built / "data/evalset")
+    embeds = runtime.run(session, truth.pictures())
     assert parity.cosine(expected, embeds).min() >= 0.99999
     # An untrained ResNet hardly tells pictures apart: any picture's embedding has that cosine.
     assert parity.snr_db(expected, embeds) > 40

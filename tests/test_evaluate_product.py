@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages import evaluate_product, graph, preprocessing, runtime
+from stages.products import preprocess
+
+SIDE, SHAPES = 32, [(40, 60), (32, 32), (90, 33)]
+DARKER = (0.0, -0.2, -2.3)  # grey levels: none, too little for one, and two
+
+
+class Truth:
+    """Three pictures, of which the second and the third were prepared otherwise."""
+
+    def __init__(self, rows):
+        rng = np.random.default_rng(0)
+        self.rows = rows
+        self.whole = [rng.integers(0, 256, (*shape, 3), np.uint8) for shape in SHAPES]
+
+    def pictures(self):
+        return (self.whole[row] for row in self.rows)
+
+    def pixels(self, rows):
+        prepared = []
+        for row in rows:
+            values = preprocessing.preprocess(Image.fromarray(self.whole[row]), SIDE)
+            values[0] += np.float32(DARKER[row] / 255 / preprocessing.STD[0])
+            prepared.append(values)
+        return np.stack(prepared)
+
+
+@pytest.fixture
+def session(tmp_path):
+    graph.save(preprocess.build(SIDE), tmp_path)
+    return runtime.session(tmp_path)
+
+
+def test_no_pixel_of_the_references_own_is_off(session):
+    metrics, _, control = evaluate_product.preprocess(session, Truth([0, 1]), None)
+    assert (metrics["inputs"], metrics["pixels_off"], metrics["pixels_max"]) == (2, 0, 0)
+    assert metrics["cosine_min"] > 0.99999 > 0.9 > control["cosine_mean"]
+
+
+def test_pixels_off_are_the_worst_pictures(session):
+    """A third of its values, the red ones, are two grey levels off."""
+    metrics, _, _ = evaluate_product.preprocess(session, Truth([2, 0, 1]), None)
+    assert metrics["pixels_off"] == pytest.approx(1 / 3)
+    assert metrics["pixels_max"] == 2
+
+
+def test_pairs_take_every_picture_and_every_text():
+    found = list(evaluate_product.pairs(5, 2, 3, 1))
+    assert found == [([0, 1], [0]), ([2, 3], [1]), ([4], [2])]
+    found = list(evaluate_product.pairs(1, 1, 3, 1))
+    assert found == [([0], [0]), ([0], [1]), ([0], [2])]
+
+
+def test_the_worse_side_counts():
+    sides = [
+        {"inputs": 3, "cosine_min": 0.9, "snr_db": 20.0},
+        {"inputs": 2, "cosine_min": 0.8, "snr_db": 30.0},
+    ]
+    assert evaluate_product.worst(sides) == {"inputs": 5, "cosine_min": 0.8, "snr_db": 20.0}
