@@ -49,7 +49,7 @@ TEXTS = [
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """A project folder: the shipped models exported, and a reference of five inputs of each."""
+    """A project folder: the shipped models up to std, and a reference of five inputs of each."""
     folder = tmp_path_factory.mktemp("tiny")
     small.set_up(folder, small.tiny_params())
     pictures = np.random.default_rng(0).normal(size=(5, 3, 64, 64)).astype(np.float32)

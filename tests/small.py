@@ -128,7 +128,7 @@ def tiny_params():
 
 
 def export_with_reference(model, pictures, texts):
-    """Download, export and a reference of a few inputs, of one model in the current folder."""
+    """A model in the current folder: exported, patched for std, and a reference of a few inputs."""
     import torch
     from safetensors.numpy import save_file
 
@@ -138,6 +138,7 @@ def export_with_reference(model, pictures, texts):
     run_stage("download", model, "data/downloads", checkpoint)
     for tower in ("visual", "textual"):
         run_stage("export", checkpoint, tower, f"data/export/{model}/{tower}")
+        patch(model, tower, "std")
     input_ids = openai.tokenize(texts, truncate=True)
     given = {"visual": torch.from_numpy(pictures), "textual": input_ids}
     embeds = {t: reference.embed(checkpoint, t, [batch]).numpy() for t, batch in given.items()}
@@ -145,6 +146,13 @@ def export_with_reference(model, pictures, texts):
     np.save(folder / inputs.PIXELS_FILE, pictures)
     tensors = {"image_embeds": embeds["visual"], "text_embeds": embeds["textual"]}
     save_file(tensors | {"input_ids": input_ids.numpy()}, folder / inputs.REFERENCE_FILE)
+
+
+def patch(model, tower, profile):
+    """The file of a profile in the current folder."""
+    output = f"data/patch/{model}/{tower}/{profile}"
+    run_stage("patch", f"data/export/{model}/{tower}", profile, output)
+    return Path(output)
 
 
 def sensitivity(model, tower):

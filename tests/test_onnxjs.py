@@ -11,26 +11,22 @@ needs_onnxjs = pytest.mark.skipif(onnxjs.missing() is not None, reason=str(onnxj
 
 
 @pytest.fixture(scope="module")
-def file(tiny):
-    """file(model, tower, profile): the directory of a profile's file."""
-
-    def build(model, tower, profile):
-        output = tiny / f"data/onnxjs/{model}/{tower}/{profile}"
-        if not output.exists():
-            small.write_params(tiny, small.tiny_params())
-            with pytest.MonkeyPatch.context() as patch:
-                patch.chdir(tiny)
-                small.run_stage("patch", f"data/export/{model}/{tower}", profile, output)
-        return output
-
-    return build
+def files(tiny):
+    """The folder of MODEL/TOWER/onnxjs."""
+    small.write_params(tiny, small.tiny_params())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tiny)
+        for model in small.TINY:
+            for tower in ("visual", "textual"):
+                small.patch(model, tower, "onnxjs")
+    return tiny / "data/patch"
 
 
 @needs_onnxjs
 @pytest.mark.parametrize("tower", ["visual", "textual"])
 @pytest.mark.parametrize("model", small.TINY)
-def test_embeddings_are_openais_and_onnx_runtimes(file, tiny, model, tower):
-    directory, reference = file(model, tower, "onnxjs"), tiny / f"data/reference/{model}"
+def test_embeddings_are_openais_and_onnx_runtimes(files, tiny, model, tower):
+    directory, reference = files / model / tower / "onnxjs", tiny / f"data/reference/{model}"
     metrics = comparison.compare(directory, reference, 3, onnxjs.run)
     assert metrics["inputs"] == 3
     assert metrics["cosine_min"] >= 0.99999
@@ -38,8 +34,8 @@ def test_embeddings_are_openais_and_onnx_runtimes(file, tiny, model, tower):
 
 
 @needs_onnxjs
-def test_what_onnxjs_says_of_a_file_it_cannot_load_is_one_line(file, tiny):
-    directory = file("tiny-vit", "visual", "std")
+def test_what_onnxjs_says_of_a_file_it_cannot_load_is_one_line(tiny):
+    directory = tiny / "data/patch/tiny-vit/visual/std"  # whose weights are in another file
     with pytest.raises(command.Refusal, match="onnx.js cannot run .*Error: array length"):
         comparison.compare(directory, tiny / "data/reference/tiny-vit", 1, onnxjs.run)
 

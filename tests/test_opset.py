@@ -9,22 +9,14 @@ import pytest
 from stages import command, graph, opset, params
 from stages.schemes import weight_only
 
-import small
-
 RNG = np.random.default_rng(20250621)
 VERSIONS = [12, 13, 14, 15, 16, 17, 19, 20, 21, 22, 23]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def towers(tiny):
-    """{name: load() -> the std model of a tower}."""
-    small.write_params(tiny, small.tiny_params())
-    folder = tiny / "data/opset"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tiny)
-        for name in ("tiny-vit/visual", "tiny-vit/textual", "tiny-rn/visual"):
-            small.run_stage("patch", f"data/export/{name}", "std", folder / name)
-    return lambda name: graph.load(folder / name)
+    """load(name): the std model of a tower."""
+    return lambda name: graph.load(tiny / "data/patch" / name / "std")
 
 
 def run(model, feeds):
