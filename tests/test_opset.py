@@ -6,7 +6,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from stages import command, graph, opset, params
+from stages import command, graph, opset, params, schema
 from stages.schemes import weight_only
 
 RNG = np.random.default_rng(20250621)
@@ -137,5 +137,24 @@ def test_versions_out_of_range_and_second_conversions_are_refused():
         opset.convert(text("y = Relu (x)", "2, 6, 4"), 9)
     model = text("y = Relu (x)", "2, 6, 4")
     opset.convert(model, 12)
-    with pytest.raises(command.Refusal, match="start from its opset 18 form"):
+    with pytest.raises(command.Refusal, match="start from its form at 18"):
         opset.convert(model, 13)
+
+
+def test_profiles_take_the_same_versions():
+    with pytest.raises(ValueError, match="opset"):
+        params.Profile(patches=[], opset=opset.LEAST - 1)
+    with pytest.raises(ValueError, match="opset"):
+        params.Profile(patches=[], opset=opset.MOST + 1)
+    assert params.Profile(patches=[], opset=opset.LEAST).opset == opset.LEAST
+    assert params.Profile(patches=[], opset=opset.MOST).opset == opset.MOST
+    assert params.Profile(patches=[]).opset == graph.OPSET
+
+
+def test_what_an_encoding_writes_is_checked_in_its_own_version():
+    model = ir.from_onnx_text("""<ir_version: 7, opset_import: ["" : 12, "com.microsoft" : 1]>
+m (uint8[4] x) => (uint8[4] y) { z = com.microsoft.Own (x)  y = BitwiseAnd (z, x) }""")
+    with pytest.raises(command.Refusal, match="BitwiseAnd needs opset 18, not 12"):
+        schema.check(model)
+    model.graph.opset_imports[""] = 18
+    schema.check(model)

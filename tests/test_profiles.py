@@ -8,7 +8,8 @@ import onnx_ir as ir
 import pytest
 import yaml
 
-from stages import command, graph, inputs, params, parity, profiles, runtime
+from stages import command, graph, inputs, params, parity, profiles, runtime, sensitivity
+from stages.schemes import activations, weight_only
 
 import small
 
@@ -147,6 +148,16 @@ def test_one_hot_input_decides_which_token_counts(files):
     (starts,) = session.run(None, feeds)  # the start token sees nothing of the text
     np.testing.assert_allclose(starts[0], starts[1], rtol=1e-5)
     assert parity.cosine(*ends[:, None])[0] < 0.9999
+
+
+def test_tower_of_int32_ids_can_be_calibrated(files):
+    directory, batch = files / "tiny-vit/textual/old", np.array([[49406, 320, 2368, 49407]])
+    model = graph.load(directory)
+    weights = list(weight_only.weights(model))
+    found = {weight for weight, _ in activations.collect(model, weights, lambda: [batch])}
+    assert found == {weight for weight in weights if not weight.is_table}
+    rows = sensitivity.measure(graph.load(directory), [batch])
+    assert [row["name"] for row in rows] == [weight.value.name for weight in weights]
 
 
 def refusal(files, name, **change):
