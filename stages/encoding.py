@@ -1,6 +1,6 @@
 """What `convert` and `quantize` share: one model and one encoding in, one model out."""
 
-from stages import command, graph, params
+from stages import command, graph, params, schema
 
 KEPT = ("rounded", "widths")  # of what a scheme says of its work
 
@@ -23,5 +23,6 @@ def build(model, name, output, schemes, *given):
     properties |= {key: found[key] for key in KEPT if key in found}
     found.clear()  # of what the converters leave there
     graph.describe(encoded, **properties)
+    schema.check(encoded)  # a lower one, which std may have, lacks what some schemes write
     with command.output(output) as directory:
         graph.save(encoded, directory)

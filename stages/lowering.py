@@ -8,13 +8,8 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 from onnxscript import rewriter
 
-from stages import graph
+from stages import graph, schema
 from stages.patches import layer_norm
-
-
-def nodes(model):
-    """The nodes of ONNX's own operators."""
-    return [node for node in model.graph.all_nodes() if node.domain == ""]
 
 
 def lower(model, version):
@@ -25,10 +20,10 @@ def lower(model, version):
     common.ShapeInferencePass()(model)
     common.AddDefaultAttributesPass()(model)  # the defaults are not the same in every version
     for since, operators, adapt in ADAPTERS:
-        for node in nodes(model):
+        for node in schema.nodes(model):
             if version < since and node.op_type in operators:
                 adapt(model, node)
-    for node in nodes(model):
+    for node in schema.nodes(model):
         if version < 11:
             _count_axes_from_the_front(node)
         _drop_defaults(node, version, model.graph.opset_imports[""])

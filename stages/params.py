@@ -98,6 +98,7 @@ PATCHES = Path(__file__).parent / "patches"
 
 
 STD = "std"  # the profile whose graphs are encoded; the others' are finished
+FINISHED_ONLY = ("batch", "length", "text", "normalize")  # options that encoding cannot start from
 
 
 class Profile(Section):
@@ -232,6 +233,12 @@ def load(path="params.yaml"):
         params = Params.model_validate(content)
     except ValidationError as error:
         raise command.Refusal(f"{path}: {_explain(error.errors()[0])}") from None
+    for option in FINISHED_ONLY:
+        if option in getattr(params.profiles.get(STD), "model_fields_set", ()):
+            raise command.Refusal(
+                f"{path}: profiles.{STD}.{option}: the encodings start from {STD}, which has both"
+                " axes dynamic and gives plain embeddings; put it into a profile of its own"
+            )
     for place, slug, known in _references(params):
         if slug not in known:
             listed = ", ".join(known) or "none"

@@ -125,8 +125,9 @@ def measure(model, batches):
     found = list(weight_only.weights(model))
     equalise.apply(model, found)
     parts = list(segments(model, found))
-    (name,) = (value.name for value in model.graph.inputs)
-    batches, rows = [{name: batch} for batch in batches], []
+    (value,) = model.graph.inputs
+    name, dtype = value.name, value.dtype.numpy()
+    batches, rows = [{name: batch.astype(dtype, copy=False)} for batch in batches], []
     with tqdm(total=len(found), desc="sensitivity") as bar:
         for (cut, weights), following in zip(parts, [*parts[1:], (None, None)], strict=True):
             segment = Segment(model, cut, weights, following[0])

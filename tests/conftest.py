@@ -1,6 +1,7 @@
 """Fixtures over tests/small.py: checkpoints, a workspace, and a pipeline that has run."""
 
 import hypothesis
+import numpy as np
 import pytest
 
 import small
@@ -34,4 +35,26 @@ def built(tmp_path_factory, archives):
         small.run_stage("evalset", "stages/photographs.csv", "stages/captions.txt", "data/evalset")
         for model in archives:
             small.build(model)
+    return folder
+
+
+TEXTS = [
+    "a photo of a cat",
+    "a red square left of a green circle",
+    "x",
+    "a diagram. " * 40,  # too long: cut to 77 tokens, the last of which ends it
+    "7 small blue triangles, drawn in ink on paper",
+]
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A project folder: the shipped models up to std, and a reference of five inputs of each."""
+    folder = tmp_path_factory.mktemp("tiny")
+    small.set_up(folder, small.tiny_params())
+    pictures = np.random.default_rng(0).normal(size=(5, 3, 64, 64)).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for model in small.TINY:
+            small.export_with_reference(model, pictures, TEXTS)
     return folder

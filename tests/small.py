@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from stages.architecture import Architecture
@@ -15,6 +16,7 @@ KINDS = {
     "vit": Architecture(48, 64, 2, 128, 16, 77, 49408, 128, 2),
     "rn": Architecture(48, 64, (1, 1, 1, 2), 8, None, 77, 49408, 128, 2),
 }
+TINY = ("tiny-vit", "tiny-rn")
 PROJECT_FILES = (".dvcignore", "pyproject.toml", "dvc.yaml", "requirements.in", "requirements.lock")
 CONVERTED, QUANTIZED = ("fp32", "fp16"), ("fp16w", "int8w", "int4w")
 MEASURED, STATIC = ("mixed", "int8-dynamic"), ("int8-static",)
@@ -116,6 +118,42 @@ def quantize(model, tower, encoding, output, source=None):
     if encoding in MEASURED:
         inputs += ("--sensitivity", sensitivity(model, tower))
     run_stage("quantize", *inputs, output)
+
+
+def tiny_params():
+    """params.yaml's content as it ships, for a project folder elsewhere."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for name in TINY:
+        content["models"][name]["source"] = str(ROOT / content["models"][name]["source"])
+    return content
+
+
+def export_with_reference(model, pictures, texts):
+    """A model in the current folder: exported, patched for std, and a reference of a few inputs."""
+    import torch
+    from safetensors.numpy import save_file
+
+    from stages import inputs, openai, reference
+
+    checkpoint, folder = f"data/checkpoints/{model}", Path(f"data/reference/{model}")
+    run_stage("download", model, "data/downloads", checkpoint)
+    for tower in ("visual", "textual"):
+        run_stage("export", checkpoint, tower, f"data/export/{model}/{tower}")
+        patch(model, tower, "std")
+    input_ids = openai.tokenize(texts, truncate=True)
+    given = {"visual": torch.from_numpy(pictures), "textual": input_ids}
+    embeds = {t: reference.embed(checkpoint, t, [batch]).numpy() for t, batch in given.items()}
+    folder.mkdir(parents=True)
+    np.save(folder / inputs.PIXELS_FILE, pictures)
+    tensors = {"image_embeds": embeds["visual"], "text_embeds": embeds["textual"]}
+    save_file(tensors | {"input_ids": input_ids.numpy()}, folder / inputs.REFERENCE_FILE)
+
+
+def patch(model, tower, profile):
+    """The file of a profile in the current folder."""
+    output = f"data/patch/{model}/{tower}/{profile}"
+    run_stage("patch", f"data/export/{model}/{tower}", profile, output)
+    return Path(output)
 
 
 def sensitivity(model, tower):

@@ -86,10 +86,10 @@ def session(model, sources, folder):
 
 def run(tower, batch, names):
     """{name: array} of the tower's input and outputs that are asked for."""
-    (given,) = (value.name for value in tower.get_inputs())
-    fetched = [name for name in names if name != given]
-    outputs = tower.run(fetched, {given: batch}) if fetched else []
-    return {given: batch, **dict(zip(fetched, outputs, strict=True))}
+    given = runtime.feeds(tower, batch)
+    fetched = [name for name in names if name not in given]
+    outputs = tower.run(fetched, given) if fetched else []
+    return given | dict(zip(fetched, outputs, strict=True))
 
 
 def unfold(weight, array):

@@ -1,0 +1,67 @@
+"""The evaluate stage on the files of profiles, with an evaluation set of five inputs."""
+
+import json
+
+import pytest
+from conftest import TEXTS
+
+import small
+
+LABELS = [None, None, None, 0, 1]
+
+
+@pytest.fixture(scope="module")
+def evaluate(tiny):
+    """evaluate(model, tower, profile, **options of the profile): the content of its JSON."""
+    folder = tiny / "data/evalset"
+    folder.mkdir(exist_ok=True)
+    pictures = [
+        {"name": str(n), "source": str(n), "split": "labelled" if label in (0, 1) else "evaluation"}
+        | {"label": label}
+        for n, label in enumerate(LABELS)
+    ]
+    captions = {"evaluation": TEXTS, "calibration": [], "prompts": 2}
+    (folder / "pictures.json").write_text(json.dumps(pictures))
+    (folder / "captions.json").write_text(json.dumps(captions))
+
+    def run(model, tower, profile, **options):
+        content = small.tiny_params()
+        content["profiles"]["tried"] = content["profiles"][profile] | options
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(tiny)
+            small.write_params(tiny, content)
+            file = small.patch(model, tower, "tried")
+            reference, tokenizer = f"data/reference/{model}", f"data/checkpoints/{model}"
+            arguments = (file, reference, f"{tokenizer}/tokenizer.json", folder)
+            small.run_stage("evaluate", *arguments, "data/eval/tried.json")
+            return json.loads((tiny / "data/eval/tried.json").read_text())
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("profile", "options", "rows"),
+    [
+        ("std", {}, 5),
+        ("std", {"input_ids": "int32"}, 5),
+        ("npu", {}, 5),
+        ("npu", {"text": "tokens", "batch": 2}, 5),
+        ("npu", {"length": 16, "batch": 3}, 4),  # a caption is longer
+        ("onnxjs", {"normalize": True}, 5),
+    ],
+)
+def test_textual_files_are_measured_with_the_hosts_part(evaluate, profile, options, rows):
+    found = evaluate("tiny-vit", "textual", profile, **options)
+    assert found["metrics"]["inputs"] == rows
+    assert found["metrics"]["cosine_min"] >= 0.999999
+    assert found["metrics"]["snr_db"] > 90
+    assert found["control"]["cosine_min"] < 0.9
+
+
+@pytest.mark.parametrize("options", [{}, {"batch": 4}, {"normalize": True}])
+def test_visual_files_of_a_fixed_batch_are_measured_on_every_picture(evaluate, options):
+    found = evaluate("tiny-rn", "visual", "npu", **options)
+    assert found["metrics"]["inputs"] == LABELS.count(None)
+    assert found["metrics"]["cosine_min"] >= 0.999999
+    assert found["metrics"]["snr_db"] > 90
+    assert found["metrics"]["accuracy"] == found["reference"]["accuracy"]

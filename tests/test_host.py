@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from stages import host
+
+START, END = 49406, 49407
+ROWS = np.array([[START, 5, END, 0, 0], [START, 9, 8, 7, END], [START, END, END, END, END]])
+
+
+def test_end_token_is_the_first_highest_id():
+    assert host.eot_positions(ROWS).tolist() == [2, 4, 1]
+    assert host.eot_positions(ROWS.astype(np.int32)).tolist() == [2, 4, 1]
+
+
+def test_ids_that_went_through_floats_are_refused():
+    with pytest.raises(TypeError, match="float16"):
+        host.eot_positions(ROWS.astype(np.float16))
+
+
+def test_onehot_marks_each_end_token_once():
+    marks = host.eot_onehot(ROWS)
+    assert marks.dtype == np.float32
+    assert marks.sum(1).tolist() == [1, 1, 1]
+    assert marks.argmax(1).tolist() == [2, 4, 1]
+
+
+def test_projection_takes_the_hidden_state_at_the_end_token():
+    hidden = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("f")
+    projection = np.arange(8, dtype="f").reshape(4, 2)
+    embeds = host.project(hidden, ROWS, projection)
+    expected = np.einsum("nl,nlw,we->ne", host.eot_onehot(ROWS), hidden, projection)
+    np.testing.assert_allclose(embeds, expected, rtol=1e-6)
+
+
+def test_fit_pads_with_zeros_and_keeps_the_end_token_of_a_long_text():
+    fitted = host.fit([[START, 5, END], [START, 5, 6, 7, 8, END]], 4)
+    assert fitted.tolist() == [[START, 5, END, 0], [START, 5, 6, END]]
+
+
+def test_normalize_makes_rows_of_length_one():
+    np.testing.assert_allclose(host.normalize(np.array([[3.0, 4.0]])), [[0.6, 0.8]])

@@ -1,0 +1,203 @@
+"""Every profile's files of both shipped models, against OpenAI's embeddings."""
+
+import collections
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+import yaml
+
+from stages import command, graph, inputs, params, parity, profiles, runtime, sensitivity
+from stages.schemes import activations, weight_only
+
+import small
+
+TOWERS = ("visual", "textual")
+EXTRA = {  # profiles that a user may define, each a change of a shipped one
+    "npu-tokens": ("npu", {"text": "tokens"}),
+    "npu-several": ("npu", {"batch": 3, "length": 16}),
+    "onnxjs-unit": ("onnxjs", {"normalize": True}),
+    "onehot": ("std", {"text": "one-hot"}),
+    "old": ("std", {"input_ids": "int32", "opset": 12, "normalize": True}),
+}
+SHIPPED = ("onnxjs", "npu")
+CASES = [  # the textual towers of both models are the same graph, and leave pictures' alone
+    *((m, t, p) for m in small.TINY for t in TOWERS for p in ("std", *SHIPPED)),
+    *((m, "visual", p) for m in small.TINY for p in ("npu-several", "onnxjs-unit", "old")),
+    *(("tiny-vit", "textual", p) for p in EXTRA),
+]
+MISSING = {  # what the runtimes have not got, whatever params.yaml allows
+    "onnxjs": {"Pow", "Cast", "Expand", "Shape", "Split", "LayerNormalization", "GatherND"}
+    | {"Where", "AveragePool", "BatchNormalization", "ReduceL2", "Equal", "ConstantOfShape"},
+    "npu": {"ArgMax", "GatherND", "Expand", "Shape", "Einsum", "Cast", "Range", "Where"},
+}
+
+
+@pytest.fixture(scope="module")
+def files(tiny):
+    """The folder of MODEL/TOWER/PROFILE of every case."""
+    content = small.tiny_params()
+    for name, (base, change) in EXTRA.items():
+        content["profiles"][name] = content["profiles"][base] | change
+    small.write_params(tiny, content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tiny)
+        for case in CASES:
+            if case[2] != "std":
+                small.patch(*case)
+    return tiny / "data/patch"
+
+
+def operators(model):
+    return collections.Counter(node.op_type for node in onnx.load(model / graph.FILE).graph.node)
+
+
+def metadata(model):
+    return runtime.session(model).get_modelmeta().custom_metadata_map
+
+
+@pytest.mark.parametrize(("model", "tower", "profile"), CASES)
+def test_embeddings_are_openais(files, model, tower, profile):
+    directory, source = files / model / tower / profile, files.parent / "reference" / model
+    session, projection = runtime.session(directory), runtime.projection(directory)
+    batch, length = runtime.fixed_axes(session)
+    with inputs.reference(source) as reference:
+        if tower == "visual":
+            expected, given = reference.get_tensor("image_embeds"), np.arange(5)
+            settings = runtime.picture_settings(given, batch)
+            settings = [(inputs.pixels(source, rows) for rows in rows) for rows in settings]
+        else:
+            expected = reference.get_tensor("text_embeds")
+            ids = reference.get_tensor("input_ids")
+            rows = [row[: row.argmax() + 1].tolist() for row in ids]
+            fitting = [n for n, row in enumerate(rows) if len(row) <= (length or 77)]
+            assert len(fitting) >= 4
+            expected, rows = expected[fitting], [rows[n] for n in fitting]
+            settings = runtime.text_settings(rows, batch, length)
+    for batches in settings:
+        embeds = runtime.run(session, batches, projection)
+        assert parity.cosine(expected, embeds).min() > 0.999999
+        if metadata(directory).get("normalized"):
+            expected = parity.normalized(expected)
+        np.testing.assert_allclose(embeds, expected, atol=2e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("tower", TOWERS)
+@pytest.mark.parametrize("model", small.TINY)
+@pytest.mark.parametrize("profile", SHIPPED)
+def test_operators_are_those_that_the_runtime_has(files, model, tower, profile):
+    found = operators(files / model / tower / profile)
+    assert not set(found) & MISSING[profile]
+    assert set(found) <= set(params.load().profiles[profile].operators)
+
+
+@pytest.mark.parametrize(
+    ("model", "tower", "profile"),
+    [case for case in CASES if case[2].startswith(("npu", "onnxjs"))],
+)
+def test_every_shape_is_static_and_of_four_dimensions_at_most(files, model, tower, profile):
+    loaded = onnx.load(files / model / tower / profile / graph.FILE)
+    inferred = ir.from_proto(onnx.shape_inference.infer_shapes(loaded, strict_mode=True))
+    values = [*inferred.graph.inputs, *(v for node in inferred.graph for v in node.outputs)]
+    for value in values:
+        assert all(isinstance(size, int) for size in value.shape), value
+        assert len(value.shape) <= 4, value
+    assert values[0].shape[0] == (3 if profile == "npu-several" else 1)
+
+
+@pytest.mark.parametrize("model", small.TINY)
+def test_npu_holds_no_infinity_and_no_64_bit_id(files, model):
+    file = onnx.load(files / model / "textual/npu" / graph.FILE)
+    for tensor in file.graph.initializer:
+        array = onnx.numpy_helper.to_array(tensor)
+        assert np.isfinite(array.astype(np.float64)).all(), tensor.name
+        if array.dtype == np.float32:
+            assert np.isfinite(array.astype(np.float16)).all(), tensor.name
+    types = [value.type.tensor_type.elem_type for value in file.graph.input]
+    assert types == [onnx.TensorProto.INT32, onnx.TensorProto.FLOAT]
+
+
+def test_files_say_what_a_host_must_know(files):
+    assert metadata(files / "tiny-vit/textual/npu") | {
+        "batch": "1",
+        "length": "77",
+        "profile": "npu",
+        "text": "one-hot",
+    } == metadata(files / "tiny-vit/textual/npu")
+    assert "text" not in metadata(files / "tiny-vit/visual/npu")
+    assert metadata(files / "tiny-vit/textual/npu-tokens")["text"] == "tokens"
+    assert metadata(files / "tiny-vit/visual/old")["normalized"] == "true"
+    assert set(metadata(files / "tiny-vit/textual/std")) == {
+        *("checkpoint_sha256", "graph", "pipeline_version", "preprocessing", "profile")
+    }
+
+
+def test_only_std_leaves_its_weights_outside(files):
+    held = {path.name for path in (files / "tiny-vit/textual/std").iterdir()}
+    assert held == {graph.FILE, graph.DATA_FILE}
+    held = {path.name for path in (files / "tiny-vit/textual/npu-tokens").iterdir()}
+    assert held == {graph.FILE, "text_projection.npy"}
+
+
+def test_one_hot_input_decides_which_token_counts(files):
+    session = runtime.session(files / "tiny-vit/textual/onehot")
+    feeds = runtime.feeds(session, np.array([[49406, 320, 2368, 49407], [49406, 7, 8, 49407]]))
+    (ends,) = session.run(None, feeds)
+    feeds["eot_onehot"] = feeds["eot_onehot"][:, ::-1].copy()
+    (starts,) = session.run(None, feeds)  # the start token sees nothing of the text
+    np.testing.assert_allclose(starts[0], starts[1], rtol=1e-5)
+    assert parity.cosine(*ends[:, None])[0] < 0.9999
+
+
+def test_tower_of_int32_ids_can_be_calibrated(files):
+    directory, batch = files / "tiny-vit/textual/old", np.array([[49406, 320, 2368, 49407]])
+    model = graph.load(directory)
+    weights = list(weight_only.weights(model))
+    found = {weight for weight, _ in activations.collect(model, weights, lambda: [batch])}
+    assert found == {weight for weight in weights if not weight.is_table}
+    rows = sensitivity.measure(graph.load(directory), [batch])
+    assert [row["name"] for row in rows] == [weight.value.name for weight in weights]
+
+
+def refusal(files, name, **change):
+    """What profiles.apply says of a tower with a changed npu profile."""
+    content = yaml.safe_load((small.ROOT / "params.yaml").read_text())["profiles"]["npu"]
+    profile = params.Profile.model_validate(content | change)
+    model = graph.load(files.parent / f"export/{name}")
+    with pytest.raises(command.Refusal) as caught:
+        profiles.apply(model, profile)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_operator_that_is_left_is_refused_with_its_node(files):
+    message = refusal(files, "tiny-vit/textual", operators=["Add", "Gather"])
+    assert "LayerNormalization is left" in message
+    assert "node_layer_norm" in message
+
+
+def test_more_dimensions_are_refused(files):
+    assert "3 dimensions at most" in refusal(files, "tiny-vit/visual", rank=3)
+
+
+def test_operator_set_that_cannot_say_it_is_refused(files):
+    change = {"opset": 10, "text": "eot", "operators": None}
+    assert "GatherND" in refusal(files, "tiny-rn/textual", **change)
+
+
+def test_same_bytes_twice(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(files.parent.parent)
+    small.run_stage("patch", "data/export/tiny-rn/visual", "onnxjs", tmp_path / "again")
+    again = (tmp_path / "again" / graph.FILE).read_bytes()
+    assert again == (files / "tiny-rn/visual/onnxjs" / graph.FILE).read_bytes()
+
+
+def test_list_names_every_patch_and_what_it_does(capsys):
+    with pytest.raises(SystemExit) as left:
+        small.run_stage("patch", "--list")
+    assert left.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    files = {path.stem for path in (small.ROOT / "stages/patches").glob("[!_]*.py")}
+    assert {line.split()[0] for line in lines} == files
+    assert all("->" in line for line in lines)
