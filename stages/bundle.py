@@ -74,7 +74,7 @@ def files(model, settings):
             product = settings.products.get(name)
             listed[layout.file_name(name, variant)] = {
                 "key": f"{model}.{name}.{variant}",
-                "graph": product.kind if product else name,
+                "graph": getattr(product, "tower", product.kind) if product else name,
                 "cosine_min": floor and floor.cosine_min,
             }
     return listed

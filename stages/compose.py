@@ -52,7 +52,18 @@ def make_image(product, towers):
     return model
 
 
-MAKERS = {"combined": make_combined, "classifier": make_classifier, "image": make_image}
+def make_unit(product, towers):
+    model = graph.load(getattr(towers, product.tower))
+    unit.normalize(model, model.graph.outputs[0].name)
+    return model
+
+
+MAKERS = {
+    "combined": make_combined,
+    "classifier": make_classifier,
+    "image": make_image,
+    "unit": make_unit,
+}
 
 
 def make_preprocess(towers):

@@ -9,6 +9,7 @@ Writes what stages.evaluate writes of a tower, of what each kind of product give
     combined     both embeddings, the worse of each figure; `logits_error`, the largest difference
     classifier   probabilities; `accuracy` where the labels are those of the drawings. The labels'
                  reference embeddings are those of --labels-by, whose own parity is measured
+    unit         embeddings of its tower
     image        embeddings of whole pictures of any size
     preprocess   pixels; `pixels_off`, the share of grey levels that differ, and `pixels_max`
 """
@@ -127,6 +128,20 @@ def classifier(session, truth, arguments):
     return metrics, own, control
 
 
+def visual(session, truth, arguments):
+    truths = expected(session, truth.image_embeds)
+    found = runtime.run(session, map(truth.pixels, runtime.batches(truth.rows)))
+    metrics = parity.measure(truths, [found], truth.text_embeds)
+    return metrics, {}, parity.control(truths)
+
+
+def textual(session, truth, arguments):
+    truths = expected(session, truth.text_embeds)
+    found = runtime.run(session, runtime.batches(truth.input_ids))
+    metrics = parity.measure(truths, [found], truth.image_embeds)
+    return metrics, {}, parity.control(truths)
+
+
 def image(session, truth, arguments):
     truths = expected(session, truth.image_embeds)
     found = runtime.run(session, truth.pictures())
@@ -153,6 +168,8 @@ def preprocess(session, truth, arguments):
 
 
 MEASURES = {
+    "visual": visual,
+    "textual": textual,
     "combined": combined,
     "classifier": classifier,
     "image": image,

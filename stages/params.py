@@ -156,7 +156,14 @@ class Image(Section):
     normalize: bool = False  # whether embeddings are unit vectors
 
 
-Product = Annotated[Combined | Classifier | Image, Field(discriminator="kind")]
+class Unit(Section):
+    """A tower whose embeddings are unit vectors."""
+
+    kind: Literal["unit"]
+    tower: Literal["visual", "textual"]
+
+
+Product = Annotated[Combined | Classifier | Image | Unit, Field(discriminator="kind")]
 LABELS = Path("stages/labels")  # a folder, so that DVC sees which texts compose reads
 
 

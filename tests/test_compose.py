@@ -24,7 +24,7 @@ def make(built):
     def made(model, product, encoding="fp32", **settings):
         content = yaml.safe_load(original)
         content["products"]["classifier"] |= {"labels": LABELS, "templates": ["a photo of {}."]}
-        content["products"][product] |= settings
+        content["products"].setdefault(product, {}).update(settings)
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(built)
             small.write_params(built, content)
@@ -140,6 +140,17 @@ def test_the_camera_form_is_the_classifier_at_opset_12(built, make, model, encod
     assert (picture.name, picture.shape) == ("image-", [1, 3, 64, 64])
     assert (scores.name, scores.shape) == ("scores-0:a cat;1:a dog;2:a bird", [1, 3])
     np.testing.assert_allclose(session.run(None, {"image-": pixels[:1]})[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("encoding", ["fp32", "int8w"])
+@pytest.mark.parametrize("tower", TOWERS)
+def test_unit_towers_give_the_towers_direction(built, make, tower, encoding):
+    pixels, ids, *_ = reference(built, "vit")
+    batch = pixels if tower == "visual" else ids
+    alone = runtime.session(built / f"data/models/vit/{tower}/{encoding}")
+    units = runtime.session(make("vit", "unit", encoding, kind="unit", tower=tower))
+    expected = parity.normalized(runtime.run(alone, [batch]))
+    np.testing.assert_allclose(runtime.run(units, [batch]), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("label", ["cat;dog", "size:small"])
