@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all model test lint gate docs bench-models bench-encodings lock clean help
+.PHONY: all model test runtimes lint gate docs bench-models bench-encodings bench-targets lock clean help
 
 all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
 	@$(BIN)/python -m stages.params
@@ -21,6 +21,10 @@ model: $(INSTALLED)  ## build one model in one variant: make model MODEL=vit-b-3
 
 test: $(INSTALLED)  ## run every test
 	$(BIN)/python -m pytest
+
+runtimes: $(INSTALLED)  ## run the files made for onnx.js in onnx.js (needs Node.js 18 or later)
+	npm ci --ignore-scripts --no-audit --no-fund --prefix runtimes
+	$(BIN)/python -m pytest -rs tests/test_onnxjs.py
 
 lint: $(INSTALLED)  ## check style
 	$(BIN)/ruff check .
@@ -37,6 +41,9 @@ bench-models: $(INSTALLED)  ## time and weigh every stage on full-size random mo
 
 bench-encodings: $(INSTALLED)  ## compare every encoding with what other tools make: an hour and more
 	@$(BIN)/python -m bench.encodings $(MODELS)
+
+bench-targets: $(INSTALLED)  ## measure profiles and products on full-size random models
+	@$(BIN)/python -m bench.targets $(MODELS)
 
 lock:  ## refresh requirements.lock from requirements.in
 	$(PYTHON) -m venv build/uv

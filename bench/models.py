@@ -29,12 +29,9 @@ from tools import build_one
 
 FOLDER = Path("build/bench")
 PROGRESS = FOLDER / "progress.json"
-ENCODINGS = {
-    "convert": ["fp32"],
-    "quantize": ["fp16w", "int8w"],
-    "measured": [],
-    "static": [],
-}
+ENCODINGS = {"convert": ["fp32"], "quantize": ["fp16w", "int8w"], "measured": [], "static": []}
+GRID = {"encodings": ENCODINGS, "profiles": [], "products": [], "composed": []}
+EVALUATIONS = ["evaluate-converted", "evaluate-quantized"]
 PHOTOGRAPHS = {"evaluation": 8, "calibration": 4}  # with one crop each, 16: a whole batch
 CAPTIONS = 16
 
@@ -64,13 +61,13 @@ def evaluation_inputs():
     return str(photographs), str(captions)
 
 
-def workspace(model, archive, address):
+def workspace(model, archive, address, grid=GRID):
     """A DVC project in build/bench for one model alone. Returns its folder."""
     images, captions = evaluation_inputs()
     content = yaml.safe_load(Path("params.yaml").read_text())
     source = {"source": f"{address}/{archive.name}", "sha256": sha256(archive)}
     content["models"] = {model: source}
-    content["grid"] |= {"models": [model], "resnets": [], "encodings": ENCODINGS}
+    content["grid"] |= {"models": [model], "resnets": [], **grid}
     content["bundle"], content["floors"] = {"encodings": [], "profiles": [], "products": []}, {}
     content["evalset"] |= {"images": images, "captions": captions}
     content["evalset"] |= {"crops": 1, "drawn": 1, "drawn_calibration": 0}
@@ -87,16 +84,16 @@ def item(stage, output):
 
 def result(stage, output):
     """(cosine_min, size in MB) of what a stage made; an evaluation's are those of its file."""
-    if stage == "evaluate":
+    if stage.startswith("evaluate"):
         metrics = json.loads(output.read_text())["metrics"]
         return metrics["cosine_min"], metrics["size_mb"]
     return None, round(sum(f.stat().st_size for f in output.iterdir()) / 1e6, 3)
 
 
-def run_stages(model, folder, records):
+def run_stages(model, folder, records, evaluations=EVALUATIONS, progress=PROGRESS):
     """Run and record what has not been yet, adding to `records`."""
     done = {record["item"] for record in records}
-    for arguments in commands(folder):
+    for arguments in commands(folder, evaluations):
         stage, output = arguments[2].removeprefix("stages."), arguments[-1]
         name, made = item(stage, output), folder / output
         if made.exists() and (name in done or stage in ("pins", "evalset")):
@@ -110,7 +107,7 @@ def run_stages(model, folder, records):
         record |= {"peak_rss_mb": round(peak), "cosine_min": cosine, "size_mb": size}
         record["commit"] = commit()
         records[:] = [old for old in records if old["item"] != name] + [record]
-        write(PROGRESS, records)
+        write(progress, records)
 
 
 def main():

@@ -26,7 +26,7 @@ def bench(tmp_path, archives, monkeypatch):
 
 
 def test_the_commands_are_dvcs_up_to_the_evaluations(bench):
-    lines = models.commands(bench)
+    lines = models.commands(bench, models.EVALUATIONS)
     names = [models.item(line[2].removeprefix("stages."), line[-1]) for line in lines[2:]]
     assert [line[2] for line in lines[:2]] == ["stages.pins", "stages.evalset"]
     assert len(names) == len(set(names)) == 18
@@ -48,8 +48,8 @@ def test_a_whole_batch_of_pictures_is_measured(bench):
 
 
 def test_finished_stages_are_recorded_and_not_run_again(bench, monkeypatch):
-    few = models.commands(bench)[:3]
-    monkeypatch.setattr(models, "commands", lambda _: few)
+    few = models.commands(bench, models.EVALUATIONS)[:3]
+    monkeypatch.setattr(models, "commands", lambda *_: few)
     records, runs = [], []
     measured = models.measured
     monkeypatch.setattr(models, "measured", lambda *a: runs.append(a[0]) or measured(*a))
@@ -68,7 +68,7 @@ def test_finished_stages_are_recorded_and_not_run_again(bench, monkeypatch):
 
 def test_a_failing_stage_names_its_log(bench, monkeypatch):
     broken = [sys.executable, "-m", "stages.download", "nothing", "a", "b"]
-    monkeypatch.setattr(models, "commands", lambda _: [broken])
+    monkeypatch.setattr(models, "commands", lambda *_: [broken])
     with pytest.raises(command.Refusal, match=r"stages\.download nothing .* failed: .*log\.txt"):
         models.run_stages("vit", bench, [])
     assert "no models.nothing" in (bench / "log.txt").read_text()

@@ -53,8 +53,11 @@ def test_repro_measures_every_file_of_the_grid(project):
     assert parity["visual"]["fp32"]["cosine_min"] > 0.99999
     assert parity["textual"]["int8w"]["cosine_min"] > 0.99
     assert {"int8w", "mixed", "fp32", "control", "reference"} == set(parity["visual"])
-    bundled = sorted(path.name for path in (project / "data/bundles/vit/onnx").iterdir())
-    assert bundled == ["text_model_quantized.onnx", "vision_model_quantized.onnx"]
+    assert parity["classifier"]["int8w"]["cosine_min"] > 0.99
+    assert parity["preprocess"]["fp32"]["pixels_off"] == 0
+    bundled = {path.name for path in (project / "data/bundles/vit/onnx").iterdir()}
+    names = ("text_model", "vision_model", "classifier")
+    assert bundled == {f"{name}_quantized.onnx" for name in names}
 
 
 def test_second_repro_runs_nothing(project):
@@ -77,6 +80,8 @@ def test_one_changed_line_reruns_only_what_reads_it(project):
         "quantize@vit-visual-int8w",
         "quantize@vit-textual-int8w",
         "evaluate-quantized@vit-int8w",
+        "compose@vit-classifier-int8w",
+        "evaluate-products@vit-classifier-int8w",
         "bundle@vit",
         "check@vit",  # it depends on all of a model's files, as the bundle does
         "report",
@@ -101,6 +106,19 @@ def test_another_target_repeats_the_choice_and_not_the_measurement(project):
     chosen.add("evaluate-measured@vit-mixed")
     assert ran(result.stdout) == chosen | {"bundle@vit", "check@vit", "report"}
     assert metrics(project)["vit"]["visual"]["mixed"]["size_mb"] < before["size_mb"]
+    path.write_text(old)
+    dvc(project, "repro")
+
+
+def test_another_label_composes_anew_and_builds_nothing_else(project):
+    path = project / "params.yaml"
+    old = path.read_text()
+    path.write_text(old.replace("labels: drawings.txt", "labels: [a cat, a dog]"))
+    assert path.read_text() != old
+    result = dvc(project, "repro")
+    assert result.returncode == 0, result.stderr
+    composed = {"compose@vit-classifier-int8w", "evaluate-products@vit-classifier-int8w"}
+    assert ran(result.stdout) == composed | {"bundle@vit", "check@vit", "report"}
     path.write_text(old)
     dvc(project, "repro")
 
