@@ -38,15 +38,6 @@ def built(tmp_path_factory, archives):
     return folder
 
 
-TEXTS = [
-    "a photo of a cat",
-    "a red square left of a green circle",
-    "x",
-    "a diagram. " * 40,  # too long: cut to 77 tokens, the last of which ends it
-    "7 small blue triangles, drawn in ink on paper",
-]
-
-
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """A project folder: the shipped models up to std, and a reference of five inputs of each."""
@@ -56,5 +47,5 @@ def tiny(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for model in small.TINY:
-            small.export_with_reference(model, pictures, TEXTS)
+            small.export_with_reference(model, pictures, small.TEXTS)
     return folder

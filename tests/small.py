@@ -17,6 +17,13 @@ KINDS = {
     "rn": Architecture(48, 64, (1, 1, 1, 2), 8, None, 77, 49408, 128, 2),
 }
 TINY = ("tiny-vit", "tiny-rn")
+TEXTS = [
+    "a photo of a cat",
+    "a red square left of a green circle",
+    "x",
+    "a diagram. " * 40,  # too long: cut to 77 tokens, the last of which ends it
+    "7 small blue triangles, drawn in ink on paper",
+]
 PROJECT_FILES = (".dvcignore", "pyproject.toml", "dvc.yaml", "requirements.in", "requirements.lock")
 CONVERTED, QUANTIZED = ("fp32", "fp16"), ("fp16w", "int8w", "int4w")
 MEASURED, STATIC = ("mixed", "int8-dynamic"), ("int8-static",)

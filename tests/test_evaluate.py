@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from conftest import TEXTS
 
 import small
 
@@ -20,7 +19,7 @@ def evaluate(tiny):
         | {"label": label}
         for n, label in enumerate(LABELS)
     ]
-    captions = {"evaluation": TEXTS, "calibration": [], "prompts": 2}
+    captions = {"evaluation": small.TEXTS, "calibration": [], "prompts": 2}
     (folder / "pictures.json").write_text(json.dumps(pictures))
     (folder / "captions.json").write_text(json.dumps(captions))
 

@@ -15,16 +15,16 @@ def apply(model, profile):
     leave visual towers alone. Raises Refusal where the profile cannot be met.
     """
     textual = model.metadata_props["graph"] == "textual"
-    beside = {}
-    if profile.batch or (profile.length and textual):
+    fixed = profile.batch or (textual and profile.length)
+    narrow = textual and profile.input_ids == "int32"
+    form = text.FORMS.get(profile.text) if textual else None
+    if fixed:
         shapes.fix(model, profile.batch, profile.length)
-        patches.clean(model)
-    if textual and profile.input_ids == "int32":
+    if narrow:
         ids.narrow(model)
+    if fixed or narrow or form:
         patches.clean(model)
-    if textual and profile.text != "eot":
-        patches.clean(model)
-        beside = text.FORMS[profile.text](model)
+    beside = form(model) if form else {}
     if profile.normalize:
         unit.normalize(model, model.graph.outputs[0].name)
     patches.apply(model, profile.patches)

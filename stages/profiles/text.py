@@ -9,7 +9,9 @@ def _pooling(model):
     """The node that takes each row's hidden state at its end token."""
     found = [node for node in model.graph if node.op_type == "GatherND"]
     if len(found) != 1:
-        raise command.Refusal(f"the graph has {len(found)} GatherND nodes where the end token is 1")
+        raise command.Refusal(
+            f"{len(found)} GatherND nodes, not one, may take the end token: export again"
+        )
     return found[0]
 
 
