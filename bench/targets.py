@@ -2,19 +2,24 @@
 
     python -m bench.targets [MODEL …]        vit-b-32 and rn50 without names
 
-As bench/models.py, on twins of random weights; a stopped run goes on where it was. Writes
-bench/targets.json and bench/targets.md.
+As bench/models.py, on twins of random weights; a stopped run goes on where it was. Each std tower
+is timed beside a plain export (bench/plain.py), too. Writes bench/targets.json and
+bench/targets.md.
 """
 
 import argparse
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas
 
 from bench import models
 from bench.pipeline import twin
-from bench.records import read, write
+from bench.plain import BATCH
+from bench.records import commit, read, write
 from stages import command, params
 
 RECORDS, PROGRESS = Path("bench/targets.json"), models.FOLDER / "targets.json"
@@ -41,23 +46,45 @@ def measure(model, address):
     folder = models.workspace(model, archive, address, grid())
     records = [record for record in read(PROGRESS) if record["model"] == model]
     models.run_stages(model, folder, records, EVALUATIONS, PROGRESS)
+    records = [record for record in records if record["stage"] in STAGES]
+    records += [beside_plain(model, tower, folder / "data") for tower in params.TOWERS]
     shutil.rmtree(folder)
     PROGRESS.unlink()
-    return [record for record in records if record["stage"] in STAGES]
+    return records
+
+
+def beside_plain(model, tower, data):
+    """The record of a std tower's speed beside a plain export's."""
+    given = [data / "checkpoints" / model, data / "reference" / model]
+    line = [sys.executable, "-m", "bench.plain", *given, data / "models" / model / tower / "fp32"]
+    printed = subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True).stdout
+    record = {"item": f"{model}.{tower}.plain", "model": model, "stage": "plain"}
+    return record | json.loads(printed.splitlines()[-1]) | {"commit": commit()}
 
 
 def markdown(records):
-    table = pandas.DataFrame(records)
-    commits = ", ".join(sorted(set(table["commit"])))
-    table = table.drop(columns=["model", "stage", "commit"])
+    commits = ", ".join(sorted({record["commit"] for record in records}))
+    table = frame(record for record in records if record["stage"] != "plain")
     table["cosine_min"] = table["cosine_min"].map("{:.7f}".format, na_action="ignore").fillna("")
+    plain = frame(record for record in records if record["stage"] == "plain")
     return f"""# Profiles and products of full-size models
 
 Written by `python -m bench.targets`, at commit {commits}. The weights are random
 (`tools/make_twin.py --outliers`); each line is one process.
 
 {table.to_markdown(index=False, disable_numparse=True)}
+
+## `std` beside a plain `torch.onnx.export`
+
+Batches of {BATCH}, the files in turns, the fastest run of each. What is left over of a graph costs
+little where ONNX Runtime fuses it; a plain textual tower takes 77 tokens and no other length.
+
+{plain.to_markdown(index=False, disable_numparse=True)}
 """
+
+
+def frame(records):
+    return pandas.DataFrame(records).drop(columns=["model", "stage", "commit"])
 
 
 def main():
