@@ -5,7 +5,7 @@ import numpy as np
 import onnx
 import pytest
 
-from stages import graph, params
+from stages import graph, sections
 from stages.calibration import Calibration
 from stages.schemes import dynamic
 
@@ -48,7 +48,7 @@ def test_the_most_sensitive_products_may_be_excluded(built, monkeypatch):
     worst = max(table["tensors"], key=lambda row: row.get("input_error", 0))["name"]
     model = graph.load(built / "data/models/vit/visual/fp32")
     split = Calibration(built / "data/evalset", built / "data/reference/vit", "visual")
-    encoding = params.Dynamic(scheme="dynamic", exclude=2)
+    encoding = sections.Dynamic(scheme="dynamic", exclude=2)
     encoded = dynamic.encode(model, encoding, split, table)
     before = operators(built / "data/models/vit/visual/int8-dynamic")["MatMulInteger"]
     after = sum(node.op_type == "MatMulInteger" for node in encoded.graph)

@@ -6,7 +6,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from stages import command, graph, opset, params, schema
+from stages import command, graph, opset, schema, sections
 from stages.schemes import weight_only
 
 RNG = np.random.default_rng(20250621)
@@ -50,7 +50,7 @@ def test_every_version_computes_the_same(towers, name):
 
 
 def test_weights_decoded_by_standard_operators_work_at_12(towers):
-    encoding = params.WeightOnly(scheme="weight_only", bits=8)
+    encoding = sections.WeightOnly(scheme="weight_only", bits=8)
     given, embeds = feeds("visual"), []
     for version in (18, 12):
         model = towers("tiny-vit/visual")
@@ -65,7 +65,7 @@ def test_weights_decoded_by_standard_operators_work_at_12(towers):
 def test_bit_planes_are_refused_by_name(towers):
     model = towers("tiny-vit/visual")
     ir.external_data.load_to_model(model)
-    model = weight_only.encode(model, params.WeightOnly(scheme="weight_only", bits=6))
+    model = weight_only.encode(model, sections.WeightOnly(scheme="weight_only", bits=6))
     with pytest.raises(command.Refusal, match="BitwiseAnd needs opset 18, not 13") as refusal:
         opset.convert(model, 13)
     assert "\n" not in str(refusal.value)
@@ -143,12 +143,12 @@ def test_versions_out_of_range_and_second_conversions_are_refused():
 
 def test_profiles_take_the_same_versions():
     with pytest.raises(ValueError, match="opset"):
-        params.Profile(patches=[], opset=opset.LEAST - 1)
+        sections.Profile(patches=[], opset=opset.LEAST - 1)
     with pytest.raises(ValueError, match="opset"):
-        params.Profile(patches=[], opset=opset.MOST + 1)
-    assert params.Profile(patches=[], opset=opset.LEAST).opset == opset.LEAST
-    assert params.Profile(patches=[], opset=opset.MOST).opset == opset.MOST
-    assert params.Profile(patches=[]).opset == graph.OPSET
+        sections.Profile(patches=[], opset=opset.MOST + 1)
+    assert sections.Profile(patches=[], opset=opset.LEAST).opset == opset.LEAST
+    assert sections.Profile(patches=[], opset=opset.MOST).opset == opset.MOST
+    assert sections.Profile(patches=[]).opset == graph.OPSET
 
 
 def test_what_an_encoding_writes_is_checked_in_its_own_version():

@@ -8,7 +8,7 @@ import onnx_ir as ir
 import pytest
 import yaml
 
-from stages import command, graph, inputs, params, parity, profiles, runtime, sensitivity
+from stages import command, graph, inputs, params, parity, profiles, runtime, sections, sensitivity
 from stages.schemes import activations, weight_only
 
 import small
@@ -163,7 +163,7 @@ def test_tower_of_int32_ids_can_be_calibrated(files):
 def refusal(files, name, **change):
     """What profiles.apply says of a tower with a changed npu profile."""
     content = yaml.safe_load((small.ROOT / "params.yaml").read_text())["profiles"]["npu"]
-    profile = params.Profile.model_validate(content | change)
+    profile = sections.Profile.model_validate(content | change)
     model = graph.load(files.parent / f"export/{name}")
     with pytest.raises(command.Refusal) as caught:
         profiles.apply(model, profile)

@@ -7,7 +7,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from stages import graph, inputs, params, parity, runtime
+from stages import graph, inputs, parity, runtime, sections
 from stages.calibration import Calibration
 from stages.schemes import rounding, weight_only
 
@@ -80,7 +80,7 @@ def test_every_width_and_block_decodes_in_the_runtime_as_it_was_meant(
 ):
     """The file computes what the fp32 file with the rounded weights does."""
     source = built / f"data/models/{key}/fp32"
-    encoding = params.WeightOnly(scheme="weight_only", bits=bits, block=block)
+    encoding = sections.WeightOnly(scheme="weight_only", bits=bits, block=block)
     rounded = {}
 
     def keep(matrix, *arguments):
@@ -112,7 +112,7 @@ def test_every_width_and_block_decodes_in_the_runtime_as_it_was_meant(
 
 def test_tensors_may_have_widths_of_their_own(built):
     tensors = {"token_embedding.weight": 8, "*.1.mlp.*": 16}
-    encoding = params.WeightOnly(scheme="weight_only", bits=3, block=32, tensors=tensors)
+    encoding = sections.WeightOnly(scheme="weight_only", bits=3, block=32, tensors=tensors)
     model = weight_only.encode(graph.load(built / "data/models/vit/textual/fp32"), encoding)
     names = set(model.graph.initializers)
     assert "token_embedding.weight.int8" in names
@@ -137,7 +137,7 @@ def test_calibration_brings_a_file_closer(built, tmp_path, key):
             batches = [tensors.get_tensor("input_ids")[:200].astype(np.int64)]
     exact, distances = runtime.run(runtime.session(source), batches), []
     for split in (None, Calibration(built / "data/evalset", reference, tower)):
-        encoding = params.WeightOnly(scheme="weight_only", bits=4, block=32)
+        encoding = sections.WeightOnly(scheme="weight_only", bits=4, block=32)
         folder = tmp_path / str(split is None)
         folder.mkdir()
         graph.save(weight_only.encode(graph.load(source), encoding, split), folder)

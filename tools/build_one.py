@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 from dvc.repo import Repo
 
-from stages import command, params
+from stages import command, params, sections
 
 COPIED = (".dvcignore", "dvc.yaml", "pyproject.toml", "requirements.in", "requirements.lock")
 
@@ -71,7 +71,7 @@ def workspace(folder, content, model):
         shutil.copyfile(name, folder / name)
     evalset, entry = content["evalset"], content["models"][model]
     evalset |= {key: reach(folder, evalset[key]) for key in ("images", "captions")}
-    if not params.Model(**entry).remote:
+    if not sections.Model(**entry).remote:
         entry["source"] = reach(folder, entry["source"])
     (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     config = configparser.ConfigParser()

@@ -1,0 +1,125 @@
+"""What the entries of params.yaml may hold: a model, an encoding, a profile, a product.
+
+One class a kind of entry; stages/params.py puts them together and reads the file.
+"""
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Model(Section):
+    source: str
+    sha256: Sha256 | None = None
+    activation: Literal["quick_gelu", "gelu"] | None = None  # for files that do not say it
+
+    @property
+    def remote(self):
+        return self.source.startswith(("http://", "https://"))
+
+
+class AsIs(Section):
+    """fp32: the patched graph itself."""
+
+    scheme: Literal["none"]
+
+
+class Half(Section):
+    scheme: Literal["half"]
+
+
+Bits = Literal[3, 4, 5, 6, 7, 8, 16]
+Block = Annotated[int, Field(ge=8)] | Literal["row"]  # weights that share a scale
+
+
+class WeightOnly(Section):
+    scheme: Literal["weight_only"]
+    bits: Bits
+    block: Block = "row"
+    tensors: dict[str, Bits] = {}  # other widths, by names or patterns (fnmatch) of weights
+
+    def width(self, name):
+        """The bits of a weight: of the first pattern that its name fits, or else of them all."""
+        fitting = (bits for pattern, bits in self.tensors.items() if fnmatchcase(name, pattern))
+        return next(fitting, self.bits)
+
+
+class Mixed(Section):
+    """weight_only with the width of every tensor chosen for the worst cosine that is asked for."""
+
+    scheme: Literal["mixed"]
+    target_cosine: Annotated[float, Field(gt=0, lt=1)]
+    block: Block = 32
+
+
+class Dynamic(Section):
+    scheme: Literal["dynamic"]
+    exclude: Annotated[int, Field(ge=0)] = 0  # the most sensitive products, stored as int8 instead
+
+
+class Static(Section):
+    scheme: Literal["static"]
+
+
+Encoding = Annotated[
+    AsIs | Half | WeightOnly | Mixed | Dynamic | Static, Field(discriminator="scheme")
+]
+
+
+class Profile(Section):
+    """Patches, and options of the whole graph; of the text, they leave visual towers alone."""
+
+    patches: list[str]
+    opset: Annotated[int, Field(ge=10, le=23)] = 18
+    batch: Annotated[int, Field(ge=1)] | None = None  # fixed axes; none: dynamic
+    length: Annotated[int, Field(ge=3, le=77)] | None = None
+    input_ids: Literal["int64", "int32"] = "int64"
+    text: Literal["eot", "one-hot", "tokens"] = "eot"  # who finds the end token: stages/host.py
+    normalize: bool = False
+    operators: list[str] | None = None  # those that may be left; none: all
+    rank: Annotated[int, Field(ge=1)] | None = None  # the most dimensions of any value
+
+    @model_validator(mode="after")
+    def _tokens_are_no_embeddings(self):
+        if self.text == "tokens" and self.normalize:
+            raise ValueError("text: tokens has no embeddings to normalize; leave normalize out")
+        return self
+
+
+class Combined(Section):
+    """CLIP.forward: both towers, and how alike each picture and each text are."""
+
+    kind: Literal["combined"]
+
+
+class Classifier(Section):
+    """Probabilities of labels for a picture."""
+
+    kind: Literal["classifier"]
+    labels: Annotated[list[str], Field(min_length=2)] | str  # or a file of LABELS, one a line
+    templates: Annotated[list[str], Field(min_length=1)]  # prompts, {} is the label
+    form: Literal["standard", "camera"] = "standard"
+
+
+class Image(Section):
+    """A picture of any size to its embedding."""
+
+    kind: Literal["image"]
+    normalize: bool = False  # whether embeddings are unit vectors
+
+
+class Unit(Section):
+    """A tower whose embeddings are unit vectors."""
+
+    kind: Literal["unit"]
+    tower: Literal["visual", "textual"]
+
+
+Product = Annotated[Combined | Classifier | Image | Unit, Field(discriminator="kind")]
