@@ -16,7 +16,7 @@ import onnx_ir as ir
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from stages import graph
-from stages.params import WeightOnly
+from stages.sections import WeightOnly
 from stages.schemes import equalise, weight_only
 
 REST = WeightOnly(scheme="weight_only", bits=8)
