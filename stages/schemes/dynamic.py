@@ -16,8 +16,8 @@ import onnx_ir as ir
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from stages import graph
-from stages.sections import WeightOnly
 from stages.schemes import equalise, weight_only
+from stages.sections import WeightOnly
 
 REST = WeightOnly(scheme="weight_only", bits=8)
 
