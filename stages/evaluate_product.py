@@ -65,11 +65,11 @@ def combined(session, truth, arguments):
     units = parity.normalized(truth.image_embeds), parity.normalized(truth.text_embeds)
     logits = scale * units[0] @ units[1].T
     runs, error = [], 0.0
-    for pictures, texts in ((1, runtime.BATCH), (runtime.BATCH, 1)):
-        image_embeds, text_embeds = {}, {}
-        for some, others in pairs(len(truth.rows), pictures, len(truth.text_embeds), texts):
+    for turns in batch_counts(*map(len, units)):
+        embeds = [], []
+        for some, others in pairs(*map(len, units), turns):
             found = session.run(
-                ["logits_per_image", "logits_per_text", "text_embeds", "image_embeds"],
+                ["logits_per_image", "logits_per_text", "image_embeds", "text_embeds"],
                 {
                     "pixel_values": truth.pixels([truth.rows[place] for place in some]),
                     "input_ids": truth.input_ids[others],
@@ -77,9 +77,9 @@ def combined(session, truth, arguments):
             )
             truths = logits[np.ix_(some, others)]
             error = max(error, *(np.abs(a - truths).max() for a in (found[0], found[1].T)))
-            text_embeds |= dict(zip(others, found[2], strict=True))
-            image_embeds |= dict(zip(some, found[3], strict=True))
-        runs.append([np.stack([e[n] for n in sorted(e)]) for e in (image_embeds, text_embeds)])
+            for side, part in zip(embeds, found[2:], strict=True):
+                side.append(part)
+        runs.append([np.concatenate(side) for side in embeds])
     metrics = worst(
         parity.measure(own, [run[place] for run in runs], units[1 - place])
         for place, own in enumerate(units)
@@ -88,12 +88,19 @@ def combined(session, truth, arguments):
     return metrics | {"logits_error": float(error)}, {}, control
 
 
-def pairs(pictures, size, texts, other_size):
-    """Numbers of pictures and of texts, batch beside batch; the shorter list starts again."""
-    batches = [list(batch) for batch in runtime.batches(range(pictures), size)]
-    others = [list(batch) for batch in runtime.batches(range(texts), other_size)]
-    for turn in range(max(len(batches), len(others))):
-        yield batches[turn % len(batches)], others[turn % len(others)]
+def batch_counts(pictures, texts):
+    """Into how many batches both are cut: as many as can be, and few."""
+    most = min(pictures, texts)
+    return most, -(-most // runtime.BATCH)
+
+
+def pairs(pictures, texts, turns):
+    """The numbers of all pictures and of all texts, a batch of each a turn."""
+    return zip(
+        np.array_split(np.arange(pictures), turns),
+        np.array_split(np.arange(texts), turns),
+        strict=True,
+    )
 
 
 def worst(found):

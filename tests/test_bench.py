@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from bench import models, table
+from bench import models, table, targets
 from stages import command, params
 
 import small
@@ -115,3 +115,31 @@ def test_every_official_model_was_measured_within_bounds(model):
 
 def test_the_tables_are_of_the_records():
     assert table.RECORDS.with_suffix(".md").read_text() == table.markdown(RECORDS)
+
+
+TARGETS = json.loads(targets.RECORDS.read_text())
+
+
+@pytest.mark.parametrize("model", targets.MODELS)
+def test_profiles_and_products_of_twins_are_as_close_as_the_tiny_ones(model):
+    found = {record["item"]: record for record in TARGETS if record["model"] == model}
+    grid = params.load().grid
+    files = {f"{tower}.{profile}" for tower in params.TOWERS for profile in grid.profiles}
+    for file in files:
+        assert found[f"{model}.{file}.evaluate"]["cosine_min"] >= 0.99999
+        assert found[f"{model}.{file}.patch"]["size_mb"] > 0
+    for file in {f"{product}.fp32" for product in grid.products} | {"preprocess.fp32"}:
+        assert found[f"{model}.{file}.evaluate_product"]["cosine_min"] >= 0.99999
+        assert found[f"{model}.{file}.compose"]["peak_rss_mb"] <= 6000
+
+
+@pytest.mark.parametrize("model", targets.MODELS)
+def test_std_towers_are_as_fast_as_a_plain_export(model):
+    """Five percent apart is what the same file is from itself."""
+    for record in TARGETS:
+        if record["model"] == model and record["stage"] == "plain":
+            assert record["std_ms"] <= 1.05 * record["plain_ms"], record["item"]
+
+
+def test_the_tables_of_targets_are_of_the_records():
+    assert targets.RECORDS.with_suffix(".md").read_text() == targets.markdown(TARGETS)

@@ -48,11 +48,15 @@ def test_pixels_off_are_the_worst_pictures(session):
     assert metrics["pixels_max"] == 2
 
 
-def test_pairs_take_every_picture_and_every_text():
-    found = list(evaluate_product.pairs(5, 2, 3, 1))
-    assert found == [([0, 1], [0]), ([2, 3], [1]), ([4], [2])]
-    found = list(evaluate_product.pairs(1, 1, 3, 1))
-    assert found == [([0], [0]), ([0], [1]), ([0], [2])]
+@pytest.mark.parametrize("texts", [3, 20, 100])
+def test_pairs_take_every_picture_and_every_text_once(texts):
+    alone, together = evaluate_product.batch_counts(20, texts)
+    assert together < alone == min(20, texts)
+    for turns in (alone, together):
+        pictures, captions = zip(*evaluate_product.pairs(20, texts, turns), strict=True)
+        assert np.concatenate(pictures).tolist() == list(range(20))
+        assert np.concatenate(captions).tolist() == list(range(texts))
+        assert min(map(len, [*pictures, *captions])) > 0
 
 
 def test_the_worse_side_counts():
