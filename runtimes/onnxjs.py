@@ -1,7 +1,7 @@
 """Run a file of the onnxjs profile in onnx.js 0.1.8, in Node on its CPU backend.
 
 npm ci --ignore-scripts --prefix runtimes
-python -m runtimes.onnxjs data/patch/MODEL/TOWER/onnxjs data/reference/MODEL OUTPUT.json
+python -m runtimes.onnxjs data/models/MODEL/TOWER/onnxjs data/reference/MODEL OUTPUT.json
 """
 
 import argparse

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import architecture, command, graph, params, runtime, tokens, unit, weights
+from stages import architecture, command, graph, params, runtime, schema, tokens, unit, weights
 from stages.products import classifier, combined, image, labels, preprocess
 
 
@@ -69,7 +69,12 @@ MAKERS = {
 def make_preprocess(towers):
     shapes = weights.shapes(towers.checkpoint)
     model = preprocess.build(architecture.read(shapes).resolution)
-    graph.describe(model, checkpoint_sha256=weights.sha256(towers.checkpoint))
+    graph.describe(
+        model,
+        checkpoint_sha256=weights.sha256(towers.checkpoint),
+        pipeline_version=graph.pipeline_version(),
+        variant=params.QUANTIZED_FROM,
+    )
     return model
 
 
@@ -86,6 +91,7 @@ def main():
         product = params.lookup(params.load().products, arguments.product, "products")
         model = MAKERS[product.kind](product, arguments)
     graph.describe(model, product=arguments.product)
+    schema.check(model)  # towers of a lower operator set lack what some products need
     with command.output(arguments.output) as directory:
         graph.save(model, directory)
 

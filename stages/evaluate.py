@@ -68,6 +68,11 @@ def textual(tower, reference, index, rows, text_embeds, projection):
     images = reference.get_tensor("image_embeds")[inputs.rows_of(index, inputs.EVALUATION)]
     batch, length = runtime.fixed_axes(tower)
     fitting = [number for number, row in enumerate(rows) if len(row) <= (length or len(row))]
+    if len(fitting) < 2:
+        raise command.Refusal(
+            f"{len(fitting)} evaluation captions have at most {length} tokens: raise the profile's"
+            " length, or add shorter captions to evalset.captions"
+        )
     rows, embeds = [rows[number] for number in fitting], expected(tower, text_embeds[fitting])
     settings = runtime.text_settings(rows, batch, length)
     runs = [runtime.run(tower, batches, projection) for batches in settings]

@@ -4,12 +4,12 @@
         data/checkpoints/MODEL data/evalset --labels-by data/models/MODEL/textual/fp32 \\
         data/eval/MODEL.PRODUCT.ENCODING.json
 
-Writes what stages.evaluate writes of a tower, of what each kind of product gives:
+Writes what stages.evaluate writes, of what each kind of product gives:
 
     combined     both embeddings, the worse of each figure; `logits_error`, the largest difference
     classifier   probabilities; `accuracy` where the labels are those of the drawings. The labels'
                  reference embeddings are those of --labels-by, whose own parity is measured
-    unit         embeddings of its tower
+    unit         embeddings of its tower, in every batch size and padding
     image        embeddings of whole pictures of any size
     preprocess   pixels; `pixels_off`, the share of grey levels that differ, and `pixels_max`
 """
@@ -65,15 +65,21 @@ def combined(session, truth, arguments):
     units = parity.normalized(truth.image_embeds), parity.normalized(truth.text_embeds)
     logits = scale * units[0] @ units[1].T
     runs, error = [], 0.0
+
+    def pictures(numbers):
+        return truth.pixels([truth.rows[number] for number in numbers])
+
+    def captions(numbers):
+        """Padded with 0 to the longest of them."""
+        ids = truth.input_ids[numbers]
+        return ids[:, : ids.argmax(1).max() + 1]
+
     for turns in batch_counts(*map(len, units)):
         embeds = [], []
         for some, others in pairs(*map(len, units), turns):
             found = session.run(
                 ["logits_per_image", "logits_per_text", "image_embeds", "text_embeds"],
-                {
-                    "pixel_values": truth.pixels([truth.rows[place] for place in some]),
-                    "input_ids": truth.input_ids[others],
-                },
+                runtime.named(session, pictures(some), captions(others)),
             )
             truths = logits[np.ix_(some, others)]
             error = max(error, *(np.abs(a - truths).max() for a in (found[0], found[1].T)))
@@ -137,16 +143,16 @@ def classifier(session, truth, arguments):
 
 def visual(session, truth, arguments):
     truths = expected(session, truth.image_embeds)
-    found = runtime.run(session, map(truth.pixels, runtime.batches(truth.rows)))
-    metrics = parity.measure(truths, [found], truth.text_embeds)
-    return metrics, {}, parity.control(truths)
+    settings = runtime.picture_settings(truth.rows)
+    runs = [runtime.run(session, map(truth.pixels, batches)) for batches in settings]
+    return parity.measure(truths, runs, truth.text_embeds), {}, parity.control(truths)
 
 
 def textual(session, truth, arguments):
     truths = expected(session, truth.text_embeds)
-    found = runtime.run(session, runtime.batches(truth.input_ids))
-    metrics = parity.measure(truths, [found], truth.image_embeds)
-    return metrics, {}, parity.control(truths)
+    rows = [ids[: ids.argmax() + 1] for ids in truth.input_ids]
+    runs = [runtime.run(session, batches) for batches in runtime.text_settings(rows)]
+    return parity.measure(truths, runs, truth.image_embeds), {}, parity.control(truths)
 
 
 def image(session, truth, arguments):
@@ -174,6 +180,14 @@ def preprocess(session, truth, arguments):
     return metrics, {}, parity.control(flat[0])
 
 
+def changed(session):
+    """The tensors that a 16-bit encoding rounded, of one tower or of both."""
+    stated = session.get_modelmeta().custom_metadata_map.get("rounded", "")
+    if stated.startswith("{"):
+        stated = ", ".join(filter(None, json.loads(stated).values()))
+    return stated
+
+
 MEASURES = {
     "visual": visual,
     "textual": textual,
@@ -198,7 +212,7 @@ def main():
     metrics["size_mb"] = graph.size(arguments.model) / 1e6
     content = {"metrics": metrics, "reference": own, "control": control}
     content = {name: rounded(figures) for name, figures in content.items()}
-    content |= {"rounded": "", "widths": {}}
+    content |= {"rounded": changed(session), "widths": {}}
     with command.output_file(arguments.output) as partial:
         partial.write_text(json.dumps(content, indent=1, allow_nan=False))
 

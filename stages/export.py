@@ -7,9 +7,7 @@ tensors one at a time while the file is written.
 """
 
 import argparse
-import tomllib
 import warnings
-from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
@@ -74,11 +72,10 @@ def _lazy(checkpoint, key, name, shape):
 
 def provenance(checkpoint_sha256, tower, resolution):
     """metadata_props of a tower: where it comes from and what its input must be."""
-    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
     properties = {
         "checkpoint_sha256": checkpoint_sha256,
         "graph": tower,
-        "pipeline_version": version,
+        "pipeline_version": graph.pipeline_version(),
     }
     if tower == "visual":
         properties["preprocessing"] = preprocessing.description(resolution)

@@ -1,6 +1,7 @@
 """ONNX models on disk: one directory a model, the same bytes for the same model."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,10 @@ def weight_bytes(model):
 def size(directory):
     """Bytes of a model's files."""
     return sum(file.stat().st_size for file in Path(directory).iterdir())
+
+
+def pipeline_version():
+    return tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
 
 
 def describe(model, **properties):

@@ -122,6 +122,13 @@ def load(path="params.yaml"):
                 f"{path}: profiles.{STD}.{option}: the encodings start from {STD}, which has both"
                 " axes dynamic and gives plain embeddings; put it into a profile of its own"
             )
+    for place, slug, taken in _new_names(params):
+        if slug in taken:
+            raise command.Refusal(f"{path}: {place}.{slug}: the name is taken; choose another")
+    if bool(params.grid.products) != bool(params.grid.composed):
+        raise command.Refusal(
+            f"{path}: grid.products and grid.composed: name products and their encodings, or none"
+        )
     for place, slug, known in _references(params):
         if slug not in known:
             listed = ", ".join(known) or "none"
@@ -145,6 +152,16 @@ def _explain(error):
     return f"{place}: {error['msg']}, not {error['input']!r}"[:400]
 
 
+def _new_names(params):
+    """(place, slug, the slugs it may not be) of what names folders, keys and files."""
+    for slug in params.products:
+        yield "products", slug, [*TOWERS, PREPROCESS, "model"]  # combined's name in bundles
+    for slug in params.profiles:
+        yield "profiles", slug, [*params.encodings, "control", "reference"]
+    for slug in params.encodings:
+        yield "encodings", slug, ["control", "reference"]
+
+
 def _references(params):
     """(place, slug, the slugs it may be) of every name that must be defined elsewhere."""
     encodings = params.grid.encodings
@@ -152,7 +169,7 @@ def _references(params):
         known = [name for name, e in params.encodings.items() if e.scheme in schemes]
         for slug in getattr(encodings, stage):
             yield f"grid.encodings.{stage}", slug, known
-    if encodings.all != encodings.convert:
+    if encodings.all != encodings.convert or params.grid.products:
         yield "grid.encodings.convert", QUANTIZED_FROM, encodings.convert
     patches = sorted(path.stem for path in PATCHES.glob("[!_]*.py"))
     for name, profile in params.profiles.items():

@@ -1,6 +1,7 @@
 """Make an exported graph into what a profile's runtimes run best.
 
-    python -m stages.patch data/export/MODEL/TOWER PROFILE data/patch/MODEL/TOWER/PROFILE
+    python -m stages.patch data/export/MODEL/TOWER std data/patch/MODEL/TOWER/std
+    python -m stages.patch data/export/MODEL/TOWER PROFILE data/models/MODEL/TOWER/PROFILE
     python -m stages.patch --list          the patches that a profile may name
 
 `profiles.PROFILE` of params.yaml lists the patches and says the rest. The files of `std` are read
@@ -35,6 +36,8 @@ def main():
     model = graph.load(arguments.model)
     beside = profiles.apply(model, profile)
     graph.describe(model, profile=arguments.profile)
+    if arguments.profile != params.STD:
+        graph.describe(model, variant=arguments.profile)
     with command.output(arguments.output) as directory:
         graph.save(model, directory, external=True if arguments.profile == params.STD else None)
         for name, array in beside.items():

@@ -86,9 +86,8 @@ def markdown(table, rounded):
 
 
 def is_mixed(settings, file):
-    _, graph, variant = file.split(".")
-    encoding = settings.encodings.get(variant)
-    return encoding and encoding.scheme == "mixed" and graph in params.TOWERS
+    encoding = settings.encodings.get(file.split(".")[-1])
+    return encoding and encoding.scheme == "mixed"
 
 
 def main():

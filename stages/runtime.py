@@ -31,11 +31,16 @@ def projection(directory):
 
 def feeds(tower, batch):
     """The inputs of a tower for pictures or token rows, in the types and the form that it takes."""
-    first, *others = tower.get_inputs()
-    if first.type == "tensor(int32)":
-        batch = batch.astype(np.int32)
-    marks = {host.ONE_HOT: host.eot_onehot(batch)} if others else {}
-    return {first.name: batch, **marks}
+    marked = len(tower.get_inputs()) > 1
+    return named(tower, batch, *([host.eot_onehot(batch)] if marked else []))
+
+
+def named(session, *arrays):
+    """{input: array} of arrays in the order of a session's inputs; ids narrowed if it wants."""
+    return {
+        value.name: array.astype(np.int32) if value.type == "tensor(int32)" else array
+        for value, array in zip(session.get_inputs(), arrays, strict=True)
+    }
 
 
 def run(tower, batches, projection=None):
@@ -76,8 +81,8 @@ def text_settings(rows, batch=None, length=None):
     """The ways to feed token rows that must not differ.
 
     No padding at all; padding with the end token to the batch's longest, as Hugging Face's
-    tokenizer does; and padding with 0 to 77, as OpenAI's does. Of a fixed `length` the two
-    paddings are left, and of a fixed `batch` it alone.
+    tokenizer does; and padding with 0 to 77, as OpenAI's does. A tower of a fixed `length` is
+    padded to it both ways, one of a fixed `batch` gets batches of that size only.
     """
     size = batch or BATCH
     settings = [

@@ -7,6 +7,8 @@ from stages import command, graph
 
 SMALLEST = 1e-24  # added to the sum of squares: a zero vector stays one, others do not change
 
+AXES_ARE_INPUTS = 13  # the opset from which ReduceSum takes them so
+
 
 def normalize(model, name):
     """Divide the output `name`, float32 [batch, E], by its length, in place.
@@ -19,11 +21,14 @@ def normalize(model, name):
         raise command.Refusal(f"{name} is no output to normalise, those are: {', '.join(names)}")
     embeds = model.graph.outputs[names.index(name)]
     embeds.name = f"{name}.raw"
-    last = graph.constant(model, [-1], f"{name}.axis")
     smallest = graph.constant(model, SMALLEST, f"{name}.smallest", np.float32)
     tape = ir.tape.Tape(model.graph)
     squares = tape.op("Mul", [embeds, embeds])
-    total = tape.op("ReduceSum", [squares, last], {"keepdims": 1})
+    if model.opset_imports[""] < AXES_ARE_INPUTS:
+        total = tape.op("ReduceSum", [squares], {"keepdims": 1, "axes": [-1]})
+    else:
+        last = graph.constant(model, [-1], f"{name}.axis")
+        total = tape.op("ReduceSum", [squares, last], {"keepdims": 1})
     length = tape.op("Sqrt", [tape.op("Add", [total, smallest])])
     unit = ir.Value(name=name, type=embeds.type, shape=embeds.shape)
     tape.op("Div", [embeds, length], output=unit)

@@ -2,6 +2,7 @@ import json
 import shutil
 
 import numpy as np
+import onnx
 import pytest
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
@@ -99,6 +100,19 @@ def test_verify_passes_every_file(bundle):
     assert all(results[f"onnx/{name}.onnx"][0] > 0.999999 for name in exact)
     assert results.pop("onnx/classifier.onnx") == (None, "")  # its labels are its own
     assert all(cosine > 0.9 and not problem for cosine, problem in results.values())
+
+
+LARGE = """<ir_version: 8, opset_import: ["" : 17]>
+large (float[batch,3,96,96] pixel_values) => (float[batch,3] image_embeds) {
+  image_embeds = ReduceMean<axes = [2, 3], keepdims = 0>(pixel_values) }"""
+
+
+def test_verify_compares_pictures_that_are_longer_than_a_text(tmp_path):
+    onnx.save(onnx.parser.parse_model(LARGE), tmp_path / "large.onnx")
+    pixels = np.random.default_rng(0).random((1, 3, 96, 96), np.float32)
+    cases = [([pixels], {"image_embeds": pixels.mean((2, 3))})]
+    found = list(verify.cosines(tmp_path / "large.onnx", "visual", cases))
+    assert found == [pytest.approx(1)]
 
 
 def change_golden(bundle, monkeypatch, tmp_path, change):

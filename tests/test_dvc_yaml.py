@@ -13,10 +13,13 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
+from stages import params
+
 import small
 
 TORCH_STAGES = {"download", "reference", "export"}
 MOST_STAGES = 100
+SHIPPED = [["tiny-vit", "tiny-rn"], ["onnxjs", "npu"], ["combined", "classifier", "image"]]
 # Packages that read settings or show progress, and shape no output.
 SHAPELESS = {"packaging", "pydantic", "tqdm", "yaml"}
 # The module's name where it is not the package's.
@@ -130,8 +133,11 @@ def test_only_three_stages_import_torch():
     assert result.stdout.strip() == "False"
 
 
-def test_the_grid_expands_to_few_stages():
-    assert len(stages()) <= MOST_STAGES
+def test_the_shipped_grid_expands_to_few_stages():
+    """A longer one of one's own is slower: DVC's lock costs the square of the stages' number."""
+    grid = params.load().grid
+    if [grid.models, grid.profiles, grid.products] == SHIPPED:
+        assert len(stages()) <= MOST_STAGES
 
 
 def stale(node, path=""):

@@ -57,6 +57,7 @@ def test_snr_holds_its_floor(key, floor):
 
 def least_accuracy(key, floor):
     model, graph, _ = key.split(".")
+    assert "accuracy" in metrics(key), f"{key}: has no accuracy; drop accuracy_drop from its floor"
     return METRICS[model][graph]["reference"]["accuracy"] - floor.accuracy_drop
 
 

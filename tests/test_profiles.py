@@ -127,7 +127,7 @@ def test_files_say_what_a_host_must_know(files):
     } == metadata(files / "tiny-vit/textual/npu")
     assert "text" not in metadata(files / "tiny-vit/visual/npu")
     assert metadata(files / "tiny-vit/textual/npu-tokens")["text"] == "tokens"
-    assert metadata(files / "tiny-vit/visual/old")["normalized"] == "true"
+    assert metadata(files / "tiny-vit/visual/old")["normalized"] == "image_embeds"
     assert set(metadata(files / "tiny-vit/textual/std")) == {
         *("checkpoint_sha256", "graph", "pipeline_version", "preprocessing", "profile")
     }

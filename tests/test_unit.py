@@ -23,7 +23,7 @@ def run(model, folder):
     return session.run(None, {"a": ROWS, "b": ROWS})
 
 
-@pytest.mark.parametrize("opset", [13, 17, 18, 21])
+@pytest.mark.parametrize("opset", [12, 13, 17, 18, 21])
 def test_normalize_divides_one_output_by_its_length(tmp_path, opset):
     normalized = model(opset)
     unit.normalize(normalized, "image_embeds")

@@ -95,12 +95,13 @@ def main():
     profiles = settings.profiles.keys() - {params.STD}
     known = dict.fromkeys([*settings.encodings, *sorted(profiles)])
     params.lookup(known, variant, "encodings or profiles")
-    for product in arguments.products:
+    products = [name for name in arguments.products if name != params.PREPROCESS]
+    for product in products:
         params.lookup(settings.products, product, "products")
-    if arguments.products and variant in profiles:
-        raise command.Refusal(f"{variant} is a profile: products are composed in an encoding")
+    if products and (variant in profiles or settings.encodings[variant].scheme == "static"):
+        raise command.Refusal(f"{variant} is no encoding of both towers: products need one that is")
     folder = Path("build") / f"{model}.{variant}"
-    workspace(folder, grid_of_one(settings, model, variant, arguments.products), model)
+    workspace(folder, grid_of_one(settings, model, variant, products), model)
     if subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=folder).returncode:
         sys.exit(1)
     parity = json.loads((folder / "metrics/parity.json").read_text())[model]

@@ -1,5 +1,7 @@
 """A classifier's labels and prompts, and the matrix that they become."""
 
+from pathlib import Path
+
 import numpy as np
 
 from stages import command, parity, runtime, tokens
@@ -9,9 +11,9 @@ from stages.params import LABELS
 def read(labels):
     """The list itself, or the lines of the file of stages/labels that is named."""
     if isinstance(labels, str):
-        path = LABELS / labels
+        path = LABELS / Path(labels).name  # nowhere else: DVC watches this folder
         try:
-            text = path.read_text("utf-8")
+            text = path.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError):
             held = ", ".join(sorted(file.name for file in LABELS.glob("*"))) or "nothing"
             raise command.Refusal(
