@@ -197,3 +197,9 @@ def test_a_new_encoding_is_a_line_that_runs_its_own_stages_alone(tmp_path):
     assert {name for name in again - gathering if not name.endswith("-int3w")} == set()
     added = {name for name in again if name.endswith("-int3w")}
     assert len(added) == 3 * len(content["grid"]["models"])  # a quantize a tower, an evaluate
+
+
+def test_what_dvc_restores_is_no_hard_link():
+    """onnx_ir refuses external data that has a second name in the cache, and a stage's mistake
+    would reach the cache."""
+    assert "hardlink" not in Repo(".").config["cache"]["type"]
