@@ -70,7 +70,7 @@ def markdown(records):
 
 Written by `python -m bench.targets`, at commit {commits}. The weights are random
 (`tools/make_twin.py --outliers`); each line is one process. No peak is below that of the process
-which started it: 824 MB is such a one.
+which started it.
 
 {table.to_markdown(index=False, disable_numparse=True)}
 

@@ -135,10 +135,9 @@ def test_profiles_and_products_of_twins_are_as_close_as_the_tiny_ones(model):
 
 @pytest.mark.parametrize("model", targets.MODELS)
 def test_std_towers_are_as_fast_as_a_plain_export(model):
-    """Five percent apart is what the same file is from itself."""
     for record in TARGETS:
         if record["model"] == model and record["stage"] == "plain":
-            assert record["std_ms"] <= 1.05 * record["plain_ms"], record["item"]
+            assert record["std_ms"] <= record["plain_ms"], record["item"]
 
 
 def test_the_tables_of_targets_are_of_the_records():
