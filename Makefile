@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 INSTALLED := $(VENV)/installed
+# What only the foreign runtimes need, in an environment that stands on the first one.
+RUNTIMES := .venv-runtimes
+RUNTIMES_INSTALLED := $(RUNTIMES)/installed
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(BIN):$(PATH)
 
@@ -52,8 +55,13 @@ lock:  ## refresh requirements.lock from requirements.in
 		--fork-strategy fewest \
 		--custom-compile-command "make lock" --output-file requirements.lock requirements.in
 
+	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
+		--fork-strategy fewest --constraint requirements.lock \
+		--custom-compile-command "make lock" --output-file runtimes/requirements.lock \
+		runtimes/requirements.in
+
 clean:  ## remove the environment, what was built and its cache
-	rm -rf $(VENV) build .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(RUNTIMES) build .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .hypothesis
 	git clean -fdXq data
 
 help:  ## this list
@@ -70,4 +78,14 @@ $(INSTALLED): requirements.lock
 	awk '/^setuptools==/, !/\\$$/' requirements.lock > $(VENV)/build.txt
 	$(PIP) -r $(VENV)/build.txt
 	$(PIP) --no-build-isolation -r requirements.lock
+	@touch $@
+
+$(RUNTIMES_INSTALLED): $(INSTALLED) runtimes/requirements.lock runtimes/package-lock.json
+	$(BIN)/python -m venv $(RUNTIMES)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $(RUNTIMES)/core.txt
+	cp $(RUNTIMES)/core.txt \
+		"$$($(RUNTIMES)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/core.pth"
+	$(RUNTIMES)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r runtimes/requirements.lock
+	npm ci --ignore-scripts --no-audit --no-fund --prefix runtimes
 	@touch $@
