@@ -1,0 +1,65 @@
+"""Make a LiteRT file of a tower with fixed shapes.
+
+    python -m runtimes.litert_convert data/models/MODEL/TOWER/npu data/litert/MODEL/TOWER
+
+Inputs and outputs keep their names, types and shapes (pictures stay [1, 3, R, R]), so
+stages/host.py is right for it too. A projection that the host applies is copied. The finished file
+has been run once: the converter ends well with files, too, that LiteRT refuses.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from runtimes import litert
+from stages import command, graph, host, runtime
+
+SCHEMA = {"tensor(float)": np.float32, "tensor(int32)": np.int32}
+
+
+def feeds(session):
+    """{input: zeros} of a session. Raises Refusal where an input is not of a fixed, small type."""
+    found = {}
+    for value in session.get_inputs():
+        if value.type not in SCHEMA or not all(isinstance(size, int) for size in value.shape):
+            raise command.Refusal(
+                f"its input {value.name} is {value.type} {value.shape}: LiteRT wants fixed shapes"
+                " and int32 ids, as profile npu has them"
+            )
+        found[value.name] = np.zeros(value.shape, SCHEMA[value.type])
+    return found
+
+
+def convert(directory, output):
+    """Write model.tflite of a model's directory into the directory `output`."""
+    inputs = feeds(runtime.session(directory))
+    options = ["--copy_onnx_input_output_names_to_tflite", "--non_verbose"]
+    kept = ["--keep_shape_absolutely_input_names", *inputs]
+    source = ["--input_onnx_file_path", (directory / graph.FILE).resolve()]
+    litert.call(
+        [litert.CONVERTER.resolve(), *source, "--output_folder_path", "made", *options, *kept],
+        cwd=output,
+    )
+    (output / "made/model_float32.tflite").rename(output / litert.FILE)
+    shutil.rmtree(output / "made")
+    litert.run_file(output / litert.FILE, inputs)
+    if (directory / host.PROJECTION).exists():
+        shutil.copyfile(directory / host.PROJECTION, output / host.PROJECTION)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ("model", "output"):
+        parser.add_argument(name, type=Path)
+    arguments = parser.parse_args()
+    with command.output(arguments.output) as directory:
+        try:
+            convert(arguments.model, directory)
+        except command.Refusal as refusal:
+            raise command.Refusal(f"{arguments.model}: {refusal}") from None
+
+
+if __name__ == "__main__":
+    command.run(main)
