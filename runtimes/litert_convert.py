@@ -9,6 +9,7 @@ has been run once: the converter ends well with files, too, that LiteRT refuses.
 
 import argparse
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,34 +17,36 @@ import numpy as np
 from runtimes import litert
 from stages import command, graph, host, runtime
 
-SCHEMA = {"tensor(float)": np.float32, "tensor(int32)": np.int32}
+TYPES = {"tensor(float)": np.float32, "tensor(int32)": np.int32}
+OPTIONS = [
+    "--non_verbose",
+    "--copy_onnx_input_output_names_to_tflite",
+    "--keep_shape_absolutely_input_names",
+]
 
 
 def feeds(session):
     """{input: zeros} of a session. Raises Refusal where an input is not of a fixed, small type."""
     found = {}
     for value in session.get_inputs():
-        if value.type not in SCHEMA or not all(isinstance(size, int) for size in value.shape):
+        if value.type not in TYPES or not all(isinstance(size, int) for size in value.shape):
             raise command.Refusal(
                 f"its input {value.name} is {value.type} {value.shape}: LiteRT wants fixed shapes"
                 " and int32 ids, as profile npu has them"
             )
-        found[value.name] = np.zeros(value.shape, SCHEMA[value.type])
+        found[value.name] = np.zeros(value.shape, TYPES[value.type])
     return found
 
 
 def convert(directory, output):
     """Write model.tflite of a model's directory into the directory `output`."""
     inputs = feeds(runtime.session(directory))
-    options = ["--copy_onnx_input_output_names_to_tflite", "--non_verbose"]
-    kept = ["--keep_shape_absolutely_input_names", *inputs]
-    source = ["--input_onnx_file_path", (directory / graph.FILE).resolve()]
-    litert.call(
-        [litert.CONVERTER.resolve(), *source, "--output_folder_path", "made", *options, *kept],
-        cwd=output,
-    )
-    (output / "made/model_float32.tflite").rename(output / litert.FILE)
-    shutil.rmtree(output / "made")
+    with tempfile.TemporaryDirectory() as folder:
+        # The converter writes to the file that it reads.
+        copied = shutil.copytree(directory, Path(folder, "source"))
+        arguments = ["--input_onnx_file_path", copied / graph.FILE, "--output_folder_path", folder]
+        litert.call([litert.CONVERTER.resolve(), *arguments, *OPTIONS, *inputs], cwd=folder)
+        shutil.copyfile(Path(folder, "model_float32.tflite"), output / litert.FILE)
     litert.run_file(output / litert.FILE, inputs)
     if (directory / host.PROJECTION).exists():
         shutil.copyfile(directory / host.PROJECTION, output / host.PROJECTION)

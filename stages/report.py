@@ -1,11 +1,11 @@
 """Gather every file's metrics into the ones that git keeps.
 
-    python -m stages.report data/eval metrics
+    python -m stages.report data/eval metrics/parity.json metrics/parity.csv metrics/table.md \\
+        metrics/widths.csv metrics/widths.svg
 
-Writes parity.json ({model: {graph: {variant: metrics}}}, and `known_answers` of a model that
-has some), parity.csv with one row a file, table.md, and for the files whose widths were chosen
-tensor by tensor widths.csv and the picture widths.svg. Which files belong to it is the grid's word:
-leftovers of an earlier grid are not read.
+Writes {model: {graph: {variant: metrics}}}, with `known_answers` of a model that has some; one row a
+file; README's table; and for the files whose widths were chosen tensor by tensor those and their
+picture. Which files belong to it is the grid's word: leftovers of an earlier grid are not read.
 """
 
 import argparse
@@ -92,8 +92,8 @@ def is_mixed(settings, file):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("evaluations", type=Path)
-    parser.add_argument("output", type=Path)
+    for name in ("evaluations", "parity", "rows", "table", "widths", "picture"):
+        parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
     settings = params.load()
     grid = settings.grid
@@ -104,14 +104,16 @@ def main():
         if of_tensors and is_mixed(settings, file)
     }
     table = frame(parity, grid)
-    with command.output(arguments.output) as directory:
-        (directory / "parity.json").write_text(
-            json.dumps(parity, indent=1, sort_keys=True, allow_nan=False) + "\n"
-        )
-        table.to_csv(directory / "parity.csv", index=False)
-        (directory / "table.md").write_text(markdown(table, rounded))
-        widths.frame(chosen).to_csv(directory / "widths.csv", index=False)
-        widths.draw(chosen, directory / "widths.svg")
+    with command.output_file(arguments.parity) as file:
+        file.write_text(json.dumps(parity, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    with command.output_file(arguments.rows) as file:
+        table.to_csv(file, index=False)
+    with command.output_file(arguments.table) as file:
+        file.write_text(markdown(table, rounded))
+    with command.output_file(arguments.widths) as file:
+        widths.frame(chosen).to_csv(file, index=False)
+    with command.output_file(arguments.picture) as file:
+        widths.draw(chosen, file)
 
 
 if __name__ == "__main__":

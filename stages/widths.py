@@ -28,7 +28,7 @@ def draw(files, path):
             axes[0, 0].axis("off")
             axes[0, 0].text(0.5, 0.5, "no file with widths chosen by tensor", ha="center")
         figure.tight_layout()
-        figure.savefig(path, metadata={"Date": None})
+        figure.savefig(path, format="svg", metadata={"Date": None})
         pyplot.close(figure)
 
 
