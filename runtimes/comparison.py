@@ -1,45 +1,114 @@
-"""What a foreign runtime makes of a file: against OpenAI's code, and against ONNX Runtime."""
+"""What a foreign runtime makes of our files: against OpenAI's code, and against ONNX Runtime."""
+
+import argparse
+import json
+from pathlib import Path
 
 import numpy as np
 
-from stages import graph, host, inputs, parity, runtime
+from runtimes import cases
+from stages import command, graph, host, params, parity, runtime
+
+MODELS, REFERENCES = Path("data/models"), Path("data/reference")
+COUNT = 8  # inputs of each file
 
 
 def compare(directory, reference, count, run):
-    """The metrics of a tower's directory on `count` inputs of the reference, spread over all.
+    """The metrics of a file's directory on `count` inputs of the reference, spread over all.
 
-    run: (path of the model, {input: [count, …]}) -> its output [count, …] in the other runtime.
-    `cosine_min` is the worst against the reference, `runtime_cosine_min` the worst against ONNX
-    Runtime on the same file.
+    run: (path of the model, {input: array}) -> its output in the other runtime, float32; of a
+    graph with several outputs {output: array}. The inputs are [count, …], for a graph of a fixed
+    batch of 1 too: `run` takes their rows one by one then. Graphs that take a picture are run for
+    each, one of a height and a width of its own.
+
+    `cosine` is the worst against the reference, `runtime_cosine` the worst against ONNX Runtime
+    on the same file; a runtime that gives something else than numbers is refused.
     """
-    tower, projection = runtime.session(directory), runtime.projection(directory)
-    with inputs.reference(reference) as tensors:
-        batch, expected = _sample(tower, reference, tensors, count)
-    embeds = run(directory / graph.FILE, runtime.feeds(tower, batch))
-    if projection is not None:
-        embeds = host.project(embeds, batch, projection)
-    size, _ = runtime.fixed_axes(tower)
-    own = runtime.run(tower, runtime.batches(batch, size or runtime.BATCH), projection)
+    session, projection = runtime.session(directory), runtime.projection(directory)
+    cosines, own_cosines = [], []
+    for feeds, expected in cases.of(session, cases.Sample(reference, count)):
+        found = run(directory / graph.FILE, feeds)
+        own = native(session, feeds)
+        if not isinstance(found, dict):
+            found = dict(zip(own, [found], strict=True))
+        if projection is not None:
+            found, own = (_projected(outputs, feeds, projection) for outputs in (found, own))
+        cosines += [_cosines(truth, found, name) for name, truth in expected.items()]
+        own_cosines += [_cosines(truth, found, name) for name, truth in own.items()]
     return {
-        "inputs": len(batch),
-        "cosine_min": round(float(parity.cosine(expected, embeds).min()), 7),
-        "runtime_cosine_min": round(float(parity.cosine(own, embeds).min()), 7),
+        "inputs": sum(map(len, cosines)),
+        "cosine": _worst(cosines),
+        "runtime_cosine": _worst(own_cosines),
     }
 
 
-def _sample(tower, reference, tensors, count):
-    """(pictures or token rows, their embeddings) of the reference that the tower takes."""
-    if tower.get_modelmeta().custom_metadata_map["graph"] == "visual":
-        embeds = tensors.get_tensor("image_embeds")
-        rows = _spread(len(embeds), count)
-        return inputs.pixels(reference, rows), embeds[rows]
-    ids, embeds = tensors.get_tensor("input_ids"), tensors.get_tensor("text_embeds")
-    _, length = runtime.fixed_axes(tower)
-    length = length or ids.shape[1]
-    fitting = np.flatnonzero(host.eot_positions(ids) < length)
-    rows = fitting[_spread(len(fitting), count)]
-    return ids[rows, :length].astype(np.int64), embeds[rows]
+def native(session, feeds):
+    """{output: array} of ONNX Runtime; a graph of a fixed batch takes as many rows a run."""
+    names = [output.name for output in session.get_outputs()]
+    size, rows = session.get_inputs()[0].shape[0], len(next(iter(feeds.values())))
+    if not isinstance(size, int):
+        return dict(zip(names, session.run(None, feeds), strict=True))
+    parts = []
+    for start in range(0, rows, size):
+        numbers = np.arange(start, start + size).clip(max=rows - 1)  # the last row fills it up
+        parts.append(session.run(None, {name: feed[numbers] for name, feed in feeds.items()}))
+    joined = [np.concatenate(part)[:rows] for part in zip(*parts, strict=True)]
+    return dict(zip(names, joined, strict=True))
 
 
-def _spread(rows, count):
-    return np.linspace(0, rows - 1, min(count, rows)).astype(int)
+def _projected(outputs, feeds, projection):
+    ((name, hidden),) = outputs.items()
+    return {name: host.project(hidden, feeds["input_ids"], projection)}
+
+
+def _cosines(truth, found, name):
+    if name not in found:
+        raise command.Refusal(f"it gives no {name}, but {', '.join(found)}")
+    output = np.asarray(found[name])
+    if output.shape != truth.shape:
+        raise command.Refusal(f"its {name} is {list(output.shape)}, not {list(truth.shape)}")
+    if not np.isfinite(output).all():
+        raise command.Refusal(f"its {name} is not finite")
+    return parity.cosine(truth.reshape(len(truth), -1), output.reshape(len(truth), -1))
+
+
+def _worst(cosines):
+    return round(float(np.concatenate(cosines).min()), 7)
+
+
+def survey(model, files, run, count=COUNT):
+    """{graph: {variant: metrics of `compare`, or {"reason": one line} where `run` refuses}}.
+
+    files: (graph, variant) of a model of the current project. run: that of `compare`; what it
+    says in its Refusal is the reason, so it names neither the file nor the runtime.
+    """
+    found = {}
+    for name, variant in files:
+        try:
+            metrics = compare(MODELS / model / name / variant, REFERENCES / model, count, run)
+        except command.Refusal as refusal:
+            metrics = {"reason": command.first_line(refusal)}
+        found.setdefault(name, {})[variant] = metrics
+    return found
+
+
+def files(model, *profiles):
+    """(graph, variant) of a model's files: its encodings and products, and profiles if named."""
+    settings = params.load()
+    params.lookup(settings.models, model, "models")
+    others = set(settings.grid.profiles) - set(profiles)
+    return [file for file in settings.grid.files(model) if file[1] not in others]
+
+
+def main(measure, description):
+    """The command line of a runtime's module: MODEL OUTPUT.json.
+
+    measure: model -> {runtime: what `survey` gives}.
+    """
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
+    parser.add_argument("model")
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args()
+    content = measure(arguments.model)
+    with command.output_file(arguments.output) as partial:
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,107 @@
+"""What a graph is fed with, and what OpenAI's code makes of it: a few inputs of the reference."""
+
+import json
+
+import numpy as np
+
+from stages import host, inputs, parity, runtime, tokens, weights
+from stages.evaluate_product import softmax
+from stages.products import labels
+
+
+class Sample:
+    """`count` inputs of a reference directory data/reference/MODEL, spread over all of them."""
+
+    def __init__(self, reference, count):
+        self.directory, self.count = reference, count
+        self.data, self.model = reference.parent.parent, reference.name
+        with inputs.reference(reference) as tensors:
+            self.image_embeds = tensors.get_tensor("image_embeds")
+            self.input_ids = tensors.get_tensor("input_ids")
+            self.text_embeds = tensors.get_tensor("text_embeds")
+
+    def spread(self, rows):
+        """`count` of the rows."""
+        places = np.linspace(0, len(rows) - 1, min(self.count, len(rows))).astype(int)
+        return np.asarray(rows)[places]
+
+    def pixels(self):
+        """(pixel_values, their image_embeds)."""
+        rows = self.spread(range(len(self.image_embeds)))
+        return inputs.pixels(self.directory, rows), self.image_embeds[rows]
+
+    def texts(self, length=None):
+        """(int64 input_ids, their text_embeds), padded with 0; those that fit into `length`."""
+        length = length or self.input_ids.shape[1]
+        rows = self.spread(np.flatnonzero(host.eot_positions(self.input_ids) < length))
+        return self.input_ids[rows, :length].astype(np.int64), self.text_embeds[rows]
+
+    def pictures(self):
+        """(picture uint8 [height, width, 3], row of the reference) of evaluation pictures."""
+        index = inputs.index(self.data / "evalset")
+        for row in self.spread(inputs.rows_of(index, inputs.EVALUATION)):
+            yield inputs.picture(self.data / "evalset", index[row]["name"]), row
+
+
+def of(session, sample):
+    """[(feeds, {output: what it should be})]: one run of the graph each.
+
+    An output that is not named has no counterpart in OpenAI's code.
+    """
+    return CASES[session.get_modelmeta().custom_metadata_map["graph"]](session, sample)
+
+
+def visual(session, sample):
+    pixels, embeds = sample.pixels()
+    return [(runtime.feeds(session, pixels), {session.get_outputs()[0].name: embeds})]
+
+
+def textual(session, sample):
+    _, length = runtime.fixed_axes(session)
+    ids, embeds = sample.texts(length)
+    return [(runtime.feeds(session, ids), {session.get_outputs()[0].name: embeds})]
+
+
+def combined(session, sample):
+    pixels, image_embeds = sample.pixels()
+    ids, text_embeds = sample.texts()
+    expected = {"image_embeds": image_embeds, "text_embeds": text_embeds}
+    return [(runtime.named(session, pixels, ids), expected)]
+
+
+def classifier(session, sample):
+    """Its labels' embeddings are those of the model's fp32 text tower, as in evaluate_product."""
+    pixels, embeds = sample.pixels()
+    metadata = session.get_modelmeta().custom_metadata_map
+    prompts = labels.prompts(json.loads(metadata["labels"]), json.loads(metadata["templates"]))
+    checkpoint = sample.data / "checkpoints" / sample.model
+    tower = runtime.session(sample.data / "models" / sample.model / "textual/fp32")
+    matrix = labels.embed(prompts, tower, tokens.load(checkpoint / "tokenizer.json"))
+    scale = np.exp(weights.read(checkpoint, "logit_scale").astype(np.float64))
+    probabilities = softmax(scale * parity.normalized(embeds) @ matrix.T)
+    return [(runtime.feeds(session, pixels), {"probabilities": probabilities})]
+
+
+def image(session, sample):
+    name = session.get_outputs()[0].name
+    return [
+        (runtime.feeds(session, picture), {name: sample.image_embeds[[row]]})
+        for picture, row in sample.pictures()
+    ]
+
+
+def preprocess(session, sample):
+    return [
+        (runtime.feeds(session, picture), {"pixel_values": inputs.pixels(sample.directory, [row])})
+        for picture, row in sample.pictures()
+    ]
+
+
+CASES = {
+    "visual": visual,
+    "textual": textual,
+    "combined": combined,
+    "classifier": classifier,
+    "image": image,
+    "preprocess": preprocess,
+}
