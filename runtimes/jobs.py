@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
@@ -48,12 +47,12 @@ def page(window, address):
 
 
 @contextlib.contextmanager
-def node(script):
+def node(script, *arguments):
     """A function job -> answer: that of a script in Node, one JSON a line in and out."""
     if shutil.which("node") is None:
         raise command.Refusal("node is not installed: install Node.js 20 or later")
-    pipe, folder = subprocess.PIPE, Path(script).parent
-    process = subprocess.Popen(["node", script], cwd=folder, stdin=pipe, stdout=pipe, text=True)
+    pipe, line = subprocess.PIPE, ["node", script, *arguments]
+    process = subprocess.Popen(line, stdin=pipe, stdout=pipe, text=True)
 
     def ask(job):
         process.stdin.write(json.dumps(job) + "\n")
