@@ -7,11 +7,14 @@ WebAssembly need (cross-origin isolation).
 import contextlib
 import functools
 import http.server
+import importlib.util
 import shutil
 import threading
+from pathlib import Path
 
 from stages import command
 
+PACKAGES = Path(__file__).parent / "node_modules"
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -69,21 +72,32 @@ def serving(folders, isolated=True, port=0):
             server.shutdown()
 
 
-def missing():
-    """What keeps a browser from running here, with the remedy, or None."""
+def missing(*packages):
+    """What keeps a browser, and npm packages, from running here, with the remedy, or None."""
     if shutil.which("chromium") is None:
         return "chromium is not installed: apt-get install chromium"
+    if importlib.util.find_spec("playwright") is None:
+        return "playwright is not installed here: make runtimes, then use .venv-runtimes/bin/python"
+    for package in packages:
+        if not (PACKAGES / package).is_dir():
+            return f"{package} is not installed: npm ci --ignore-scripts --prefix runtimes"
     return None
+
+
+def need(*packages):
+    """Raise Refusal if anything is missing."""
+    reason = missing(*packages)
+    if reason:
+        raise command.Refusal(reason)
 
 
 @contextlib.contextmanager
 def chromium(*flags):
     """A headless Chromium. Raises Refusal where it is not installed."""
+    need()
     # Not at the top: the environment of the pipeline alone has no Playwright.
     from playwright.sync_api import sync_playwright
 
-    if missing():
-        raise command.Refusal(missing())
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=[*FLAGS, *flags]

@@ -92,6 +92,14 @@ def survey(model, files, run, count=COUNT):
     return found
 
 
+def refused(files, reason):
+    """What `survey` gives where a runtime runs none of the files."""
+    found = {}
+    for name, variant in files:
+        found.setdefault(name, {})[variant] = {"reason": command.first_line(reason)}
+    return found
+
+
 def files(model, *profiles):
     """(graph, variant) of a model's files: its encodings and products, and profiles if named."""
     settings = params.load()

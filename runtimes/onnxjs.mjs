@@ -1,46 +1,53 @@
-// Run a model of batch 1 in onnx.js on its CPU backend, row by row.
-//
-//     node runtimes/onnxjs.mjs MODEL.onnx INPUTS.safetensors OUTPUTS.safetensors
-//
-// INPUTS has a float32 or int32 tensor [rows, …] for every input of the model; OUTPUTS gets one for
-// every output.
+// A model of batch 1 in onnx.js, in a page that has loaded dist/onnx.min.js, on its CPU backend.
 
-import { readFileSync } from "node:fs";
-
-import onnx from "onnxjs";
-
-import { read, write } from "./safetensors.mjs";
+import { answering, rowByRow } from "./job.mjs";
 
 const TYPES = new Map([
   [Float32Array, "float32"],
   [Int32Array, "int32"],
 ]);
 
-// The row of a tensor as onnx.js's own, with a batch of 1.
-function row({ shape, data }, number) {
-  const size = data.length / shape[0];
-  const part = data.slice(number * size, (number + 1) * size);
-  return new onnx.Tensor(part, TYPES.get(data.constructor), [1, ...shape.slice(1)]);
+let last = { model: null, session: null };
+
+async function session(model) {
+  if (last.model !== model) {
+    last = { model, session: new onnx.InferenceSession({ backendHint: "cpu" }) };
+    await last.session.loadModel(model);
+  }
+  return last.session;
 }
 
-// Several outputs of batch 1 as one.
-function join(tensors) {
-  const data = Float32Array.from(tensors.flatMap(({ data }) => [...data]));
-  return { shape: [tensors.length, ...tensors[0].dims.slice(1)], data };
+async function once(loaded, feeds) {
+  const given = Object.entries(feeds).map(([name, { shape, data }]) => [
+    name,
+    new onnx.Tensor(data, TYPES.get(data.constructor), shape),
+  ]);
+  const outputs = {};
+  for (const [name, { dims, data }] of await loaded.run(new Map(given))) {
+    outputs[name] = { shape: dims, data: Float32Array.from(data) };
+  }
+  return outputs;
 }
 
-const [model, inputs, outputs] = process.argv.slice(2);
-const session = new onnx.InferenceSession({ backendHint: "cpu" });
-await session.loadModel(readFileSync(model)); // it would fetch a path
-const tensors = read(inputs);
-const rows = Math.min(...Object.values(tensors).map(({ shape }) => shape[0]));
-const results = {};
-for (let number = 0; number < rows; number++) {
-  const feeds = Object.entries(tensors).map(([name, tensor]) => [name, row(tensor, number)]);
-  const found = await session.run(new Map(feeds));
-  for (const [name, tensor] of found) (results[name] ??= []).push(tensor);
+// pixel_values [1, 3, side, side] of a picture file whose sides are the model's.
+async function pixelValues(bytes, mean, std) {
+  const picture = await createImageBitmap(new Blob([bytes]), { colorSpaceConversion: "none" });
+  const { width, height } = picture;
+  const canvas = new OffscreenCanvas(width, height).getContext("2d");
+  canvas.drawImage(picture, 0, 0);
+  const { data } = canvas.getImageData(0, 0, width, height); // red, green, blue, alpha
+  const values = new Float32Array(3 * width * height);
+  for (let place = 0; place < values.length; place++) {
+    const channel = Math.floor(place / (width * height));
+    const pixel = place % (width * height);
+    values[place] = (data[4 * pixel + channel] / 255 - mean[channel]) / std[channel];
+  }
+  return { shape: [1, 3, height, width], data: values };
 }
-write(
-  outputs,
-  Object.fromEntries(Object.entries(results).map(([name, found]) => [name, join(found)])),
-);
+
+// Feeds are the model's own, or `picture`: the bytes of a file.
+export const run = answering(async ({ model, mean, std }, { picture, ...feeds }) => {
+  if (picture) feeds = { pixel_values: await pixelValues(picture.data, mean, std) };
+  const loaded = await session(model);
+  return rowByRow(feeds, (given) => once(loaded, given));
+});

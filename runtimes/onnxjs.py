@@ -1,65 +1,61 @@
-"""Run a file of the onnxjs profile in onnx.js 0.1.8, in Node on its CPU backend.
+"""Files of the onnxjs profile in onnx.js 0.1.8, in Chromium on its CPU backend.
 
-npm ci --ignore-scripts --prefix runtimes
-python -m runtimes.onnxjs data/models/MODEL/TOWER/onnxjs data/reference/MODEL OUTPUT.json
+    python -m runtimes.onnxjs MODEL OUTPUT.json
+
+Pictures go in as files, which the page decodes and normalises: from decoded pixels to embedding.
 """
 
-import argparse
-import json
-import re
-import shutil
-import subprocess
-import tempfile
+import contextlib
+import functools
+import io
 from pathlib import Path
 
-from safetensors.numpy import load_file, save_file
+import numpy as np
+from PIL import Image
 
-from runtimes import comparison
+from runtimes import browser, comparison, jobs
 from stages import command
+from stages.preprocessing import MEAN, STD
 
 HERE = Path(__file__).parent
+PROFILE = "onnxjs"
+MEAN_LEVEL, STD_LEVEL = (255 * np.reshape(values, (3, 1, 1)) for values in (MEAN, STD))
 
 
-def missing():
-    """What keeps onnx.js from running here, with the remedy, or None."""
-    if shutil.which("node") is None:
-        return "node is not installed: install Node.js 18 or later"
-    if not (HERE / "node_modules/onnxjs").is_dir():
-        return "onnxjs is not installed: npm ci --ignore-scripts --prefix runtimes"
-    return None
+@contextlib.contextmanager
+def runner(window, root):
+    """A function `run` of comparison.compare, for models below `root`; as_files=True lets
+    the page decode pictures."""
+    with (
+        browser.serving({"/runtimes/": HERE, "/models/": root}) as address,
+        jobs.page(window, f"{address}/runtimes/onnxjs.html") as ask,
+    ):
+
+        def run(model, feeds, as_files=False):
+            job = {"model": f"/models/{model.relative_to(root)}", "mean": MEAN, "std": STD}
+            if as_files and "pixel_values" in feeds:
+                files = map(png, feeds["pixel_values"])
+                return np.concatenate([jobs.run(ask, {"picture": file}, **job) for file in files])
+            return jobs.run(ask, feeds, **job)
+
+        yield run
 
 
-def run(model, feeds):
-    """The one output of a model of batch 1 for {input: float32 or int32 [n, …]}: float32 [n, …].
-
-    Raises Refusal where onnx.js is not installed, and with what it says where it fails.
-    """
-    reason = missing()
-    if reason:
-        raise command.Refusal(reason)
-    with tempfile.TemporaryDirectory() as folder:
-        given, found = Path(folder, "inputs.safetensors"), Path(folder, "outputs.safetensors")
-        save_file(feeds, given)
-        arguments = ["node", HERE / "onnxjs.mjs", model, given, found]
-        done = subprocess.run(arguments, capture_output=True, text=True)
-        if done.returncode:
-            said = re.search(r"^\w*Error: .*", done.stderr, re.MULTILINE)
-            what = said[0] if said else f"it ended with status {done.returncode}"
-            raise command.Refusal(f"onnx.js cannot run {model}: {what}")
-        (output,) = load_file(found).values()
-    return output
+def png(pixel_values):
+    """The bytes, uint8 [length], of the picture that pixel_values [3, side, side] came from."""
+    levels = np.rint(pixel_values * STD_LEVEL + MEAN_LEVEL).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(levels.transpose(1, 2, 0)).save(file, "PNG")
+    return np.frombuffer(file.getvalue(), np.uint8)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("model", "reference", "output"):
-        parser.add_argument(name, type=Path)
-    parser.add_argument("--inputs", type=int, default=8, help="how many to run")
-    arguments = parser.parse_args()
-    metrics = comparison.compare(arguments.model, arguments.reference, arguments.inputs, run)
-    with command.output_file(arguments.output) as partial:
-        partial.write_text(json.dumps(metrics, indent=1))
+def measure(model):
+    browser.need("onnxjs")
+    files = [file for file in comparison.files(model, PROFILE) if file[1] == PROFILE]
+    with browser.chromium() as window, runner(window, comparison.MODELS) as run:
+        run = functools.partial(run, as_files=True)
+        return {"onnxjs": comparison.survey(model, files, run)}
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(lambda: comparison.main(measure, __doc__))

@@ -1,0 +1,51 @@
+"""Our files in ONNX Runtime Web in Chromium.
+
+    python -m runtimes.onnxruntime_web MODEL OUTPUT.json
+
+`onnxruntime-web` is WebAssembly on one thread, as any static host serves it; `-threads` on two,
+in a page that is cross-origin isolated; `-webgpu` is WebGPU on SwiftShader, an adapter in software
+that every Chromium has, so that the figures agree wherever they are taken.
+"""
+
+import contextlib
+from pathlib import Path
+
+from runtimes import browser, comparison, jobs
+from stages import command
+
+HERE = Path(__file__).parent
+SOFTWARE_ADAPTER = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
+SETTINGS = {  # what the page is told, and whether its server isolates it
+    "onnxruntime-web": ("provider=wasm&threads=1", False),
+    "onnxruntime-web-threads": ("provider=wasm&threads=2", True),
+    "onnxruntime-web-webgpu": ("provider=webgpu&threads=1", False),
+}
+
+
+@contextlib.contextmanager
+def runner(window, name, root):
+    """A function `run` of comparison.compare, for models below `root`; `name` is of SETTINGS."""
+    query, isolated = SETTINGS[name]
+    page = f"/runtimes/onnxruntime_web.html?{query}"
+    with (
+        browser.serving({"/runtimes/": HERE, "/models/": root}, isolated) as address,
+        jobs.page(window, address + page) as ask,
+    ):
+        yield lambda model, feeds: jobs.run(ask, feeds, model=f"/models/{model.relative_to(root)}")
+
+
+def measure(model):
+    browser.need("onnxruntime-web")
+    files, found = comparison.files(model), {}
+    with browser.chromium(*SOFTWARE_ADAPTER) as window:
+        for name in SETTINGS:
+            try:
+                with runner(window, name, comparison.MODELS) as run:
+                    found[name] = comparison.survey(model, files, run)
+            except command.Refusal as refusal:
+                found[name] = comparison.refused(files, refusal)
+    return found
+
+
+if __name__ == "__main__":
+    command.run(lambda: comparison.main(measure, __doc__))

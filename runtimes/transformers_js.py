@@ -1,0 +1,72 @@
+"""A bundle in transformers.js, in Node and in Chromium, by the client code of its documentation.
+
+    python -m runtimes.transformers_js MODEL OUTPUT.json
+
+Towers run in `CLIPVisionModelWithProjection` and `CLIPTextModelWithProjection`, `combined` in
+`CLIPModel`, other products in `AutoModel`. The encodings that have a `dtype` there are named by
+it, others by `model_file_name`. Fed with pixels and ids of ours: its own picture processing is not
+Pillow's.
+"""
+
+import contextlib
+from pathlib import Path
+
+from runtimes import browser, comparison, jobs
+from stages import command, layout
+
+HERE = Path(__file__).parent
+BUNDLES = Path("data/bundles")
+CLASSES = {
+    "visual": "CLIPVisionModelWithProjection",
+    "textual": "CLIPTextModelWithProjection",
+    "combined": "CLIPModel",
+}
+DTYPES = {"fp32": "fp32", "fp16": "fp16", "int8w": "q8", "int8-dynamic": "int8"}
+
+
+def client(model):
+    """What a client names to load a file data/models/MODEL/GRAPH/VARIANT/model.onnx."""
+    *_, name, graph, variant, _ = model.parts
+    options = {"dtype": DTYPES.get(variant, "fp32")}
+    if variant not in DTYPES or graph not in CLASSES:
+        stem = Path(layout.file_name(graph, variant)).stem
+        options["model_file_name"] = stem.removesuffix(layout.SUFFIXES.get(variant, ""))
+    return {"model": name, "class": CLASSES.get(graph, "AutoModel"), "options": options}
+
+
+@contextlib.contextmanager
+def in_chromium(bundles):
+    """A function job -> answer of transformers_js.mjs, for the bundles in a folder."""
+    folders = {"/runtimes/": HERE, "/bundles/": bundles}
+    with (
+        browser.chromium() as window,
+        browser.serving(folders, isolated=False) as address,
+        jobs.page(window, f"{address}/runtimes/transformers_js.html") as ask,
+    ):
+        yield ask
+
+
+def in_node(bundles):
+    """The same in Node."""
+    return jobs.node(HERE / "transformers_js_node.mjs", f"{bundles.resolve()}/")
+
+
+PLACES = {"transformers-js-node": in_node, "transformers-js-web": in_chromium}
+
+
+def runner(ask):
+    """A function `run` of comparison.compare."""
+    return lambda model, feeds: jobs.run(ask, feeds, task="run", **client(model))
+
+
+def measure(model):
+    browser.need("@huggingface/transformers")
+    files, found = comparison.files(model), {}
+    for name, place in PLACES.items():
+        with place(BUNDLES) as ask:
+            found[name] = comparison.survey(model, files, runner(ask))
+    return found
+
+
+if __name__ == "__main__":
+    command.run(lambda: comparison.main(measure, __doc__))
