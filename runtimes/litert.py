@@ -1,61 +1,26 @@
 """Our towers in LiteRT's interpreter, as runtimes/litert_convert.py makes them.
 
-    python -m runtimes.litert MODEL OUTPUT.json
-
-LiteRT and its converter need Python 3.12 or later and other versions of the packages, so they
-have an environment of their own.
+python -m runtimes.litert MODEL OUTPUT.json
 """
 
-import re
-import subprocess
-import tempfile
 from pathlib import Path
 
-import numpy as np
-
-from runtimes import comparison
+from runtimes import comparison, litert_programs
 from stages import command
 
 PROFILE = "npu"  # what is converted
-PYTHON, CONVERTER = Path(".venv-litert/bin/python"), Path(".venv-litert/bin/onnx2tf")
-PROGRAM = Path(__file__).parent / "litert_run.py"
-FILES, FILE = Path("data/litert"), "model.tflite"
-COLOUR = re.compile(r"\x1b\[\d+m")
-
-
-def missing():
-    """What keeps LiteRT from running here, with the remedy, or None."""
-    if not CONVERTER.exists():
-        return "LiteRT is not installed: make .venv-litert/installed"
-    return None
-
-
-def call(arguments, **options):
-    """Run a program of LiteRT's environment. Raises Refusal with the last line that it says."""
-    if missing():
-        raise command.Refusal(missing())
-    done = subprocess.run(arguments, capture_output=True, text=True, **options)
-    if done.returncode:
-        said = COLOUR.sub("", done.stderr or done.stdout).strip().splitlines()
-        raise command.Refusal(said[-1] if said else f"it ended with status {done.returncode}")
-
-
-def run_file(file, feeds):
-    """{output: array [n, …]} of a .tflite file for {input: array [n, …]}."""
-    with tempfile.TemporaryDirectory() as folder:
-        given, found = Path(folder, "inputs.npz"), Path(folder, "outputs.npz")
-        np.savez(given, **feeds)
-        call([PYTHON, PROGRAM, file, given, found])
-        return dict(np.load(found))
+FILES = Path("data/litert")
 
 
 def run(model, feeds):
     """`run` of comparison.compare: what was made of data/models/MODEL/TOWER/PROFILE/model.onnx."""
     tower = model.parent.parent.relative_to(comparison.MODELS)
-    return run_file(FILES / tower / FILE, feeds)
+    return litert_programs.run(FILES / tower / litert_programs.FILE, feeds)
 
 
 def measure(model):
+    if litert_programs.missing():
+        raise command.Refusal(litert_programs.missing())
     towers = [file for file in comparison.files(model, PROFILE) if file[1] == PROFILE]
     return {"litert": comparison.survey(model, towers, run)}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runtimes import litert
+from runtimes import litert_programs as programs
 from stages import command, graph, host, runtime
 
 TYPES = {"tensor(float)": np.float32, "tensor(int32)": np.int32}
@@ -45,9 +45,9 @@ def convert(directory, output):
         # The converter writes to the file that it reads.
         copied = shutil.copytree(directory, Path(folder, "source"))
         arguments = ["--input_onnx_file_path", copied / graph.FILE, "--output_folder_path", folder]
-        litert.call([litert.CONVERTER.resolve(), *arguments, *OPTIONS, *inputs], cwd=folder)
-        shutil.copyfile(Path(folder, "model_float32.tflite"), output / litert.FILE)
-    litert.run_file(output / litert.FILE, inputs)
+        programs.call([programs.CONVERTER.resolve(), *arguments, *OPTIONS, *inputs], cwd=folder)
+        shutil.copyfile(Path(folder, "model_float32.tflite"), output / programs.FILE)
+    programs.run(output / programs.FILE, inputs)
     if (directory / host.PROJECTION).exists():
         shutil.copyfile(directory / host.PROJECTION, output / host.PROJECTION)
 

@@ -3,8 +3,8 @@
     python -m stages.report data/eval metrics/parity.json metrics/parity.csv metrics/table.md \\
         metrics/widths.csv metrics/widths.svg
 
-Writes {model: {graph: {variant: metrics}}}, with `known_answers` of a model that has some; one row a
-file; README's table; and for the files whose widths were chosen tensor by tensor those and their
+Writes {model: {graph: {variant: metrics}}}, with `known_answers` of a model that has some; one row
+a file; README's table; and for the files whose widths were chosen tensor by tensor those and their
 picture. Which files belong to it is the grid's word: leftovers of an earlier grid are not read.
 """
 
