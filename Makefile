@@ -7,11 +7,18 @@ INSTALLED := $(VENV)/installed
 # What only the foreign runtimes need, in an environment that stands on the first one.
 RUNTIMES := .venv-runtimes
 RUNTIMES_INSTALLED := $(RUNTIMES)/installed
+# LiteRT's converter wants a later Python, and packages in other versions.
+LITERT := .venv-litert
+LITERT_INSTALLED := $(LITERT)/installed
+LITERT_SUPPORTED := import sys; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 13))
+LITERT_PYTHON ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.13 \
+	$(wildcard $(HOME)/.pyenv/versions/3.1[23].*/bin/python),\
+	$(shell $(python) -c '$(LITERT_SUPPORTED)' 2> /dev/null && echo $(python))))
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all model test runtimes lint gate docs bench-models bench-encodings bench-targets lock clean help
+.PHONY: all model test runtimes runtimes-needs lint gate docs bench-models bench-encodings bench-targets lock clean help
 
 all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
 	@$(BIN)/python -m stages.params
@@ -25,9 +32,22 @@ model: $(INSTALLED)  ## build one model in one variant: make model MODEL=vit-b-3
 test: $(INSTALLED)  ## run every test
 	$(BIN)/python -m pytest
 
-runtimes: $(INSTALLED)  ## run the files made for onnx.js in onnx.js (needs Node.js 18 or later)
-	npm ci --ignore-scripts --no-audit --no-fund --prefix runtimes
-	$(BIN)/python -m pytest -rs tests/test_onnxjs.py
+runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(LITERT_INSTALLED)  ## run the files in every foreign runtime
+	$(BIN)/dvc repro runtimes/dvc.yaml
+	$(BIN)/python -m pytest tests/test_runtimes.py
+	$(RUNTIMES)/bin/python -m pytest -rs $$(grep -l "^from runtimes import" tests/test_*.py)
+
+runtimes-needs:  ## say what this machine lacks of what `make runtimes` needs
+	@node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' 2> /dev/null && \
+		command -v npm > /dev/null || \
+		{ echo "error: Node.js 20 or later is not installed: apt-get install nodejs npm"; exit 1; }
+	@command -v chromium > /dev/null || \
+		{ echo "error: Chromium is not installed: apt-get install chromium"; exit 1; }
+	@command -v cc > /dev/null || \
+		{ echo "error: no C compiler is installed: apt-get install gcc libc6-dev"; exit 1; }
+	@test -n "$(LITERT_PYTHON)" && $(LITERT_PYTHON) -c '$(LITERT_SUPPORTED)' || \
+		{ echo "error: LiteRT needs Python 3.12 or 3.13 too: install it (pyenv install 3.12)," \
+		"then make runtimes LITERT_PYTHON=/path/to/python3.12"; exit 1; }
 
 lint: $(INSTALLED)  ## check style
 	$(BIN)/ruff check .
@@ -54,14 +74,17 @@ lock:  ## refresh requirements.lock from requirements.in
 	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
 		--fork-strategy fewest \
 		--custom-compile-command "make lock" --output-file requirements.lock requirements.in
-
 	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
 		--fork-strategy fewest --constraint requirements.lock \
 		--custom-compile-command "make lock" --output-file runtimes/requirements.lock \
 		runtimes/requirements.in
+	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.12 \
+		--fork-strategy fewest \
+		--custom-compile-command "make lock" --output-file runtimes/requirements-litert.lock \
+		runtimes/requirements-litert.in
 
 clean:  ## remove the environment, what was built and its cache
-	rm -rf $(VENV) $(RUNTIMES) build .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(RUNTIMES) $(LITERT) runtimes/node_modules build .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .hypothesis
 	git clean -fdXq data
 
 help:  ## this list
@@ -88,4 +111,10 @@ $(RUNTIMES_INSTALLED): $(INSTALLED) runtimes/requirements.lock runtimes/package-
 	$(RUNTIMES)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 		-r runtimes/requirements.lock
 	npm ci --ignore-scripts --no-audit --no-fund --prefix runtimes
+	@touch $@
+
+$(LITERT_INSTALLED): runtimes/requirements-litert.lock | runtimes-needs
+	$(LITERT_PYTHON) -m venv $(LITERT)
+	$(LITERT)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r runtimes/requirements-litert.lock
 	@touch $@

@@ -17,9 +17,11 @@ from stages import params
 
 import small
 
+OTHER_PYTHONS = {Path("runtimes/litert_run.py")}  # run, not imported
 TORCH_STAGES = {"download", "reference", "export"}
 MOST_STAGES = 100
 SHIPPED = [["tiny-vit", "tiny-rn"], ["onnxjs", "npu"], ["combined", "classifier", "image"]]
+OURS = {"stages", "runtimes"}
 # Packages that read settings or show progress, and shape no output.
 SHAPELESS = {"packaging", "pydantic", "tqdm", "yaml"}
 # The module's name where it is not the package's.
@@ -33,9 +35,19 @@ PACKAGES = {
 
 
 @functools.cache
-def stages():
-    """Every stage of dvc.yaml that runs a module, matrices expanded."""
+def every():
+    """Every stage of dvc.yaml and of runtimes/dvc.yaml that runs a module, matrices expanded."""
     return [stage for stage in Repo(".").index.stages if module(stage)]
+
+
+def stages():
+    """Those of dvc.yaml: the pipeline."""
+    return [stage for stage in every() if module(stage).startswith("stages.")]
+
+
+def foreign():
+    """Those of runtimes/dvc.yaml."""
+    return [stage for stage in every() if module(stage).startswith("runtimes.")]
 
 
 def command(stage):
@@ -45,7 +57,7 @@ def command(stage):
 
 def module(stage):
     """The one module that a stage runs, on one tower or on both."""
-    found = set(re.findall(r"python -m (stages\.\w+)", command(stage)))
+    found = set(re.findall(r"python -m ((?:stages|runtimes)\.\w+)", command(stage)))
     assert len(found) <= 1, stage.addressing
     return found.pop() if found else None
 
@@ -74,7 +86,7 @@ def closure(entry):
         if path.exists() and path not in seen:
             seen.add(path)
             stack += [parent / "__init__.py" for parent in path.parents if parent != Path(".")]
-            stack += [source(name) for name in imports(path) if name.startswith("stages")]
+            stack += [source(name) for name in imports(path) if name.split(".")[0] in OURS]
     return seen
 
 
@@ -82,21 +94,21 @@ def closure(entry):
 def packages(entry):
     """The third-party packages that a module's closure imports."""
     names = {name.split(".")[0] for path in closure(entry) for name in imports(path)}
-    outside = names - {"stages"} - SHAPELESS - set(sys.stdlib_module_names)
+    outside = names - OURS - SHAPELESS - set(sys.stdlib_module_names)
     return {PACKAGES.get(name, name) for name in outside}
 
 
 def test_every_stage_depends_on_the_code_it_imports():
-    for stage in stages():
+    for stage in every():
         declared = {Path(dep.def_path) for dep in stage.deps}
         missing = {path for path in closure(module(stage)) if not declared & {path, *path.parents}}
         assert not missing, f"{stage.addressing}: add to deps: {sorted(map(str, missing))}"
 
 
 def test_every_stage_depends_on_no_code_that_it_does_not_import():
-    for stage in stages():
+    for stage in every():
         declared = {Path(dep.def_path) for dep in stage.deps}
-        code = {path for path in declared if path.suffix == ".py"}
+        code = {path for path in declared if path.suffix == ".py"} - OTHER_PYTHONS
         surplus = code - closure(module(stage))
         assert not surplus, f"{stage.addressing}: drop from deps: {sorted(map(str, surplus))}"
 
@@ -153,7 +165,8 @@ def stale(node, path=""):
 
 
 def test_dvc_lock_matches_the_tree():
-    status = subprocess.check_output([sys.executable, "-m", "dvc", "status", "--json"])
+    arguments = [sys.executable, "-m", "dvc", "status", "--json", "dvc.yaml"]
+    status = subprocess.check_output(arguments)
     assert list(stale(json.loads(status))) == []
 
 

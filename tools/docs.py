@@ -13,14 +13,16 @@ from pathlib import Path
 
 from bench import comparison, table
 from stages import command
+from tools import matrix
 
 README = Path("README.md")
 
 
 def stage_graph():
-    """DVC's Mermaid graph of the stages, matrices collapsed."""
-    arguments = [sys.executable, "-m", "dvc", "dag", "--md", "--collapse-foreach-matrix"]
-    return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout.strip()
+    """DVC's Mermaid graph of the pipeline's stages, matrices collapsed."""
+    arguments = ["dag", "--md", "--collapse-foreach-matrix", "dvc.yaml"]
+    program = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(program, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def sections():
@@ -28,6 +30,7 @@ def sections():
         "results": Path("metrics/table.md").read_text().strip(),
         "stages": stage_graph(),
         "models": table.summary(json.loads(table.RECORDS.read_text())),
+        "runtimes": matrix.current(),
         "encodings": comparison.summary(json.loads(comparison.RECORDS.read_text())),
     }
 

@@ -1,0 +1,89 @@
+"""Conversion to LiteRT, and the interpreter, where their environment is installed."""
+
+import hashlib
+import shutil
+
+import numpy as np
+import pytest
+
+from runtimes import comparison, litert_convert, litert_programs
+from stages import command, graph, host
+
+import small
+
+REASON = litert_programs.missing()
+needs_litert = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+TOWERS = [(model, tower) for model in small.TINY for tower in ("visual", "textual")]
+
+
+@pytest.fixture(scope="module")
+def files(tiny):
+    """The folder of MODEL/TOWER/npu."""
+    small.write_params(tiny, small.tiny_params())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tiny)
+        for model, tower in TOWERS:
+            small.patch(model, tower, "npu")
+    return tiny / "data/patch"
+
+
+def converted(directory, output):
+    output.mkdir()
+    litert_convert.convert(directory, output)
+    return output / litert_programs.FILE
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@needs_litert
+@pytest.mark.parametrize(("model", "tower"), TOWERS)
+def test_embeddings_are_openais(files, tiny, tmp_path, model, tower):
+    directory = files / model / tower / "npu"
+    file = converted(directory, tmp_path / "out")
+    metrics = comparison.compare(
+        directory,
+        tiny / f"data/reference/{model}",
+        3,
+        lambda _, feeds: next(iter(litert_programs.run(file, feeds).values())),
+    )
+    assert metrics["inputs"] == 3
+    assert metrics["cosine"] >= 0.99999
+    assert metrics["runtime_cosine"] >= 0.99999
+
+
+@needs_litert
+def test_conversion_repeats_itself_and_leaves_its_source_alone(files, tmp_path):
+    directory = files / "tiny-rn/visual/npu"
+    before = digest(directory / graph.FILE)
+    first, second = (converted(directory, tmp_path / name) for name in "ab")
+    assert digest(first) == digest(second)
+    assert digest(directory / graph.FILE) == before
+    assert [path.name for path in (tmp_path / "a").iterdir()] == [litert_programs.FILE]
+
+
+@needs_litert
+def test_projection_travels_with_the_file(files, tmp_path):
+    directory = shutil.copytree(files / "tiny-vit/textual/npu", tmp_path / "source")
+    np.save(directory / host.PROJECTION, np.eye(2, dtype=np.float32))
+    converted(directory, tmp_path / "out")
+    assert (np.load(tmp_path / "out" / host.PROJECTION) == np.eye(2)).all()
+
+
+def test_dynamic_shapes_are_refused_before_conversion(files, tmp_path):
+    with pytest.raises(command.Refusal, match="input_ids is tensor.int64.*as profile npu has them"):
+        converted(files / "tiny-vit/textual/std", tmp_path / "out")
+
+
+@needs_litert
+def test_what_the_interpreter_says_is_one_line(tmp_path):
+    (tmp_path / "model.tflite").write_bytes(b"no model")
+    with pytest.raises(command.Refusal, match="Model provided has model identifier"):
+        litert_programs.run(tmp_path / "model.tflite", {"x": np.zeros((1, 1), np.float32)})
+
+
+def test_missing_installation_is_refused_with_the_remedy(monkeypatch, tmp_path):
+    monkeypatch.setattr(litert_programs, "CONVERTER", tmp_path / "onnx2tf")
+    with pytest.raises(command.Refusal, match="make .venv-litert/installed"):
+        litert_programs.run(tmp_path / "model.tflite", {})

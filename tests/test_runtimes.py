@@ -1,0 +1,97 @@
+"""The gate of metrics/runtimes.json: `make runtimes` measures and then judges here.
+
+Cosines against OpenAI's code say mostly what an encoding costs, which tests/test_parity.py judges;
+how exactly a runtime computes is `runtime_cosine`, against ONNX Runtime on the same file.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages import params
+
+PARAMS = params.load()
+GRID = PARAMS.grid
+METRICS = json.loads(Path("metrics/runtimes.json").read_text())
+TOWERS = params.TOWERS
+
+
+def of_scheme(*schemes):
+    return {name for name, encoding in PARAMS.encodings.items() if encoding.scheme in schemes}
+
+
+FP32_ARITHMETIC = of_scheme("none", "weight_only", "mixed")
+STATIC = of_scheme("static")
+EXACT, CLOSE = 0.99999, 0.9999
+# Where the figure of every file is judged: (which one, its floor, the variants).
+FLOORS = {
+    "onnxruntime-web": ("runtime_cosine", EXACT, FP32_ARITHMETIC),
+    "onnxruntime-web-threads": ("runtime_cosine", EXACT, FP32_ARITHMETIC),
+    "transformers-js-node": ("runtime_cosine", EXACT, FP32_ARITHMETIC),
+    "transformers-js-web": ("runtime_cosine", EXACT, FP32_ARITHMETIC),
+    "onnxjs": ("cosine", EXACT, {"onnxjs"}),
+    "openvino": ("runtime_cosine", CLOSE, {*PARAMS.encodings, "npu"} - STATIC),
+    "litert": ("runtime_cosine", CLOSE, {"npu"}),
+    "c-api": ("runtime_cosine", EXACT, set(PARAMS.encodings)),
+}
+
+
+def files(model, *profiles):
+    """What a model is built in: its encodings and products, and some profiles."""
+    others = set(GRID.profiles) - set(profiles)
+    return {file for file in GRID.files(model) if file[1] not in others}
+
+
+def towers(model, profile):
+    return {file for file in files(model, profile) if file[1] == profile}
+
+
+def expected(runtime, model):
+    """(graph, variant) of every file that a runtime is given."""
+    if runtime == "onnxjs":
+        return towers(model, "onnxjs")
+    if runtime == "litert":
+        return towers(model, "npu")
+    if runtime == "openvino":
+        return files(model, "npu")
+    if runtime == "c-api":
+        return {file for file in files(model) if file[0] in (*TOWERS, "image")}
+    return files(model)
+
+
+RUNTIMES = [*FLOORS, "onnxruntime-web-webgpu"]
+CASES = [
+    pytest.param(runtime, model, graph, variant, id=f"{runtime}.{model}.{graph}.{variant}")
+    for runtime, (_, _, variants) in FLOORS.items()
+    for model in GRID.models
+    for graph, variant in sorted(expected(runtime, model))
+    if variant in variants
+]
+
+
+@pytest.mark.parametrize(("runtime", "model"), [(r, m) for r in RUNTIMES for m in GRID.models])
+def test_every_file_has_figures_or_a_reason(runtime, model):
+    found = METRICS.get(runtime, {}).get(model, {})
+    given = {(graph, variant) for graph, variants in found.items() for variant in variants}
+    assert given == expected(runtime, model), "run `make runtimes`"
+    for graph, variant in given:
+        metrics = found[graph][variant]
+        assert set(metrics) in ({"reason"}, {"inputs", "cosine", "runtime_cosine"}), metrics
+        assert "\n" not in metrics.get("reason", "")
+
+
+@pytest.mark.parametrize(("runtime", "model", "graph", "variant"), CASES)
+def test_figure_holds_its_floor(runtime, model, graph, variant):
+    metric, floor, _ = FLOORS[runtime]
+    metrics = METRICS[runtime][model][graph][variant]
+    assert "reason" not in metrics, f"does not run: {metrics.get('reason')}"
+    assert metrics[metric] >= floor, f"{metric} {metrics[metric]} is below {floor}"
+
+
+@pytest.mark.parametrize("model", GRID.resnets)
+@pytest.mark.parametrize("variant", sorted(STATIC & set(GRID.encodings.static)))
+def test_openvinos_own_8_bits_are_as_good_as_onnx_runtimes(model, variant):
+    """It rounds in other places, so their outputs differ, but neither more from OpenAI's."""
+    metrics = METRICS["openvino"][model]["visual"][variant]
+    assert metrics["cosine"] >= PARAMS.floors[model]["visual"][variant].cosine_min
