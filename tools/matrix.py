@@ -9,15 +9,15 @@ from stages import params
 
 METRICS = Path("metrics/runtimes.json")
 COLUMNS = {
-    "onnxruntime-web": "ONNX Runtime Web",
-    "onnxruntime-web-threads": "with threads",
-    "onnxruntime-web-webgpu": "with WebGPU",
+    "onnxruntime-web": "ORT Web",
+    "onnxruntime-web-threads": "ORT Web, threads",
+    "onnxruntime-web-webgpu": "ORT Web, WebGPU",
     "transformers-js-node": "transformers.js, Node",
-    "transformers-js-web": "in Chromium",
+    "transformers-js-web": "transformers.js, Chromium",
     "onnxjs": "onnx.js",
     "openvino": "OpenVINO",
     "litert": "LiteRT",
-    "c-api": "C",
+    "c-api": "ORT in C",
 }
 CLOSE = 0.99999  # to ONNX Runtime on the same file; below it a note says how far
 

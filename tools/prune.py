@@ -1,4 +1,4 @@
-"""Remove from data/ what no stage of dvc.yaml makes any more.
+"""Remove from data/ what no stage makes any more.
 
     python -m tools.prune
 
@@ -20,6 +20,8 @@ GENERATED = (
     "sensitivity",
     "eval",
     "bundles",
+    "litert",
+    "runtimes",
 )
 
 
