@@ -22,7 +22,12 @@ REFUSED = {"reason": "no such operator"}
         (
             {"a": figures(0.999, 0.9998)},
             "0.9990000 (1)",
-            ["0.9998000 against ONNX Runtime on the same file"],
+            ["below 0.99999 against ORT on the same file"],
+        ),
+        (
+            {"a": figures(1.0), "b": figures(0.6, 0.5)},
+            "wrong (1)",
+            ["b: below 0.99 against ORT on the same file"],
         ),
     ],
 )
