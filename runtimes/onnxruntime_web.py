@@ -15,17 +15,17 @@ from stages import command
 
 HERE = Path(__file__).parent
 SOFTWARE_ADAPTER = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
-SETTINGS = {  # what the page is told, and whether its server isolates it
-    "onnxruntime-web": ("provider=wasm&threads=1", False),
-    "onnxruntime-web-threads": ("provider=wasm&threads=2", True),
-    "onnxruntime-web-webgpu": ("provider=webgpu&threads=1", False),
+SETTINGS = {  # what the page is told, whether its server isolates it, and inputs of each file
+    "onnxruntime-web": ("provider=wasm&threads=1", False, comparison.COUNT),
+    "onnxruntime-web-threads": ("provider=wasm&threads=2", True, comparison.COUNT),
+    "onnxruntime-web-webgpu": ("provider=webgpu&threads=1", False, 2),  # slow in software
 }
 
 
 @contextlib.contextmanager
 def runner(window, name, root):
     """A function `run` of comparison.compare, for models below `root`; `name` is of SETTINGS."""
-    query, isolated = SETTINGS[name]
+    query, isolated, _ = SETTINGS[name]
     page = f"/runtimes/onnxruntime_web.html?{query}"
     with (
         browser.serving({"/runtimes/": HERE, "/models/": root}, isolated) as address,
@@ -38,10 +38,10 @@ def measure(model):
     browser.need("onnxruntime-web")
     files, found = comparison.files(model), {}
     with browser.chromium(*SOFTWARE_ADAPTER) as window:
-        for name in SETTINGS:
+        for name, (_, _, count) in SETTINGS.items():
             try:
                 with runner(window, name, comparison.MODELS) as run:
-                    found[name] = comparison.survey(model, files, run)
+                    found[name] = comparison.survey(model, files, run, count)
             except command.Refusal as refusal:
                 found[name] = comparison.refused(files, refusal)
     return found

@@ -43,11 +43,13 @@ export function tasks(transformers, localModelPath) {
     return texts.map((text) => tokenizer(text, { truncation: true }).input_ids.tolist()[0].map(Number));
   }
 
-  // [{label, score}] of a picture file in base64, the most likely first.
-  async function classify({ model, options, picture, labels }) {
+  // [{label, score}] of a picture file in base64, the most likely first; {} of the template is a
+  // label's place.
+  async function classify({ model, options, picture, labels, template }) {
     const classifier = await pipeline("zero-shot-image-classification", model, options);
     const bytes = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
-    return classifier(await RawImage.fromBlob(new Blob([bytes])), labels);
+    const image = await RawImage.fromBlob(new Blob([bytes]));
+    return classifier(image, labels, { hypothesis_template: template });
   }
 
   const known = { run, tokenize, classify };

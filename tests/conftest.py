@@ -1,5 +1,7 @@
 """Fixtures over tests/small.py: checkpoints, a workspace, and a pipeline that has run."""
 
+import shutil
+
 import hypothesis
 import numpy as np
 import pytest
@@ -35,6 +37,38 @@ def built(tmp_path_factory, archives):
         small.run_stage("evalset", "stages/photographs.csv", "stages/captions.txt", "data/evalset")
         for model in archives:
             small.build(model)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundled(built, tmp_path_factory):
+    """A project folder with every product and the bundle of the small ViT, `vit`.
+
+    Two of its files have a floor. Its npu profile leaves the projection to the host.
+    """
+    content, models = small.params({}), "data/models/vit"
+    products, floor = ["combined", "classifier", "image"], {"cosine_min": 0.9999, "snr_db": 40.0}
+    content["models"] = {"vit": {"source": "x"}}
+    content["grid"]["models"] = ["vit"]
+    content["grid"] |= {"profiles": ["npu"], "products": products, "composed": ["fp32"]}
+    content["bundle"] |= {"profiles": ["npu"], "products": [*products, "preprocess"]}
+    content["profiles"]["npu"]["text"] = "tokens"
+    content["floors"] = {"vit": {"visual": {"fp32": floor}, "textual": {"fp32": floor}}}
+    folder = tmp_path_factory.mktemp("bundled") / "project"
+    shutil.copytree(built, folder, ignore=shutil.ignore_patterns("rn", "rn.*"))
+    small.write_params(folder, content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for tower in ("visual", "textual"):
+            small.run_stage("patch", f"data/export/vit/{tower}", "npu", f"{models}/{tower}/npu")
+        for product in products:
+            given = [f"--{tower}={models}/{tower}/fp32" for tower in ("visual", "textual")]
+            given += [f"--labels-by={models}/textual/fp32", "--checkpoint=data/checkpoints/vit"]
+            small.run_stage("compose", product, *given, f"{models}/{product}/fp32")
+        given = ["preprocess", "--checkpoint=data/checkpoints/vit", f"{models}/preprocess/fp32"]
+        small.run_stage("compose", *given)
+        paths = ("models/vit", "reference/vit", "checkpoints/vit", "evalset", "bundles/vit")
+        small.run_stage("bundle", *(f"data/{path}" for path in paths))
     return folder
 
 

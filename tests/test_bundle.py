@@ -14,34 +14,11 @@ import small
 
 ENCODINGS = {"": "fp32", "_fp16": "fp16", "_quantized": "int8w", "_int8": "int8-dynamic"}
 PRODUCTS = {"combined": "model", "classifier": "classifier", "image": "image"}
-MODELS = "data/models/vit"
 
 
 @pytest.fixture(scope="module")
-def bundle(built):
-    """The bundle of the small ViT, with a floor for one of its files."""
-    content = small.params({})
-    content["models"] = {"vit": {"source": "x"}}
-    content["grid"]["models"] = ["vit"]
-    floor = {"cosine_min": 0.9999, "snr_db": 40.0}
-    content["grid"] |= {"profiles": ["npu"], "products": [*PRODUCTS], "composed": ["fp32"]}
-    content["bundle"] |= {"profiles": ["npu"], "products": [*PRODUCTS, "preprocess"]}
-    content["profiles"]["npu"]["text"] = "tokens"
-    content["floors"] = {"vit": {"visual": {"fp32": floor}, "textual": {"fp32": floor}}}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(built)
-        small.write_params(built, content)
-        paths = ("models/vit", "reference/vit", "checkpoints/vit", "evalset", "bundles/vit")
-        for tower in ("visual", "textual"):
-            small.run_stage("patch", f"data/export/vit/{tower}", "npu", f"{MODELS}/{tower}/npu")
-        for product in PRODUCTS:
-            given = [f"--{tower}={MODELS}/{tower}/fp32" for tower in ("visual", "textual")]
-            given += [f"--labels-by={MODELS}/textual/fp32", "--checkpoint=data/checkpoints/vit"]
-            small.run_stage("compose", product, *given, f"{MODELS}/{product}/fp32")
-        given = ["preprocess", "--checkpoint=data/checkpoints/vit", f"{MODELS}/preprocess/fp32"]
-        small.run_stage("compose", *given)
-        small.run_stage("bundle", *(f"data/{path}" for path in paths))
-    return built / "data/bundles/vit"
+def bundle(bundled):
+    return bundled / "data/bundles/vit"
 
 
 def test_layout_is_hugging_faces(bundle):
@@ -69,10 +46,10 @@ def test_layout_is_hugging_faces(bundle):
     assert config["text_config"]["eos_token_id"] == 49407
 
 
-def test_suffixes_hold_the_encodings_that_the_table_says(bundle, built):
+def test_suffixes_hold_the_encodings_that_the_table_says(bundle, bundled):
     for suffix, encoding in ENCODINGS.items():
         shipped = (bundle / f"onnx/vision_model{suffix}.onnx").read_bytes()
-        assert shipped == (built / f"data/models/vit/visual/{encoding}/model.onnx").read_bytes()
+        assert shipped == (bundled / f"data/models/vit/visual/{encoding}/model.onnx").read_bytes()
 
 
 def test_tokenizer_files_agree(bundle):
