@@ -28,5 +28,5 @@ def test_cause_is_the_line_that_tells():
     message = (
         "Exception from src/core.cpp:1:\nCheck 'a' failed at b:2:\n  type is not supported\n\n"
     )
-    assert runner.cause(RuntimeError(message)) == "no such type"
+    assert runner.cause(RuntimeError(message)) == "type is not supported"
     assert runner.cause(RuntimeError("Exception from a:1:")) == "Exception from a:1:"
