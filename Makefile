@@ -34,7 +34,7 @@ test: $(INSTALLED)  ## run every test
 
 runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(LITERT_INSTALLED)  ## run the files in every foreign runtime
 	$(BIN)/dvc repro runtimes/dvc.yaml
-	$(BIN)/python -m pytest tests/test_runtimes.py
+	JUST_MEASURED=1 $(BIN)/python -m pytest tests/test_runtimes.py
 	$(RUNTIMES)/bin/python -m pytest -rs $$(grep -l "^from runtimes import" tests/test_*.py)
 
 runtimes-needs:  ## say what this machine lacks of what `make runtimes` needs
