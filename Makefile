@@ -7,11 +7,14 @@ INSTALLED := $(VENV)/installed
 # What only the foreign runtimes need, in an environment that stands on the first one.
 RUNTIMES := .venv-runtimes
 RUNTIMES_INSTALLED := $(RUNTIMES)/installed
+WEB_INSTALLED := web/node_modules/installed
+# Where `make web` serves the pages; 0 is any free port.
+PORT ?= 8000
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all model test runtimes lint gate docs bench-models bench-encodings bench-targets lock clean help
+.PHONY: all model test web test-web runtimes lint gate docs bench-models bench-encodings bench-targets lock clean help
 
 all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
 	@$(BIN)/python -m stages.params
@@ -28,6 +31,13 @@ test: $(INSTALLED)  ## run every test
 runtimes: $(INSTALLED)  ## run the files made for onnx.js in onnx.js (needs Node.js 18 or later)
 	npm ci --ignore-scripts --no-audit --no-fund --prefix runtimes
 	$(BIN)/python -m pytest -rs tests/test_onnxjs.py
+
+web: $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## build the pages into build/web and serve them: make web PORT=8000
+	@$(BIN)/python -m web.build build/web --serve $(PORT)
+
+test-web: $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## run the pages' tests in Chromium
+	@$(BIN)/python -c 'import sys; from runtimes import browser; sys.exit(browser.missing())'
+	$(RUNTIMES)/bin/python -m pytest -rs web/tests
 
 lint: $(INSTALLED)  ## check style
 	$(BIN)/ruff check .
@@ -89,3 +99,12 @@ $(RUNTIMES_INSTALLED): $(INSTALLED) runtimes/requirements.lock runtimes/package-
 		-r runtimes/requirements.lock
 	npm ci --ignore-scripts --no-audit --no-fund --prefix runtimes
 	@touch $@
+
+$(WEB_INSTALLED): web/package-lock.json
+	@command -v npm > /dev/null || { echo "error: npm is not installed: install Node.js 20 or later"; exit 1; }
+	npm ci --ignore-scripts --no-audit --no-fund --prefix web
+	@touch $@
+
+# Once they are there, `make` alone brings them up to date.
+data/bundles: | $(INSTALLED)
+	$(MAKE) all

@@ -1,10 +1,10 @@
 // The image page: pictures, their embeddings, and how well labels fit them.
 
+import { pictureFile } from "./catalogue.js";
 import { clean } from "./cleaning.js";
 import { afterTyping, download, element } from "./element.js";
 import { Replaced } from "./engine.js";
 import { open, showSummary } from "./header.js";
-import { pictureFile } from "./catalogue.js";
 import { strip } from "./strip.js";
 import { best, normalize, probabilities } from "./vectors.js";
 
@@ -74,9 +74,12 @@ class Card {
 
   facts() {
     const { width, height, times, approximate } = this.result;
-    const text = `${width} × ${height}; decoded in ${ms(times.decode)}, embedded in ${ms(times.embed)}`;
-    const note = approximate ? "; colours under transparency are approximate in this browser" : "";
-    return element("p", { className: "times" }, text + note);
+    const text = [
+      `${width} × ${height}`, `decoded in ${ms(times.decode)}`, `embedded in ${ms(times.embed)}`,
+      times.load > 1 && `model loaded in ${ms(times.load)}`,
+      approximate && "colours under transparency are approximate in this browser",
+    ];
+    return element("p", { className: "times" }, text.filter(Boolean).join(", "));
   }
 
   classified() {

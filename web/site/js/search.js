@@ -1,7 +1,7 @@
 // The search page: a folder of pictures, found by a text or by another picture.
 
-import { clean } from "./cleaning.js";
 import { pictureFile } from "./catalogue.js";
+import { clean } from "./cleaning.js";
 import { element } from "./element.js";
 import { Replaced } from "./engine.js";
 import { Folder } from "./folder.js";
@@ -51,13 +51,13 @@ async function finish(reason) {
 
 function summary() {
   const { pictures, vectors, remembered, missing, failed, other } = folder;
-  if (pictures.length === 0) return `No pictures in this folder (${other} other files).`;
+  if (pictures.length === 0) return `No pictures in this folder; other files: ${other}.`;
   return [
     `${vectors.size} of ${pictures.length} pictures indexed`,
     remembered && `${remembered} of them remembered`,
     missing.length && `${missing.length} to go`,
     failed.size && `${failed.size} could not be read`,
-    other && `${other} other files ignored`,
+    other && `${other} other ${other === 1 ? "file" : "files"} ignored`,
   ].filter(Boolean).join(", ") + ".";
 }
 

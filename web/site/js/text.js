@@ -58,9 +58,7 @@ function described(row) {
     : `${count} tokens`;
   const body = element("div", {}, element("h3", {}, row.text),
     element("p", { className: row.cut.length ? "error" : "times" }, note), tokens(row), strip(row.embeds));
-  const card = element("article", { className: "card" }, body);
-  card.style.gridTemplateColumns = "minmax(0, 1fr)";
-  return card;
+  return element("article", { className: "card" }, body);
 }
 
 /** Start and end token at the edges, what was cut before the end, as in the text. */

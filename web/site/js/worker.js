@@ -19,12 +19,11 @@ const tasks = {
 
   /** One picture: its embedding, size, times in ms, and probabilities if `classify`. */
   async picture({ blob, orient, classify }) {
-    const started = performance.now();
-    const picture = await decode(blob, orient);
-    const decoded = performance.now();
-    const embeds = await embed(picture);
+    const times = {};
+    const picture = await timed(times, "decode", () => decode(blob, orient));
+    await timed(times, "load", openTower);
+    const embeds = await timed(times, "embed", () => embed(picture));
     const { width, height, approximate } = picture;
-    const times = { decode: decoded - started, embed: performance.now() - decoded };
     const result = { embeds, width, height, approximate, times };
     return classify ? { ...result, probabilities: await probabilities(picture) } : result;
   },
@@ -59,6 +58,18 @@ const tasks = {
     return texts.map(tokenize);
   },
 };
+
+async function timed(times, name, act) {
+  const started = performance.now();
+  const result = await act();
+  times[name] = performance.now() - started;
+  return result;
+}
+
+function openTower() {
+  const needed = files.image ? [files.image] : [files.preprocess, files.visual];
+  return Promise.all(needed.map((file) => runtime.session(file)));
+}
 
 /** A decoded picture's embedding: by the `image` graph, or by preprocess and the tower. */
 async function embed(picture) {
