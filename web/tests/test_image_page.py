@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from conftest import MODEL, ROOT
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from stages import openai, parity, reference
 
@@ -155,6 +155,20 @@ def test_lossless_pictures_are_pillows_to_the_last_bit(visit, tmp_path, mode, su
     picture.save(path, **({"lossless": True, "exact": True} if suffix == ".webp" else {}))
     expected = np.asarray(Image.open(path).convert("RGB"))
     np.testing.assert_array_equal(decoded(visit(), path), expected)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_colour_profile_is_ignored(visit, photograph, tmp_path, suffix):
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    entries = {
+        bytes(profile[at : at + 4]): at + 4 for at in range(132, 132 + 12 * profile[131], 12)
+    }
+    red, green = (slice(entries[name], entries[name] + 8) for name in (b"rXYZ", b"gXYZ"))
+    profile[red], profile[green] = profile[green], profile[red]  # red for green, if it were used
+    path = tmp_path / f"picture{suffix}"
+    Image.open(photograph).save(path, icc_profile=bytes(profile), lossless=True)
+    expected = np.asarray(Image.open(path).convert("RGB"), int)
+    assert np.abs(decoded(visit(), path) - expected).max() <= 1
 
 
 def test_jpeg_differs_from_pillows_by_a_level_at_most(visit, photograph):

@@ -93,9 +93,7 @@ def test_another_model_indexes_anew(visit, pictures):
     search(page, "a star")
     page.get_by_label("Variant").select_option("int4w")
     assert page.locator("#results li").count() == 0
-    page.wait_for_function(
-        f"!document.querySelector('{STATUS}').textContent.includes('150 of 150')"
-    )
+    page.wait_for_function("!document.querySelector('#cancel').hidden")
     assert "remembered" not in wait_for_status(page, "150 of 150 pictures indexed.")
 
 

@@ -32,34 +32,43 @@ async function address() {
 export function variants(model) {
   const names = new Set(model.files.map((file) => file.variant));
   return [...names].filter((variant) => {
-    const { image, visual, preprocess } = files("", model, variant);
+    const { image, visual, preprocess } = entries(model, variant);
     return image || (visual && preprocess);
   });
 }
 
 /**
- * The files that a worker needs: {side, tokenizer, image?, preprocess?, visual?, textual,
- * classifier?}. Where a variant has no text tower (int8-static), that of a close one stands in;
- * so it is with the classifier.
+ * What a worker needs, entries of index.json with their `url`:
+ * {tokenizer, image?, preprocess?, visual?, textual?, classifier?}.
  */
-export function files(base, model, variant) {
-  const located = (file) => file && {
-    ...file,
-    url: new URL(file.path, base || "http://x/").href,
-    data: file.data && { ...file.data, url: new URL(file.data.path, base || "http://x/").href },
-  };
+export function files(base, model, variant, runtime) {
+  const url = (path) => new URL(path, base).href;
+  const located = { tokenizer: url(model.tokenizer) };
+  for (const [graph, file] of Object.entries(entries(model, variant))) {
+    if (!file) continue;
+    const data = file.data && { ...file.data, url: url(file.data.path) };
+    located[graph] = { ...file, url: url(file.path), data };
+  }
+  // The CPU would run `image`: WebGPU takes the tower.
+  if (runtime === "webgpu" && located.visual && located.preprocess) delete located.image;
+  return located;
+}
+
+/**
+ * A model's files in a variant. Where it has no text tower (int8-static) or classifier, that of a
+ * close variant stands in; preprocessing is the same in all.
+ */
+function entries(model, variant) {
   const of = (graph) => model.files.filter((file) => file.graph === graph);
   const exact = (graph) => of(graph).find((file) => file.variant === variant);
   const close = (graph) => exact(graph)
     ?? of(graph).find((file) => file.variant === "int8w") ?? of(graph)[0];
   return {
-    side: model.side,
-    tokenizer: base && new URL(model.tokenizer, base).href,
-    image: located(exact("image")),
-    visual: located(exact("visual")),
-    preprocess: located(of("preprocess")[0]),
-    textual: located(close("textual")),
-    classifier: located(close("classifier")),
+    image: exact("image"),
+    visual: exact("visual"),
+    preprocess: close("preprocess"),
+    textual: close("textual"),
+    classifier: close("classifier"),
   };
 }
 

@@ -88,7 +88,7 @@ function select(picker, value) {
 function choose({ base, models }) {
   const model = models.find(({ name }) => name === pickers.model.value);
   const [variant, runtime] = [pickers.variant.value, pickers.runtime.value];
-  const chosen = files(base, model, variant);
+  const chosen = files(base, model, variant, runtime);
   document.getElementById("error").hidden = true;
   const engine = new Engine(chosen, runtime, showProgress);
   const site = { model, variant, runtime, files: chosen, engine };

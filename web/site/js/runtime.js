@@ -1,31 +1,40 @@
 // ONNX Runtime Web in a worker: sessions by file, opened when they are first needed.
 
-const LIBRARIES = { wasm: "ort.wasm.js", webgpu: "ort.webgpu.js" };
-const BINARIES = {
-  wasm: "ort-wasm-simd-threaded.wasm", webgpu: "ort-wasm-simd-threaded.asyncify.wasm",
+const LIBRARIES = {
+  wasm: { script: "ort.wasm.js", binary: "ort-wasm-simd-threaded.wasm" },
+  webgpu: { script: "ort.webgpu.js", binary: "ort-wasm-simd-threaded.asyncify.wasm" },
 };
+// Graphs of raw pixels: the library with WebGPU has no Cast of their bytes, on its CPU neither.
+const ON_CPU = ["image", "preprocess"];
 const vendor = (name) => new URL(`../vendor/${name}`, import.meta.url).href;
 
 /** The runtime "wasm" or "webgpu"; `report` hears {path, loaded, total} of every download. */
 export async function start(name, report) {
   if (name === "webgpu" && !(await navigator.gpu?.requestAdapter())) {
-    throw new Error("this browser offers no WebGPU adapter: choose WebAssembly");
+    throw new Error("This browser offers no WebGPU adapter: choose WebAssembly.");
   }
-  const ort = await import(vendor(LIBRARIES[name]));
   const threads = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
+  const wasm = await library("wasm", threads);
+  const libraries = { wasm, chosen: name === "wasm" ? wasm : await library(name, threads) };
+  return new Runtime(libraries, name, threads, report);
+}
+
+async function library(name, threads) {
+  const { script, binary } = LIBRARIES[name];
+  const ort = await import(vendor(script));
   ort.env.logLevel = "error";
   ort.env.wasm.numThreads = threads;
-  ort.env.wasm.wasmPaths = { wasm: vendor(BINARIES[name]) };
-  return new Runtime(ort, name, threads, report);
+  ort.env.wasm.wasmPaths = { wasm: vendor(binary) };
+  return ort;
 }
 
 class Runtime {
-  constructor(ort, name, threads, report) {
-    Object.assign(this, { ort, name, threads, report, sessions: new Map() });
+  constructor(libraries, name, threads, report) {
+    Object.assign(this, { libraries, name, threads, report, sessions: new Map() });
   }
 
   tensor(type, data, dims) {
-    return new this.ort.Tensor(type, data, dims);
+    return new this.libraries.wasm.Tensor(type, data, dims);
   }
 
   /** The one output of a file for {input: tensor}. */
@@ -45,15 +54,16 @@ class Runtime {
 
   async open(file) {
     const bytes = await this.fetch(file);
-    // Resizing bytes is work for the CPU alone.
-    const gpu = this.name === "webgpu" && file.graph !== "preprocess";
-    const options = { executionProviders: gpu ? ["webgpu", "wasm"] : ["wasm"] };
+    const onCpu = this.name === "wasm" || ON_CPU.includes(file.graph);
+    const ort = onCpu ? this.libraries.wasm : this.libraries.chosen;
+    const executionProviders = onCpu ? ["wasm"] : ["webgpu", "wasm"];
+    const options = { executionProviders, logSeverityLevel: 3 };
     if (file.data) {
       const data = await this.fetch(file.data);
       options.externalData = [{ path: file.data.path.split("/").at(-1), data }];
     }
     try {
-      return await this.ort.InferenceSession.create(bytes, options);
+      return await ort.InferenceSession.create(bytes, options);
     } catch (error) {
       throw new Error(`${file.path} cannot be run here: ${String(error.message).split("\n")[0]}`);
     }

@@ -40,6 +40,7 @@ const tasks = {
 
   /** Cleaned texts: of each {ids, tokens, cut, embeds}. */
   async texts({ texts }) {
+    if (!files.textual) throw new Error("this model has no text tower here");
     tokenize ??= await tokenizer.load(files.tokenizer);
     const rows = [];
     // One by one: padding is work, and with int8-dynamic the rows of a batch touch each other.
@@ -50,12 +51,6 @@ const tasks = {
       rows.push({ ...row, embeds: (await runtime.run(files.textual, feeds)).data.slice() });
     }
     return rows;
-  },
-
-  /** Tokens alone, which needs no model. */
-  async tokens({ texts }) {
-    tokenize ??= await tokenizer.load(files.tokenizer);
-    return texts.map(tokenize);
   },
 };
 
