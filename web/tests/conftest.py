@@ -1,18 +1,17 @@
 """The built site, a server of it, Chromium, and what Python makes of the same inputs."""
 
 import json
-from pathlib import Path
+from importlib import resources
 
+import numpy as np
 import pytest
+from pages import BUNDLES, MODEL, ROOT
 from PIL import Image
 
 from runtimes import browser
 from stages import drawings
 from web import build
 
-ROOT = Path(__file__).parent.parent.parent
-BUNDLES = ROOT / "data/bundles"
-MODEL = "tiny-vit"
 WAIT = 60_000  # ms: the machine may be busy
 
 
@@ -71,16 +70,12 @@ def visit(chromium, address):
 @pytest.fixture(scope="session")
 def photograph():
     """A JPEG of 640 × 427."""
-    from importlib import resources
-
     return resources.files("skimage") / "data/rocket.jpg"
 
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
     """A folder of 300 drawings in two folders, a text file and a PNG that is none."""
-    import numpy as np
-
     folder = tmp_path_factory.mktemp("pictures") / "holiday"
     rng = np.random.default_rng(0)
     for number in range(300):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import BUNDLES, MODEL, ROOT
+from pages import BUNDLES, MODEL, ROOT
 
 from stages import command
 from web import build, index

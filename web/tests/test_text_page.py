@@ -6,13 +6,12 @@ import unicodedata
 
 import numpy as np
 import pytest
-from conftest import MODEL, ROOT
+from pages import MODEL, ROOT
 from test_tokens import PIECES
 
 from stages import openai, parity, reference, tokens
 
 MOJIBAKE = "â€™ mojibake"  # which only ftfy repairs
-# Python 3.11 knows Unicode 14: letters that came later are letters to browsers alone.
 LONG = "a diagram of many things. " * 20
 
 

@@ -11,11 +11,16 @@ export class Engine {
       this.fail(event.message || "the worker's script could not be loaded");
     };
     /** Settles once the runtime has started, with {threads}. */
-    this.started = this.request("start", { files, runtime });
+    this.started = this.send("start", { files, runtime });
   }
 
-  /** One of worker.js's tasks. */
-  request(task, content = {}) {
+  /** One of worker.js's tasks, once the runtime has started. */
+  async request(task, content) {
+    await this.started;
+    return this.send(task, content);
+  }
+
+  send(task, content) {
     if (this.failure) return Promise.reject(new Error(this.failure));
     const id = ++this.number;
     return new Promise((resolve, reject) => {

@@ -25,6 +25,7 @@ export async function open(changed) {
     catalogue = await load();
   } catch (error) {
     showError(error);
+    document.querySelector("main").hidden = true;
     return;
   }
   let site;
@@ -45,13 +46,12 @@ export async function open(changed) {
   update();
 }
 
-/** Say what stopped the page, where everybody sees it. */
-export function showError(error) {
+/** Say what keeps the page from working, where everybody sees it. */
+function showError(error) {
   status.textContent = "";
   const box = document.getElementById("error");
   box.textContent = error.message;
   box.hidden = false;
-  document.querySelector("main").dataset.failed = "";
 }
 
 /** Links to the other pages keep ?models=…. */

@@ -20,6 +20,8 @@ export async function decode(blob, orient = false) {
   try {
     const drawn = draw(bitmap);
     const stored = transparent(drawn) ? readStored(bitmap) : drawn;
+    // A canvas beyond the browser's limits stays empty without an error.
+    if (!stored && !drawn.some(Boolean)) throw new Error(`too large: ${width} × ${height}`);
     return { pixels: toRgb(stored ?? drawn), width, height, approximate: stored === null };
   } finally {
     bitmap.close();
@@ -29,7 +31,6 @@ export async function decode(blob, orient = false) {
 function draw(bitmap) {
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (context === null) throw new Error(`too large: ${bitmap.width} × ${bitmap.height}`);
   context.drawImage(bitmap, 0, 0);
   return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
 }
