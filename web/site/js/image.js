@@ -188,6 +188,7 @@ showSamples();
 open((next) => {
   site = next;
   const { classifier } = site.files;
+  at("small").hidden = !site.model.name.startsWith("tiny-"); // those that ship
   at("classify").closest("label").hidden = !classifier;
   at("classify").checked &&= Boolean(classifier);
   at("classifier-name").textContent = classifier
