@@ -14,11 +14,15 @@ LITERT_SUPPORTED := import sys; sys.exit(not (3, 12) <= sys.version_info[:2] <= 
 LITERT_PYTHON ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.13 \
 	$(wildcard $(HOME)/.pyenv/versions/3.1[23].*/bin/python),\
 	$(shell $(python) -c '$(LITERT_SUPPORTED)' 2> /dev/null && echo $(python))))
+WEB_INSTALLED := web/node_modules/installed
+# Where `make web` serves the pages; 0 is any free port.
+PORT ?= 8000
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all model test runtimes runtimes-needs lint gate docs bench-models bench-encodings bench-targets lock clean help
+.PHONY: all model test web test-web runtimes runtimes-needs lint gate docs bench-models bench-encodings bench-targets \
+	lock clean help
 
 all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
 	@$(BIN)/python -m stages.params
@@ -48,6 +52,13 @@ runtimes-needs:  ## say what this machine lacks of what `make runtimes` needs
 	@test -n "$(LITERT_PYTHON)" && $(LITERT_PYTHON) -c '$(LITERT_SUPPORTED)' || \
 		{ echo "error: LiteRT needs Python 3.12 or 3.13 too: install it (pyenv install 3.12)," \
 		"then make runtimes LITERT_PYTHON=/path/to/python3.12"; exit 1; }
+
+web: $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## build the pages into build/web and serve them: make web PORT=8000
+	@$(BIN)/python -m web.build build/web --serve $(PORT)
+
+test-web: $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## run the pages' tests in Chromium
+	@$(BIN)/python -c 'import sys; from runtimes import browser; sys.exit(browser.missing())'
+	$(RUNTIMES)/bin/python -m pytest -rs web/tests
 
 lint: $(INSTALLED)  ## check style
 	$(BIN)/ruff check .
@@ -84,7 +95,7 @@ lock:  ## refresh requirements.lock from requirements.in
 		runtimes/requirements-litert.in
 
 clean:  ## remove the environment, what was built and its cache
-	rm -rf $(VENV) $(RUNTIMES) $(LITERT) runtimes/node_modules build .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(RUNTIMES) $(LITERT) runtimes/node_modules web/node_modules build .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .hypothesis
 	git clean -fdXq data
 
 help:  ## this list
@@ -118,3 +129,12 @@ $(LITERT_INSTALLED): runtimes/requirements-litert.lock | runtimes-needs
 	$(LITERT)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 		-r runtimes/requirements-litert.lock
 	@touch $@
+
+$(WEB_INSTALLED): web/package-lock.json
+	@command -v npm > /dev/null || { echo "error: npm is not installed: install Node.js 20 or later"; exit 1; }
+	npm ci --ignore-scripts --no-audit --no-fund --prefix web
+	@touch $@
+
+# Once they are there, `make` alone brings them up to date.
+data/bundles: | $(INSTALLED)
+	$(MAKE) all

@@ -1,0 +1,1 @@
+"""A static site that runs the bundles in the browser."""

@@ -1,0 +1,105 @@
+"""Build the site: a folder of static files for any web server.
+
+    python -m web.build build/web --bundles data/bundles --parity metrics/parity.json
+    python -m web.build build/web --serve 8000
+
+Pages come from web/site, the libraries from web/node_modules, models from the bundles.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+from runtimes import browser
+from stages import command, params
+from web import index, samples
+
+HERE = Path(__file__).parent
+MODULES = HERE / "node_modules"
+ORT, TOKENIZERS = "onnxruntime-web/dist", "@huggingface/tokenizers"
+# The `bundle` builds carry their glue, so only the .wasm is fetched beside them. As .js, because
+# plain servers do not know .mjs for a script.
+VENDOR = {
+    "ort.wasm.js": f"{ORT}/ort.wasm.bundle.min.mjs",
+    "ort-wasm-simd-threaded.wasm": f"{ORT}/ort-wasm-simd-threaded.wasm",
+    "ort.webgpu.js": f"{ORT}/ort.webgpu.bundle.min.mjs",
+    "ort-wasm-simd-threaded.asyncify.wasm": f"{ORT}/ort-wasm-simd-threaded.asyncify.wasm",
+    "tokenizers.js": f"{TOKENIZERS}/dist/tokenizers.min.mjs",
+    "tokenizers-LICENSE": f"{TOKENIZERS}/LICENSE",
+}
+CONFIGURATION = {"tokenizer_config.json", "tokenizer.json"}
+
+
+def copy_libraries(target):
+    target.mkdir()
+    for name, source in VENDOR.items():
+        if not (MODULES / source).is_file():
+            raise command.Refusal(
+                f"web/node_modules/{source} is missing: npm ci --ignore-scripts --prefix web"
+            )
+        shutil.copyfile(MODULES / source, target / name)
+
+
+def copy_models(bundles, content, target):
+    """Place the files that index.json lists, without a second copy where the disk can share."""
+    for model in content["models"]:
+        paths = [file["path"] for file in model["files"]]
+        paths += [file["data"]["path"] for file in model["files"] if "data" in file]
+        for path in [*paths, *(f"{model['name']}/{name}" for name in CONFIGURATION)]:
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            _place(bundles / path, target / path)
+
+
+def _place(source, target):
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
+
+
+def build(output, bundles, parity):
+    """Write the site to `output`. Raises Refusal where a library or a bundle's file is missing."""
+    measured = json.loads(parity.read_text()) if parity.exists() else {}
+    content = index.build(bundles, measured, set(params.load().encodings))
+    with command.output(output) as folder:
+        shutil.copytree(HERE / "site", folder, dirs_exist_ok=True)
+        copy_libraries(folder / "vendor")
+        samples.draw(folder / "samples")
+        (folder / "models").mkdir()
+        copy_models(bundles, content, folder / "models")
+        (folder / "models/index.json").write_text(json.dumps(content, indent=1))
+    return content
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--bundles", type=Path, default=Path("data/bundles"))
+    parser.add_argument("--parity", type=Path, default=Path("metrics/parity.json"))
+    parser.add_argument("--serve", type=int, metavar="PORT", help="serve it on 127.0.0.1; 0: any")
+    arguments = parser.parse_args()
+    content = build(arguments.output, arguments.bundles, arguments.parity)
+    names = ", ".join(model["name"] for model in content["models"])
+    print(f"{arguments.output}: {names or 'no model; build one with make'}")
+    if arguments.serve is not None:
+        serve(arguments.output, arguments.serve)
+
+
+def serve(folder, port):
+    """Serve the site with the headers that threads need, until interrupted."""
+    try:
+        with browser.serving({"/": folder}, isolated=True, port=port) as address:
+            print(f"{address}/ (Ctrl-C ends it)", flush=True)
+            while True:
+                time.sleep(3600)
+    except KeyboardInterrupt:
+        print()
+    except OSError as error:
+        raise command.Refusal(f"port {port}: {error.strerror}; make web PORT=8001") from error
+
+
+if __name__ == "__main__":
+    command.run(main)

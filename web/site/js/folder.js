@@ -1,0 +1,66 @@
+// The pictures of an opened folder: which they are, and their embeddings, computed or remembered.
+
+import * as store from "./store.js";
+import { normalize } from "./vectors.js";
+
+const BATCH = 8; // pictures between two looks at `cancel`, and per write to the store
+const PICTURES = /\.(avif|bmp|gif|heic|ico|jfif|jpe?g|png|webp)$/i;
+
+export class Folder {
+  /** files: all that the folder holds; `other` counts those that are no pictures. */
+  constructor(files) {
+    this.pictures = [...files].filter((file) => file.type.startsWith("image/") || PICTURES.test(file.name));
+    this.other = files.length - this.pictures.length;
+    this.forgetModel();
+  }
+
+  /** Before another model indexes the folder. */
+  forgetModel() {
+    this.vectors = new Map(); // File → unit vector
+    this.failed = new Map(); // File → reason
+    this.remembered = 0;
+  }
+
+  get done() {
+    return this.vectors.size + this.failed.size;
+  }
+
+  get missing() {
+    return this.pictures.filter((file) => !this.vectors.has(file) && !this.failed.has(file));
+  }
+
+  /**
+   * Embed what is missing with an engine; model is its file of index.json. `report` is called
+   * after each batch. Ends early when `signal` is aborted; a later call goes on from there.
+   */
+  async index(engine, model, orient, signal, report) {
+    const key = (file) => store.key(file, model, orient);
+    await this.remember(key);
+    report();
+    while (!signal.aborted && this.missing.length) {
+      const files = this.missing.slice(0, BATCH);
+      const results = await engine.request("pictures", { blobs: files, orient });
+      if (signal.aborted && signal.reason === "replaced") return;
+      files.forEach((file, place) => this.settle(file, results[place]));
+      const embedded = files.filter((file) => this.vectors.has(file));
+      await store.put(embedded.map((file) => [key(file), this.vectors.get(file)])).catch(() => {});
+      report();
+    }
+  }
+
+  /** Take what the store has. Without a store (a private window) there is nothing. */
+  async remember(key) {
+    const files = this.missing;
+    const found = await store.get(files.map(key)).catch(() => new Map());
+    for (const file of files) {
+      const vector = found.get(key(file));
+      if (vector) this.vectors.set(file, vector);
+    }
+    this.remembered += found.size;
+  }
+
+  settle(file, { embeds, error }) {
+    if (error) this.failed.set(file, error);
+    else this.vectors.set(file, normalize(embeds));
+  }
+}

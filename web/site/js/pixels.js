@@ -1,0 +1,73 @@
+// A picture's file as the bytes that CLIP's graphs take: uint8 RGB [height, width, 3].
+//
+// As Pillow's open(…).convert("RGB") gives them: alpha dropped, not blended, colour profiles
+// and EXIF orientation ignored. PNGs are exact; JPEGs differ by a level where decoders do.
+
+import { ignoreOrientation } from "./exif.js";
+
+const UNCHANGED = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
+
+/**
+ * Decode a Blob: {pixels, width, height, approximate}.
+ *
+ * orient: turn the picture as its EXIF entry says. approximate: colours under transparency
+ * could not be read as they are stored. Throws an Error that names what is wrong.
+ */
+export async function decode(blob, orient = false) {
+  const bitmap = await createImageBitmap(orient ? blob : await ignoreOrientation(blob), UNCHANGED)
+    .catch(() => { throw new Error("this browser cannot read it as a picture"); });
+  const { width, height } = bitmap;
+  try {
+    const drawn = draw(bitmap);
+    const stored = transparent(drawn) ? readStored(bitmap) : drawn;
+    // A canvas beyond the browser's limits stays empty without an error.
+    if (!stored && !drawn.some(Boolean)) throw new Error(`too large: ${width} × ${height}`);
+    return { pixels: toRgb(stored ?? drawn), width, height, approximate: stored === null };
+  } finally {
+    bitmap.close();
+  }
+}
+
+function draw(bitmap) {
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
+}
+
+function transparent(rgba) {
+  for (let at = 3; at < rgba.length; at += 4) if (rgba[at] !== 255) return true;
+  return false;
+}
+
+/**
+ * RGBA as stored, or null where WebGL is missing or the picture is larger than its textures.
+ * A 2D canvas multiplies colours by alpha and so loses them where alpha is low.
+ */
+function readStored(bitmap) {
+  const gl = new OffscreenCanvas(1, 1).getContext("webgl2");
+  if (!gl || Math.max(bitmap.width, bitmap.height) > gl.getParameter(gl.MAX_TEXTURE_SIZE)) {
+    return null;
+  }
+  gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
+  gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
+  gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+  gl.bindFramebuffer(gl.FRAMEBUFFER, gl.createFramebuffer());
+  const texture = gl.getParameter(gl.TEXTURE_BINDING_2D);
+  gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+  const rgba = new Uint8Array(bitmap.width * bitmap.height * 4);
+  gl.readPixels(0, 0, bitmap.width, bitmap.height, gl.RGBA, gl.UNSIGNED_BYTE, rgba);
+  const failed = gl.getError() !== gl.NO_ERROR;
+  gl.getExtension("WEBGL_lose_context")?.loseContext(); // browsers keep few of them
+  return failed ? null : rgba;
+}
+
+function toRgb(rgba) {
+  const rgb = new Uint8Array((rgba.length / 4) * 3);
+  for (let from = 0, to = 0; from < rgba.length; from += 4) {
+    rgb[to++] = rgba[from];
+    rgb[to++] = rgba[from + 1];
+    rgb[to++] = rgba[from + 2];
+  }
+  return rgb;
+}

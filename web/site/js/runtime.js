@@ -1,0 +1,92 @@
+// ONNX Runtime Web in a worker: sessions by file, opened when they are first needed.
+
+const LIBRARIES = {
+  wasm: { script: "ort.wasm.js", binary: "ort-wasm-simd-threaded.wasm" },
+  webgpu: { script: "ort.webgpu.js", binary: "ort-wasm-simd-threaded.asyncify.wasm" },
+};
+// Graphs of raw pixels: the library with WebGPU has no Cast of their bytes, on its CPU neither.
+const ON_CPU = ["image", "preprocess"];
+const vendor = (name) => new URL(`../vendor/${name}`, import.meta.url).href;
+
+/** The runtime "wasm" or "webgpu"; `report` hears {path, loaded, total} of every download. */
+export async function start(name, report) {
+  if (name === "webgpu" && !(await navigator.gpu?.requestAdapter())) {
+    throw new Error("This browser offers no WebGPU adapter: choose WebAssembly.");
+  }
+  const threads = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
+  const wasm = await library("wasm", threads);
+  const libraries = { wasm, chosen: name === "wasm" ? wasm : await library(name, threads) };
+  return new Runtime(libraries, name, threads, report);
+}
+
+async function library(name, threads) {
+  const { script, binary } = LIBRARIES[name];
+  const ort = await import(vendor(script));
+  ort.env.logLevel = "error";
+  ort.env.wasm.numThreads = threads;
+  ort.env.wasm.wasmPaths = { wasm: vendor(binary) };
+  return ort;
+}
+
+class Runtime {
+  constructor(libraries, name, threads, report) {
+    Object.assign(this, { libraries, name, threads, report, sessions: new Map() });
+  }
+
+  tensor(type, data, dims) {
+    return new this.libraries.wasm.Tensor(type, data, dims);
+  }
+
+  /** The one output of a file for {input: tensor}. */
+  async run(file, feeds) {
+    const session = await this.session(file);
+    return (await session.run(feeds))[session.outputNames[0]];
+  }
+
+  session(file) {
+    if (!this.sessions.has(file.url)) {
+      const opened = this.open(file);
+      opened.catch(() => this.sessions.delete(file.url)); // so that the next call tries again
+      this.sessions.set(file.url, opened);
+    }
+    return this.sessions.get(file.url);
+  }
+
+  async open(file) {
+    const bytes = await this.fetch(file);
+    const onCpu = this.name === "wasm" || ON_CPU.includes(file.graph);
+    const ort = onCpu ? this.libraries.wasm : this.libraries.chosen;
+    const executionProviders = onCpu ? ["wasm"] : ["webgpu", "wasm"];
+    const options = { executionProviders, logSeverityLevel: 3 };
+    if (file.data) {
+      const data = await this.fetch(file.data);
+      options.externalData = [{ path: file.data.path.split("/").at(-1), data }];
+    }
+    try {
+      return await ort.InferenceSession.create(bytes, options);
+    } catch (error) {
+      throw new Error(`${file.path} cannot be run here: ${String(error.message).split("\n")[0]}`);
+    }
+  }
+
+  async fetch({ url, path, bytes: total }) {
+    const response = await fetch(url).catch(() => null);
+    if (!response?.ok) {
+      throw new Error(`${path} could not be loaded (${response?.status ?? "no connection"})`);
+    }
+    const parts = [];
+    let loaded = 0;
+    for await (const part of pieces(response.body)) {
+      parts.push(part);
+      loaded += part.length;
+      this.report({ path, loaded, total });
+    }
+    return new Uint8Array(await new Blob(parts).arrayBuffer());
+  }
+}
+
+// ReadableStream is not an async iterator in every browser.
+async function* pieces(stream) {
+  const reader = stream.getReader();
+  for (let step = await reader.read(); !step.done; step = await reader.read()) yield step.value;
+}

@@ -1,0 +1,57 @@
+// Embeddings that a second visit does not compute again, in IndexedDB.
+//
+// A key names the model's file by its digest and the picture by path, size and time of change.
+
+const DATABASE = "clip-onnx", TABLE = "embeddings";
+
+let opened;
+
+function database() {
+  opened ??= new Promise((resolve, reject) => {
+    const request = indexedDB.open(DATABASE, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(TABLE);
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  return opened;
+}
+
+/** Key of a picture's embedding by a model's file (an entry of index.json). */
+export function key(file, model, orient) {
+  const path = file.webkitRelativePath || file.name;
+  const turned = orient ? "turned" : "as stored";
+  return `${model.sha256}|${turned}|${path}|${file.size}|${file.lastModified}`;
+}
+
+async function inTransaction(mode, act) {
+  const transaction = (await database()).transaction(TABLE, mode);
+  const result = act(transaction.objectStore(TABLE));
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve(result);
+    transaction.onerror = transaction.onabort = () => reject(transaction.error);
+  });
+}
+
+/** A Map of those of the keys that are there. */
+export async function get(keys) {
+  const found = new Map();
+  await inTransaction("readonly", (table) => {
+    for (const name of keys) {
+      const request = table.get(name);
+      request.onsuccess = () => request.result && found.set(name, request.result);
+    }
+  });
+  return found;
+}
+
+/** Store [key, embedding] pairs. */
+export const put = (pairs) => inTransaction("readwrite", (table) => {
+  for (const [name, embeds] of pairs) table.put(embeds, name);
+});
+
+export async function count() {
+  const request = await inTransaction("readonly", (table) => table.count());
+  return request.result;
+}
+
+export const clear = () => inTransaction("readwrite", (table) => table.clear());

@@ -1,0 +1,113 @@
+// The text page: tokens, embeddings and similarities of a few texts.
+
+import { clean } from "./cleaning.js";
+import { download, element } from "./element.js";
+import { Replaced } from "./engine.js";
+import { open, showSummary } from "./header.js";
+import { strip } from "./strip.js";
+import { dot, normalize } from "./vectors.js";
+
+const TEXTS = ["a photo of a large red circle.", "a big circle, red", "a small blue star", "ein roter Kreis"];
+const at = (id) => document.getElementById(id);
+let site, shown = null;
+
+at("texts").value ||= TEXTS.join("\n");
+
+async function embed() {
+  const texts = at("texts").value.split("\n").map((line) => line.trim()).filter(Boolean);
+  shown = null;
+  at("save").disabled = true;
+  if (texts.length === 0) {
+    say("empty", "No text yet.");
+    return;
+  }
+  const current = site;
+  say("empty", "embedding …");
+  try {
+    const started = performance.now();
+    const rows = await current.engine.request("texts", { texts: texts.map(clean) });
+    const time = performance.now() - started;
+    if (current !== site) return;
+    showSummary(await current.started);
+    shown = rows.map((row, place) => ({ text: texts[place], ...row }));
+    show(time);
+  } catch (error) {
+    if (!(error instanceof Replaced)) say("error", error.message);
+  }
+}
+
+function say(className, text) {
+  at("results").replaceChildren(element("p", { className }, text));
+}
+
+function show(time) {
+  at("save").disabled = false;
+  const note = `${shown.length} ${shown.length === 1 ? "text" : "texts"} in ${Math.round(time)} ms`;
+  at("announce").textContent = note;
+  at("results").replaceChildren(
+    element("p", { className: "times" }, note),
+    ...(shown.length > 1 ? [similarities()] : []),
+    ...shown.map(described),
+  );
+}
+
+function described(row) {
+  const count = row.ids.length + row.cut.length;
+  const note = row.cut.length
+    ? `${count} tokens, of which the model reads ${row.ids.length}: ${row.cut.length} are cut`
+    : `${count} tokens`;
+  const body = element("div", {}, element("h3", {}, row.text),
+    element("p", { className: row.cut.length ? "error" : "times" }, note), tokens(row), strip(row.embeds));
+  return element("article", { className: "card" }, body);
+}
+
+/** Start and end token at the edges, what was cut before the end, as in the text. */
+function tokens({ ids, tokens: words, cut }) {
+  const item = (text, title, className = "") => element("li", { title, className }, text);
+  const edge = (place) => item(place ? "end" : "start", `${ids.at(place)}`, "edge");
+  return element("ol", { className: "tokens", "aria-label": "Tokens" },
+    edge(0),
+    ...words.slice(1, -1).map((word, place) => item(word, `${ids[place + 1]}`)),
+    ...cut.map((word) => item(word, "cut off", "cut")),
+    edge(-1));
+}
+
+function similarities() {
+  const vectors = shown.map((row) => normalize(row.embeds));
+  const head = element("tr", {}, element("td"), ...shown.map((_, place) =>
+    element("th", { scope: "col" }, `${place + 1}`)));
+  const rows = shown.map((row, place) => element("tr", {},
+    element("th", { scope: "row" }, `${place + 1}  ${short(row.text)}`),
+    ...vectors.map((other) => cell(dot(vectors[place], other)))));
+  const caption = element("caption", { className: "note" }, "Cosine between the texts");
+  const table = element("table", {}, caption, element("thead", {}, head), element("tbody", {}, ...rows));
+  return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Similarities" }, table);
+}
+
+const short = (text) => (text.length > 60 ? `${text.slice(0, 59)}…` : text);
+
+function cell(cosine) {
+  const made = element("td", {}, cosine.toFixed(3));
+  made.style.setProperty("--share", Math.max(0, cosine));
+  return made;
+}
+
+at("form").onsubmit = (event) => {
+  event.preventDefault();
+  if (site) embed();
+};
+at("texts").onkeydown = (event) => {
+  if (event.key === "Enter" && event.ctrlKey) at("form").requestSubmit();
+};
+at("save").onclick = () => download("texts.json", {
+  model: site.model.name, variant: site.files.textual.variant, file: site.files.textual.path,
+  sha256: site.files.textual.sha256, runtime: site.runtime, parity: site.files.textual.parity,
+  texts: shown.map(({ text, ids, cut, embeds }) => ({
+    text, input_ids: ids, cut, text_embeds: Array.from(embeds),
+  })),
+});
+
+open((next) => {
+  site = next;
+  if (shown) embed();
+});

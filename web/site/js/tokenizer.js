@@ -1,0 +1,54 @@
+// CLIP's tokens from a bundle's tokenizer.json. Texts come here cleaned (cleaning.js).
+
+import { Tokenizer } from "../vendor/tokenizers.js";
+
+export const CONTEXT = 77;
+
+/** A function of a text → {ids, tokens, cut}: what the model reads, and the tokens it does not. */
+export async function load(address) {
+  const [description, config] = await Promise.all(
+    [address, address.replace(/tokenizer\.json$/, "tokenizer_config.json")].map(readJson),
+  );
+  const tokenizer = new Tokenizer(description, config);
+  return (text) => fit(tokenizer.encode(text));
+}
+
+async function readJson(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address} could not be loaded (${response.status})`);
+  return response.json();
+}
+
+/** Cut to the model's length. The end token stays, as OpenAI's truncate=True keeps it. */
+function fit({ ids, tokens }) {
+  const words = tokens.map(readable);
+  if (ids.length <= CONTEXT) return { ids, tokens: words, cut: [] };
+  return {
+    ids: [...ids.slice(0, CONTEXT - 1), ids.at(-1)],
+    tokens: [...words.slice(0, CONTEXT - 1), words.at(-1)],
+    cut: words.slice(CONTEXT - 1, -1),
+  };
+}
+
+// GPT-2's printable stand-in for each byte, back to the byte.
+const BYTES = new Map(byteSymbols());
+
+function byteSymbols() {
+  const printable = (byte) =>
+    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+  let next = 256;
+  return Array.from({ length: 256 }, (_, byte) => [
+    String.fromCodePoint(printable(byte) ? byte : next++), byte,
+  ]);
+}
+
+/** A token as a reader knows it; a part of a character as its bytes in hexadecimal. */
+function readable(token) {
+  if (token.startsWith("<|")) return token;
+  const bytes = Uint8Array.from(token.replace(/<\/w>$/, ""), (symbol) => BYTES.get(symbol));
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  }
+}

@@ -1,0 +1,23 @@
+// Arithmetic on embeddings (Float32Array).
+
+export function normalize(vector) {
+  const length = Math.hypot(...vector);
+  return vector.map((value) => value / length);
+}
+
+export const dot = (a, b) => a.reduce((sum, value, place) => sum + value * b[place], 0);
+
+/** Probabilities of a picture's labels: softmax of scaled cosines. All vectors are unit vectors. */
+export function probabilities(picture, labels, scale) {
+  const logits = labels.map((label) => scale * dot(picture, label));
+  const highest = Math.max(...logits);
+  const powers = logits.map((logit) => Math.exp(logit - highest));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}
+
+/** Places of the `count` highest values, best first. */
+export function best(values, count) {
+  const places = Array.from(values, (_, place) => place);
+  return places.sort((a, b) => values[b] - values[a]).slice(0, count);
+}

@@ -1,0 +1,103 @@
+"""The built site, a server of it, Chromium, and what Python makes of the same inputs."""
+
+import json
+from importlib import resources
+
+import numpy as np
+import pytest
+from pages import BUNDLES, MODEL, ROOT
+from PIL import Image
+
+from runtimes import browser
+from stages import drawings
+from web import build
+
+WAIT = 60_000  # ms: the machine may be busy
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The folder that `make web` would serve."""
+    if not any(BUNDLES.glob("*/golden.json")):
+        pytest.skip("no bundle is built: make")
+    if not (build.MODULES / "onnxruntime-web").is_dir():
+        pytest.skip("npm ci --ignore-scripts --prefix web")
+    folder = tmp_path_factory.mktemp("site") / "web"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        build.build(folder, BUNDLES, ROOT / "metrics/parity.json")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    pytest.importorskip("playwright", reason="Playwright is in .venv-runtimes: make test-web")
+    if browser.missing():
+        pytest.skip(browser.missing())
+    with browser.chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    with browser.serving({"/": site}) as found:
+        yield found
+
+
+@pytest.fixture
+def visit(chromium, address):
+    """visit(path, variant="fp32", base=address) -> a page whose model is MODEL, in one context."""
+    context = chromium.new_context(accept_downloads=True)
+    context.set_default_timeout(WAIT)
+    wrong = []
+
+    def open_page(path="index.html", variant="fp32", base=address):
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        choice = json.dumps({"model": MODEL, "variant": variant, "runtime": "wasm"})
+        page.add_init_script(
+            f"localStorage.getItem('clip-onnx.choice') ?? "
+            f"localStorage.setItem('clip-onnx.choice', {json.dumps(choice)})"
+        )
+        page.goto(f"{base}/{path}")
+        return page
+
+    yield open_page
+    context.close()
+    assert wrong == []
+
+
+@pytest.fixture(scope="session")
+def photograph():
+    """A JPEG of 640 × 427."""
+    return resources.files("skimage") / "data/rocket.jpg"
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    """A folder of 300 drawings in two folders, a text file and a PNG that is none."""
+    folder = tmp_path_factory.mktemp("pictures") / "holiday"
+    rng = np.random.default_rng(0)
+    for number in range(300):
+        label = drawings.LABELS[number % len(drawings.LABELS)]
+        path = folder / f"part{number % 2}" / f"{number:03} {label}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(drawings.draw(rng, label)).save(path)
+    (folder / "notes.txt").write_text("no picture")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def openai_embed():
+    """PIL picture -> what OpenAI's transform and PyTorch code make of it, float32 [E]."""
+    from stages import openai, reference
+
+    side = json.loads((BUNDLES / MODEL / "preprocessor_config.json").read_text())
+    transform = openai.transform(side["crop_size"]["height"])
+
+    def embed(picture):
+        batches = [transform(picture)[None]]
+        return reference.embed(ROOT / f"data/checkpoints/{MODEL}", "visual", batches)[0].numpy()
+
+    return embed

@@ -1,0 +1,119 @@
+"""The search page in Chromium: a folder of 300 pictures, two that are none among them."""
+
+import re
+
+from PIL import Image
+
+STATUS = "#folder-status"
+CANCEL_AT_FIRST_PROGRESS = """() => {
+    const [bar, cancel] = ["progress", "cancel"].map((id) => document.getElementById(id));
+    if (cancel.hidden || cancel.disabled || !bar.value) return false;
+    cancel.click();
+    return true;
+}"""
+
+
+def wait_for_status(page, text):
+    page.wait_for_function(
+        f"text => document.querySelector('{STATUS}').textContent.includes(text)", arg=text
+    )
+    return page.text_content(STATUS)
+
+
+def open_folder(page, folder):
+    page.wait_for_function("!document.querySelector('#model').disabled")
+    page.set_input_files("#folder", folder)
+
+
+def search(page, text):
+    page.get_by_label("A text").fill(text)
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.locator("#results li").first.wait_for()
+    return page.locator("#results li span:not(.times)").all_inner_texts()
+
+
+def test_folder_is_indexed_cancelled_resumed_searched_and_remembered(visit, pictures):
+    page = visit("search.html", variant="int8w")
+    open_folder(page, pictures)
+    page.wait_for_function(CANCEL_AT_FIRST_PROGRESS)
+    done, missing = map(
+        int, re.match(r"(\d+) .*?(\d+) to go", wait_for_status(page, "to go")).groups()
+    )
+    assert 0 < done < 300
+    assert page.evaluate("document.activeElement.id") == "resume"
+    assert search(page, "a red circle")  # what is indexed can be searched
+    assert page.text_content("#results-title").endswith(f"the closest of {done}")
+
+    page.get_by_role("button", name="Resume").click()
+    final = wait_for_status(page, "300 of 301")
+    assert "1 could not be read, 1 other file ignored" in final
+    page.locator("#failed summary").click()
+    page.get_by_text("holiday/broken.png: this browser cannot read it as a picture").wait_for()
+    assert page.get_by_role("button", name="Cancel").is_hidden()
+    assert page.get_by_role("button", name="Resume").is_hidden()
+
+    assert all(
+        "large red circle" in name for name in search(page, "a photo of a large red circle.")[:2]
+    )
+    assert page.locator("#results li").count() == 24
+    page.get_by_role("button", name="Show more").click()
+    assert page.locator("#results li").count() == 48
+
+    again = visit("search.html", variant="int8w")
+    fetched = []
+    again.on("request", lambda request: fetched.append(request.url))
+    open_folder(again, pictures)
+    assert "300 of them remembered" in wait_for_status(again, "300 of 301")
+    # Only for broken.png, which no visit can read, is nothing remembered.
+    assert not [url for url in fetched if "vision_model" in url]
+
+
+def test_pictures_are_found_by_a_picture(visit, pictures, tmp_path):
+    part = pictures / "part0"
+    page = visit("search.html", variant="fp32")
+    open_folder(page, part)
+    wait_for_status(page, "150 of 150 pictures indexed")
+    query = next(part.glob("*large yellow square.png"))
+    Image.open(query).save(tmp_path / "query.png")
+    page.set_input_files("#example", tmp_path / "query.png")
+    first = page.locator("#results li").first
+    first.wait_for()
+    assert query.name in first.inner_text() and "cosine 1.000" in first.inner_text()
+    page.locator("#results li").nth(1).get_by_role("button", name="Similar").click()
+    page.wait_for_function(
+        "document.querySelector('#results-title').textContent.includes('part0/')"
+    )
+    assert "cosine 1.000" in page.locator("#results li").first.inner_text()
+
+
+def test_another_model_indexes_anew(visit, pictures):
+    page = visit("search.html", variant="int8w")
+    open_folder(page, pictures / "part1")
+    wait_for_status(page, "150 of 150")
+    search(page, "a star")
+    page.get_by_label("Variant").select_option("int4w")
+    assert page.locator("#results li").count() == 0
+    page.wait_for_function("!document.querySelector('#cancel').hidden")
+    assert "remembered" not in wait_for_status(page, "150 of 150 pictures indexed.")
+
+
+def test_empty_states_are_said(visit, tmp_path):
+    page = visit("search.html")
+    page.get_by_text("No folder is open.").wait_for()
+    page.get_by_label("A text").fill("anything")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_text("Open a folder of pictures first").wait_for()
+    (tmp_path / "notes.txt").write_text("no picture")
+    open_folder(page, tmp_path)
+    page.get_by_text("No pictures in this folder; other files: 1.").wait_for()
+
+
+def test_embeddings_can_be_forgotten(visit, pictures):
+    page = visit("search.html", variant="int8w")
+    open_folder(page, pictures / "part0")
+    wait_for_status(page, "150 of 150 pictures indexed")
+    page.get_by_role("button", name="Forget").click()
+    page.get_by_text("All embeddings are forgotten.").wait_for()
+    again = visit("search.html", variant="int8w")
+    open_folder(again, pictures / "part0")
+    assert "remembered" not in wait_for_status(again, "150 of 150 pictures indexed")

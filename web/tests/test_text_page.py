@@ -1,0 +1,104 @@
+"""The text page in Chromium against OpenAI's tokenizer and PyTorch code."""
+
+import json
+import random
+import unicodedata
+
+import numpy as np
+import pytest
+from pages import MODEL, ROOT
+from test_tokens import PIECES
+
+from stages import openai, parity, reference, tokens
+
+MOJIBAKE = "â€™ mojibake"  # which only ftfy repairs
+LONG = "a diagram of many things. " * 20
+
+
+@pytest.fixture
+def encode(visit):
+    """texts -> token ids of each, as the pages clean and tokenise them."""
+    page = visit("text.html")
+
+    def run(texts):
+        return page.evaluate(
+            """async (texts) => {
+                const from = (name) => import(new URL(`js/${name}.js`, document.baseURI));
+                const [{ clean }, { load }] = [await from("cleaning"), await from("tokenizer")];
+                const address = new URL("models/tiny-vit/tokenizer.json", document.baseURI).href;
+                const tokenize = await load(address);
+                return texts.map((text) => tokenize(clean(text)).ids);
+            }""",
+            texts,
+        )
+
+    return run
+
+
+def differing(encode, texts):
+    expected = openai.tokenize(texts, truncate=True).numpy()
+    found = tokens.pad(encode(texts), 0, tokens.CONTEXT)
+    return [text for text, a, b in zip(texts, expected, found, strict=True) if not (a == b).all()]
+
+
+def test_tokens_are_openais_on_thousands_of_mixed_strings(encode):
+    pieces = [piece for piece in PIECES if piece != MOJIBAKE]
+    rng = random.Random(0)
+    texts = [" ".join(rng.choices(pieces, k=rng.randint(1, 40))) for _ in range(2000)]
+    assert differing(encode, [*pieces, *texts, "", "x" * 500, "word " * 200]) == []
+
+
+def test_tokens_are_openais_on_the_known_characters(encode):
+    characters = [
+        chr(code)
+        for code in range(1, 0x20000)
+        if unicodedata.category(chr(code)) not in ("Cn", "Cs") and code != 0x345
+    ]
+    assert differing(encode, [f"x{c}y{c}!{c}5 {c}" for c in characters]) == []
+
+
+def test_mojibake_is_what_only_ftfy_repairs(encode):
+    assert differing(encode, [MOJIBAKE, "a photo of a cat"]) == [MOJIBAKE]
+
+
+def embed(page, *texts):
+    page.get_by_label("Texts, one a line").fill("\n".join(texts))
+    page.get_by_role("button", name="Embed").click()
+    page.wait_for_function(
+        "count => document.querySelectorAll('.card').length === count", arg=len(texts)
+    )
+
+
+def test_embeddings_are_openais_and_the_matrix_is_their_cosines(visit):
+    texts = ["a photo of a large red circle.", "“Ein” ＲＯＴＥＲ Kreis &amp; mehr", LONG]
+    page = visit("text.html")
+    embed(page, *texts)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download").click()
+    content = json.loads(waiting.value.path().read_text())
+    found = np.array([row["text_embeds"] for row in content["texts"]], np.float32)
+    ids = openai.tokenize(texts, truncate=True)
+    expected = reference.embed(ROOT / f"data/checkpoints/{MODEL}", "textual", [ids]).numpy()
+    assert parity.cosine(expected, found).min() >= 0.9999
+    cells = page.locator("td[style]").all_inner_texts()
+    cosines = [parity.cosine(a[None], b[None])[0] for a in expected for b in expected]
+    assert np.abs(np.float32(cells) - cosines).max() < 0.0011  # they show three digits
+
+
+def test_what_is_cut_at_77_tokens_is_shown(visit):
+    page = visit("text.html", variant="int8w")
+    embed(page, "a b c", LONG)
+    short, long = (page.locator(".card").nth(place) for place in range(2))
+    assert short.locator(".tokens li").all_inner_texts() == ["start", "a", "b", "c", "end"]
+    assert short.locator(".cut").count() == 0
+    count = len(tokens.clean(LONG).replace(".", " .").split()) + 2
+    assert long.locator(".cut").count() == count - 77
+    assert f"{count} tokens, of which the model reads 77" in long.inner_text()
+
+
+def test_empty_text_is_said(visit):
+    page = visit("text.html")
+    page.get_by_label("Texts, one a line").fill("  \n ")
+    page.get_by_role("button", name="Embed").click()
+    page.get_by_text("No text yet.").wait_for()
+    assert page.get_by_role("button", name="Download").is_disabled()
