@@ -5,8 +5,8 @@
 `onnxruntime-web` is WebAssembly on one thread, as any static host serves it; `-threads` on two,
 in a page that is cross-origin isolated; `-webgpu` is WebGPU on SwiftShader, an adapter in software
 that every Chromium has, so that the figures agree wherever they are taken. WebGPU's Conv with a
-kernel larger than 1 is wrong for 6, 9 and 18 input channels, of which tiny-rn has a layer, and right
-for 3 and for multiples of 4, as all of OpenAI's models have.
+kernel larger than 1 is wrong for 6, 9 and 18 input channels, of which tiny-rn has a layer; it is
+right for 3 and for multiples of 4, as all of OpenAI's models have.
 """
 
 import contextlib
