@@ -1,7 +1,8 @@
 """Every encoding beside what other tools make of the same file: size, parity, load and speed.
 
-    python -m bench.encodings [MODEL …]        two tiny models and two twins without names
+    python -m bench.encodings [MODEL …] [--encodings NAME …]
 
+Two tiny models and two twins without names; with encodings, those of ours alone are measured anew.
 Our files are built by the pipeline's own commands, for every encoding of `grid:`, in a workspace
 in build/bench-encodings; bench/peers.py makes the others' from our fp32 file. stages.evaluate,
 bench/load.py and bench/speed.py measure them. A model with an address is replaced by its twin
@@ -54,10 +55,14 @@ def run(module, *arguments):
     return finished.stdout
 
 
-def workspace(model, entry, evalset):
+def workspace(model, entry, evalset, chosen):
     """A DVC project in build/bench-encodings for one model. Returns its folder."""
     content = yaml.safe_load(Path("params.yaml").read_text())
     grid = content["grid"]
+    if chosen:
+        wanted = {params.QUANTIZED_FROM, *chosen}
+        made = grid["encodings"].items()
+        grid["encodings"] = {stage: [e for e in names if e in wanted] for stage, names in made}
     resnet = model in grid["resnets"] or model.startswith("rn")
     grid |= {"models": [model], "resnets": [model] if resnet else []}
     grid |= {"profiles": [], "products": [], "composed": []}
@@ -69,13 +74,13 @@ def workspace(model, entry, evalset):
     return FOLDER / model
 
 
-def prepare(model, settings):
-    """The workspace of a model, or of its twin."""
+def prepare(model, settings, chosen=()):
+    """The workspace of a model, or of its twin, for all encodings or the chosen ones."""
     if not settings.remote:
-        return workspace(model, settings.model_dump(exclude_none=True), {})
+        return workspace(model, settings.model_dump(exclude_none=True), {}, chosen)
     archive = pipeline.twin(model, FOLDER / "twins")
     entry = {"source": str(archive), "sha256": pipeline.sha256(archive)}
-    return workspace(model, entry, TWINS_EVALSET)
+    return workspace(model, entry, TWINS_EVALSET, chosen)
 
 
 def build(model, folder):
@@ -136,14 +141,14 @@ def measure(file, folder):
     return dict.fromkeys(MEASURED) | found
 
 
-def measure_all(model, settings):
+def measure_all(model, settings, chosen=()):
     """The records of a model; those of a stopped run are taken from its workspace."""
-    folder = prepare(model, settings)
+    folder = prepare(model, settings, chosen)
     progress = folder / "records.json"
     records = read(progress)
     done = {comparison.key(record) for record in records}
     files = build(model, folder)
-    for file in [*files, *others(files, folder)]:
+    for file in [*files, *([] if chosen else others(files, folder))]:
         if file[:4] not in done:
             print(f"{model}: {file.by} {file.tower} {file.encoding}", flush=True)
             named = dict(zip(File._fields[:4], file[:4], strict=True))
@@ -153,9 +158,10 @@ def measure_all(model, settings):
     return records
 
 
-def publish(model, fresh):
-    """Put a model's records in the place of its old ones."""
-    records = [r for r in read(comparison.RECORDS) if r["model"] != model] + fresh
+def publish(fresh):
+    """Put records of a model in the place of the old ones of the same files."""
+    new = {comparison.key(record) for record in fresh}
+    records = [r for r in read(comparison.RECORDS) if comparison.key(r) not in new] + fresh
     order = list(params.load().models)
     records.sort(key=lambda r: (order.index(r["model"]), r["tower"] != "visual", r["by"]))
     write(comparison.RECORDS, records)
@@ -170,14 +176,18 @@ def show(records):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("models", nargs="*", default=MODELS)
+    parser.add_argument("--encodings", nargs="+", default=(), metavar="NAME")
     arguments = parser.parse_args()
-    known = params.load().models
+    settings = params.load()
+    known = settings.models
     models = {name: params.lookup(known, name, "models") for name in arguments.models}
+    for name in arguments.encodings:
+        params.lookup(settings.encodings, name, "encodings")
     finished = FOLDER / "finished"
     finished.mkdir(parents=True, exist_ok=True)
     for model, settings in models.items():
         if not (finished / model).exists():
-            publish(model, measure_all(model, settings))
+            publish(measure_all(model, settings, arguments.encodings))
             shutil.rmtree(FOLDER / model)
             (FOLDER / "twins" / f"{model}.pt").unlink(missing_ok=True)
             (finished / model).touch()

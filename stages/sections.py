@@ -45,10 +45,14 @@ class WeightOnly(Section):
     block: Block = "row"
     tensors: dict[str, Bits] = {}  # other widths, by names or patterns (fnmatch) of weights
 
-    def width(self, name):
-        """The bits of a weight: of the first pattern that its name fits, or else of them all."""
+    def named(self, name):
+        """The bits of the first pattern of `tensors` that a name fits, or None."""
         fitting = (bits for pattern, bits in self.tensors.items() if fnmatchcase(name, pattern))
-        return next(fitting, self.bits)
+        return next(fitting, None)
+
+    def width(self, name):
+        """The bits of a weight: those of its name, or else of them all."""
+        return self.named(name) or self.bits
 
 
 class Mixed(Section):

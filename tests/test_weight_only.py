@@ -111,15 +111,19 @@ def test_every_width_and_block_decodes_in_the_runtime_as_it_was_meant(
 
 
 def test_tensors_may_have_widths_of_their_own(built):
-    tensors = {"token_embedding.weight": 8, "*.1.mlp.*": 16}
+    tensors = {"token_embedding.weight": 8, "*.1.mlp.*": 16, "*positional_embedding": 16}
     encoding = sections.WeightOnly(scheme="weight_only", bits=3, block=32, tensors=tensors)
     model = weight_only.encode(graph.load(built / "data/models/vit/textual/fp32"), encoding)
     names = set(model.graph.initializers)
     assert "token_embedding.weight.int8" in names
     assert "transformer.resblocks.0.mlp.c_fc.weight.T.int3.2" in names
     assert "transformer.resblocks.1.mlp.c_fc.weight.T.fp16" in names
+    assert "positional_embedding.fp16" in names
+    assert "positional_embedding" not in names
+    assert "ln_final.weight" in names
     widths = json.loads(model.metadata_props["widths"])
     assert widths["token_embedding.weight"] == 8
+    assert widths["positional_embedding"] == 16
     assert widths["transformer.resblocks.1.mlp.c_proj.weight.T"] == 16
     assert widths["transformer.resblocks.0.attn.out_proj.weight.T"] == 3
 

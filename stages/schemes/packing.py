@@ -47,7 +47,12 @@ def shifted(array, by):
 
 
 def pack(integers, bits, axis):
-    """uint8 arrays, one a byte of the groups: `integers` cut into `count` runs along `axis`."""
+    """uint8 arrays, one a byte of the groups: `integers` cut into `count` runs along `axis`.
+
+    Of 8 bits the integers themselves.
+    """
+    if bits == 8:
+        return [integers.astype(np.int8)]
     count, size, whole = layout(bits)
     runs = np.split((integers.astype(np.int16) << (8 - bits)).astype(np.uint8), count, axis)
     packed = []
@@ -65,7 +70,7 @@ def pack(integers, bits, axis):
 def unpack(decoder, packed, bits, axis):
     """The value of an int8 array, `integers * 2**(8-bits)`, decoded by a graph's nodes."""
     if bits == 8:
-        return decoder.op("Cast", packed[0], to=decoder.INT8)
+        return packed[0]
     _, _, whole = layout(bits)
     top = (0xFF << (8 - bits)) & 0xFF
     runs = [

@@ -3,7 +3,7 @@
 With a calibration split: layers are equalised, scales are searched, weights are rounded with error
 feedback, and the mean of what that changed is put back. DequantizeLinear is not used: ONNX Runtime
 fuses it into products with quantised activations. Biases, norms, and positional and class
-embeddings stay in fp32.
+embeddings stay in fp32, unless `tensors:` names one with 16 bits.
 
 A tensor of less than a thousandth of the weights is kept in fp16: fewer bits would save nothing,
 and the ResNets' first convolutions, which are among them, make most of the error on smooth
@@ -83,8 +83,21 @@ def encode(model, encoding, calibration=None):
         return model
     if calibration is not None:
         equalise.apply(model, found)
-    graph.describe(model, widths=encode_some(model, found, encoding, calibration))
+    widths = encode_some(model, found, encoding, calibration)
+    for other in others(model, encoding):
+        decoding.store_half(model, other)
+        widths[other.value.name] = 16
+    graph.describe(model, widths=widths)
     return model
+
+
+def others(model, encoding):
+    """Initializers that are no weights, named by `tensors:` to be kept in fp16."""
+    for value in list(model.graph.initializers.values()):
+        halved = value.dtype == ir.DataType.FLOAT and encoding.named(value.name) == 16
+        uses = value.uses() if halved else ()
+        if len(uses) == 1 and uses[0].node.op_type not in PLACES:
+            yield Weight(value, *uses[0])
 
 
 def encode_some(model, chosen, encoding, calibration=None):
