@@ -43,7 +43,7 @@ def copy_libraries(target):
 
 
 def copy_models(bundles, content, target):
-    """Copy the files that index.json lists. No links: an edit of the site must not reach a bundle."""
+    """Copy what index.json lists. No links: an edit of the site must not reach a bundle."""
     for model in content["models"]:
         paths = [file["path"] for file in model["files"]]
         paths += [file["data"]["path"] for file in model["files"] if "data" in file]

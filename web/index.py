@@ -22,7 +22,7 @@ LOGIT_SCALE = 100.0  # that of OpenAI's models, for bundles without `combined`
 
 
 def build(bundles, parity, encodings, first=()):
-    """index.json's content of the folders in `bundles`: those in `first` in its order, then by name.
+    """index.json's content of the folders in `bundles`: as in `first`, others after, by name.
 
     encodings: names of the variants that a browser runs with any batch; profiles are for others.
     Raises Refusal where a bundle's file is missing or broken.
