@@ -72,7 +72,7 @@ def test_text_asked_for_during_a_change_of_model_is_answered(visit):
 def test_inputs_wait_for_the_list_of_models(visit, pictures, page_name):
     page = visit()
     held = []
-    page.context.route("**/models/index.json", held.append)
+    page.context.route("**/models/index.json", lambda route: held.append(route))
     page.goto(page.url.replace("index.html", page_name))
     page.wait_for_function("document.querySelector('#status')")
     page.wait_for_load_state("load")
@@ -169,9 +169,12 @@ def test_focus_and_thumbnails_stay_when_indexing_ends(visit, few):
     page.wait_for_function("document.querySelectorAll('canvas[width=\"288\"]').length === 3")
     page.locator("#results button").nth(1).focus()
     name = page.evaluate("document.activeElement.ariaLabel")
-    page.evaluate("document.querySelector('#resume').onclick()")  # indexing ends at once
-    page.wait_for_function("document.querySelector('#cancel').hidden")
-    page.wait_for_timeout(200)
+    page.evaluate("""() => {
+        globalThis.changes = 0;
+        new MutationObserver(() => { changes += 1; }).observe(results, { childList: true });
+        resume.onclick();  // indexing ends at once, and ranks again
+    }""")
+    page.wait_for_function("changes > 0")
     assert page.evaluate("document.activeElement.ariaLabel") == name
     assert page.locator('canvas[width="288"]').count() == 3
 

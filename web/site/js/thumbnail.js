@@ -6,12 +6,18 @@ const SIDE = 288; // pixels, for screens of two per point
 
 /** {canvas, draw}: the canvas shows the picture's middle square once `draw` was called. */
 export function thumbnail(blob, name) {
-  const canvas = element("canvas", { width: 1, height: 1, role: "img", "aria-label": name });
+  const canvas = element("canvas", { role: "img", "aria-label": name });
   let drawn = null;
   const draw = () => drawn ??= square(blob)
-    .then((bitmap) => canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap))
+    .then((bitmap) => paint(canvas, bitmap))
     .catch(() => { canvas.hidden = true; });
   return { canvas, draw };
+}
+
+function paint(canvas, bitmap) {
+  canvas.width = canvas.height = SIDE;
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  bitmap.close();
 }
 
 async function square(blob) {
