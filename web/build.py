@@ -8,7 +8,6 @@ Pages come from web/site, the libraries from web/node_modules, models from the b
 
 import argparse
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -44,26 +43,37 @@ def copy_libraries(target):
 
 
 def copy_models(bundles, content, target):
-    """Place the files that index.json lists, without a second copy where the disk can share."""
+    """Copy what index.json lists. No links: an edit of the site must not reach a bundle."""
     for model in content["models"]:
         paths = [file["path"] for file in model["files"]]
         paths += [file["data"]["path"] for file in model["files"] if "data" in file]
         for path in [*paths, *(f"{model['name']}/{name}" for name in CONFIGURATION)]:
             (target / path).parent.mkdir(parents=True, exist_ok=True)
-            _place(bundles / path, target / path)
+            shutil.copyfile(index.present(bundles / path), target / path)
 
 
-def _place(source, target):
-    try:
-        os.link(source.resolve(), target)
-    except OSError:  # another file system
-        shutil.copyfile(source, target)
+def refuse_to_replace(output):
+    """Raise Refusal if `output` is there and holds anything but an earlier build of the site."""
+    if output.is_dir():
+        foreign = any(output.iterdir()) and not (output / "models/index.json").is_file()
+    else:
+        foreign = output.exists()
+    if foreign:
+        raise command.Refusal(
+            f"{output} holds something else, which would be lost: name a new folder"
+        )
 
 
 def build(output, bundles, parity):
-    """Write the site to `output`. Raises Refusal where a library or a bundle's file is missing."""
-    measured = json.loads(parity.read_text()) if parity.exists() else {}
-    content = index.build(bundles, measured, set(params.load().encodings))
+    """Write the site to `output`.
+
+    Raises Refusal where a library or a bundle's file is missing or broken, and where `output` is
+    something else than an earlier build.
+    """
+    refuse_to_replace(output)
+    measured = index.read_json(parity, remedy="dvc repro report") if parity.exists() else {}
+    listed = params.load()
+    content = index.build(bundles, measured, set(listed.encodings), listed.grid.models)
     with command.output(output) as folder:
         shutil.copytree(HERE / "site", folder, dirs_exist_ok=True)
         copy_libraries(folder / "vendor")
@@ -99,6 +109,8 @@ def serve(folder, port):
         print()
     except OSError as error:
         raise command.Refusal(f"port {port}: {error.strerror}; make web PORT=8001") from error
+    except OverflowError as error:
+        raise command.Refusal(f"port {port}: ports end at 65535; make web PORT=8001") from error
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ Paths are relative to index.json. `parity` is what metrics/parity.json says of t
 classifier has its `labels`, a file with external weights their `data`: {"path", "bytes"}.
 """
 
+import functools
 import hashlib
 import json
+import operator
 
 import onnx
 
@@ -19,25 +21,27 @@ MEASURED = ("cosine_min", "cosine_mean", "snr_db", "inputs")
 LOGIT_SCALE = 100.0  # that of OpenAI's models, for bundles without `combined`
 
 
-def build(bundles, parity, encodings):
-    """index.json's content of the folders in `bundles`, by name.
+def build(bundles, parity, encodings, first=()):
+    """index.json's content of the folders in `bundles`: as in `first`, others after, by name.
 
     encodings: names of the variants that a browser runs with any batch; profiles are for others.
+    Raises Refusal where a bundle's file is missing or broken.
     """
-    found = sorted(path.parent for path in bundles.glob("*/golden.json"))
+    places = {name: place for place, name in enumerate(first)}
+    found = sorted(
+        (path.parent for path in bundles.glob("*/golden.json")),
+        key=lambda folder: (places.get(folder.name, len(places)), folder.name),
+    )
     return {"models": [_model(folder, parity, encodings) for folder in found]}
 
 
 def _model(folder, parity, encodings):
-    config, preprocessor = (
-        _json(folder / name) for name in ("config.json", "preprocessor_config.json")
-    )
-    listed = _json(folder / "golden.json")["files"]
+    listed = read_json(folder / "golden.json", "files")
     found = [_file(folder, path, listed[path], parity, encodings) for path in listed]
     return {
         "name": folder.name,
-        "side": preprocessor["crop_size"]["height"],
-        "dimensions": config["projection_dim"],
+        "side": read_json(folder / "preprocessor_config.json", "crop_size", "height"),
+        "dimensions": read_json(folder / "config.json", "projection_dim"),
         "logit_scale": _logit_scale(folder, listed),
         "tokenizer": f"{folder.name}/tokenizer.json",
         "files": [file for file in found if file],
@@ -48,7 +52,7 @@ def _file(folder, path, listed, parity, encodings):
     """The entry of one file, or None if the site has no use for it."""
     model, name, variant = listed["key"].split(".")
     kind = "classifier" if listed["graph"] == "classifier" else name
-    labels = _labels(folder / path) if kind == "classifier" else None
+    labels = _labels(present(folder / path)) if kind == "classifier" else None
     if variant not in encodings or kind not in (*TOWERS, *PICTURES) and labels is None:
         return None
     if (folder / path).with_name(f"{(folder / path).stem}.{host.PROJECTION}").exists():
@@ -58,7 +62,7 @@ def _file(folder, path, listed, parity, encodings):
         "path": f"{folder.name}/{path}",
         "graph": kind,
         "variant": variant,
-        "bytes": (folder / path).stat().st_size,
+        "bytes": present(folder / path).stat().st_size,
         "sha256": _sha256(folder / path),
         "parity": measured and {key: measured[key] for key in MEASURED if key in measured},
     }
@@ -81,7 +85,7 @@ def _labels(path):
 def _logit_scale(folder, listed):
     for path, file in listed.items():
         if file["graph"] == "combined":
-            model = onnx.load(folder / path, load_external_data=False)
+            model = onnx.load(present(folder / path), load_external_data=False)
             return float(_metadata(model)["logit_scale"])
     return LOGIT_SCALE
 
@@ -95,10 +99,19 @@ def _sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _json(path):
+def present(path):
+    """The path of a bundle's file. Raises Refusal if it is not there."""
+    if not path.is_file():
+        raise command.Refusal(f"{path} is missing: build the bundle with `make`")
+    return path
+
+
+def read_json(path, *keys, remedy="make"):
+    """A JSON file's value below `keys`. Raises Refusal with the command that writes the file."""
     try:
-        return json.loads(path.read_text())
+        return functools.reduce(operator.getitem, keys, json.loads(path.read_text()))
     except (OSError, ValueError) as error:
-        raise command.Refusal(
-            f"{path} cannot be read ({command.first_line(error)}): build the bundle with `make`"
-        ) from error
+        reason = f"cannot be read ({command.first_line(error)})"
+    except (KeyError, TypeError):
+        reason = f"has no {'.'.join(keys)}"
+    raise command.Refusal(f"{path} {reason}: build it with `{remedy}`")

@@ -1,6 +1,7 @@
 """The built site, a server of it, Chromium, and what Python makes of the same inputs."""
 
 import json
+import shutil
 from importlib import resources
 
 import numpy as np
@@ -85,6 +86,16 @@ def pictures(tmp_path_factory):
         Image.fromarray(drawings.draw(rng, label)).save(path)
     (folder / "notes.txt").write_text("no picture")
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    return folder
+
+
+@pytest.fixture
+def few(pictures, tmp_path):
+    """A folder of three pictures: 0.png, 1.png, 2.png."""
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for number, path in enumerate(sorted(pictures.glob("part0/*.png"))[:3]):
+        shutil.copyfile(path, folder / f"{number}.png")
     return folder
 
 

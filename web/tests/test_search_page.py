@@ -45,8 +45,8 @@ def test_folder_is_indexed_cancelled_resumed_searched_and_remembered(visit, pict
     assert page.text_content("#results-title").endswith(f"the closest of {done}")
 
     page.get_by_role("button", name="Resume").click()
-    final = wait_for_status(page, "300 of 301")
-    assert "1 could not be read, 1 other file ignored" in final
+    final = wait_for_status(page, "300 of 301 pictures indexed")
+    assert "1 could not be embedded, 1 other file ignored" in final
     page.locator("#failed summary").click()
     page.get_by_text("holiday/broken.png: this browser cannot read it as a picture").wait_for()
     assert page.get_by_role("button", name="Cancel").is_hidden()
@@ -63,7 +63,7 @@ def test_folder_is_indexed_cancelled_resumed_searched_and_remembered(visit, pict
     fetched = []
     again.on("request", lambda request: fetched.append(request.url))
     open_folder(again, pictures)
-    assert "300 of them remembered" in wait_for_status(again, "300 of 301")
+    assert "300 of them remembered" in wait_for_status(again, "300 of 301 pictures indexed")
     # Only for broken.png, which no visit can read, is nothing remembered.
     assert not [url for url in fetched if "vision_model" in url]
 
@@ -89,12 +89,12 @@ def test_pictures_are_found_by_a_picture(visit, pictures, tmp_path):
 def test_another_model_indexes_anew(visit, pictures):
     page = visit("search.html", variant="int8w")
     open_folder(page, pictures / "part1")
-    wait_for_status(page, "150 of 150")
+    wait_for_status(page, "150 of 150 pictures indexed")
     search(page, "a star")
     page.get_by_label("Variant").select_option("int4w")
     assert page.locator("#results li").count() == 0
-    page.wait_for_function("!document.querySelector('#cancel').hidden")
-    assert "remembered" not in wait_for_status(page, "150 of 150 pictures indexed.")
+    assert page.text_content(STATUS).startswith("indexing: ")
+    assert "remembered" not in wait_for_status(page, "150 of 150 pictures indexed")
 
 
 def test_empty_states_are_said(visit, tmp_path):

@@ -28,13 +28,14 @@ async function address() {
   return new URL(folder.endsWith("/") ? folder : `${folder}/`, document.baseURI).href;
 }
 
-/** Variants of a model in which it can embed pictures, as index.json lists them. */
+/** Variants of a model in which it can embed pictures, as index.json lists them; all if it cannot. */
 export function variants(model) {
-  const names = new Set(model.files.map((file) => file.variant));
-  return [...names].filter((variant) => {
+  const names = [...new Set(model.files.map((file) => file.variant))];
+  const able = names.filter((variant) => {
     const { image, visual, preprocess } = entries(model, variant);
     return image || (visual && preprocess);
   });
+  return able.length ? able : names;
 }
 
 /**
@@ -51,6 +52,7 @@ export function files(base, model, variant, runtime) {
   }
   // The CPU would run `image`: WebGPU takes the tower.
   if (runtime === "webgpu" && located.visual && located.preprocess) delete located.image;
+  if (!located.preprocess) delete located.classifier; // it takes prepared pixels
   return located;
 }
 
@@ -74,3 +76,27 @@ function entries(model, variant) {
 
 /** The file whose parity is that of a picture's embedding. */
 export const pictureFile = (chosen) => chosen.image ?? chosen.visual;
+
+/** The files that embed a picture, in order. Throws an Error that names the one that is missing. */
+export function pictureFiles({ image, preprocess, visual }) {
+  if (image) return [image];
+  if (preprocess && visual) return [preprocess, visual];
+  const missing = visual ? "preprocess.onnx" : "vision_model.onnx";
+  throw new Error(`This model cannot embed pictures: its bundle has no ${missing}. "make" builds it.`);
+}
+
+/** What makes a picture's embedding what it is: the runtime, and the files by their digests. */
+export const origin = ({ runtime, files: chosen }) =>
+  [runtime, ...pictureFiles(chosen).map((file) => file.sha256)].join("|");
+
+// Graphs of raw pixels: the library with WebGPU has no Cast of their bytes, on its CPU neither.
+const ON_CPU = ["image", "preprocess"];
+
+/** Whether a file runs on the CPU, whatever the runtime's choice is. */
+export const onCpu = (file, runtime) => runtime === "wasm" || ON_CPU.includes(file.graph);
+
+/** A file's parity with a note where it says nothing certain of the runtime, or null. */
+export function parity(file, runtime) {
+  if (!file.parity || onCpu(file, runtime)) return file.parity;
+  return { ...file.parity, note: "measured on the CPU, not on WebGPU" };
+}

@@ -8,20 +8,22 @@ export class Engine {
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     this.worker.onmessage = ({ data }) => (data.progress ? report(data.progress) : this.settle(data));
     this.worker.onerror = (event) => {
-      this.fail(event.message || "the worker's script could not be loaded");
+      this.fail(new Error(event.message || "the worker's script could not be loaded"));
     };
     /** Settles once the runtime has started, with {threads}. */
     this.started = this.send("start", { files, runtime });
   }
 
-  /** One of worker.js's tasks, once the runtime has started. */
+  /** One of worker.js's tasks, once the runtime has started; Unstarted if it does not. */
   async request(task, content) {
-    await this.started;
+    await this.started.catch((error) => {
+      throw error instanceof Replaced ? error : new Unstarted("The runtime did not start.");
+    });
     return this.send(task, content);
   }
 
   send(task, content) {
-    if (this.failure) return Promise.reject(new Error(this.failure));
+    if (this.failure) return Promise.reject(this.failure);
     const id = ++this.number;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { resolve, reject });
@@ -36,20 +38,22 @@ export class Engine {
     else resolve(result);
   }
 
-  fail(message) {
-    this.failure = message;
-    for (const { reject } of this.pending.values()) reject(new Error(message));
+  /** Reject what is under way, and all that comes. */
+  fail(error) {
+    this.failure = error;
+    for (const { reject } of this.pending.values()) reject(error);
     this.pending.clear();
   }
 
   /** End the worker; whatever is under way is rejected as Replaced. */
   close() {
     this.worker.terminate();
-    for (const { reject } of this.pending.values()) reject(new Replaced());
-    this.pending.clear();
-    this.failure = "replaced";
+    this.fail(new Replaced());
   }
 }
+
+/** The runtime did not start. The header says why; pages need not repeat it. */
+export class Unstarted extends Error {}
 
 /** The model was changed while a request was under way: nothing that a reader needs to see. */
 export class Replaced extends Error {}

@@ -30,12 +30,14 @@ export class Folder {
   }
 
   /**
-   * Embed what is missing with an engine; model is its file of index.json. `report` is called
-   * after each batch. Ends early when `signal` is aborted; a later call goes on from there.
+   * Embed what is missing with an engine, whose embeddings are of an `origin` (catalogue.js).
+   * `report` is called after each batch. Ends early when `signal` is aborted; a later call goes on
+   * from there.
    */
-  async index(engine, model, orient, signal, report) {
-    const key = (file) => store.key(file, model, orient);
-    await this.remember(key);
+  async index(engine, origin, orient, signal, report) {
+    const key = (file) => store.key(file, origin, orient);
+    await this.remember(key, signal);
+    if (signal.aborted) return;
     report();
     while (!signal.aborted && this.missing.length) {
       const files = this.missing.slice(0, BATCH);
@@ -49,9 +51,10 @@ export class Folder {
   }
 
   /** Take what the store has. Without a store (a private window) there is nothing. */
-  async remember(key) {
+  async remember(key, signal) {
     const files = this.missing;
     const found = await store.get(files.map(key)).catch(() => new Map());
+    if (signal.aborted) return; // they may be another model's by now
     for (const file of files) {
       const vector = found.get(key(file));
       if (vector) this.vectors.set(file, vector);

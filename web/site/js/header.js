@@ -1,8 +1,8 @@
 // The part that all pages share: the choice of model, variant and runtime, and what it means.
 
-import { load, files, pictureFile, variants } from "./catalogue.js";
+import { files, load, parity, pictureFile, variants } from "./catalogue.js";
 import { element } from "./element.js";
-import { Engine } from "./engine.js";
+import { Engine, Replaced } from "./engine.js";
 
 const REMEMBERED = "clip-onnx.choice";
 const DEFAULT_VARIANT = "int8w";
@@ -44,6 +44,7 @@ export async function open(changed) {
     };
   }
   update();
+  document.querySelector("main").inert = false;
 }
 
 /** Say what keeps the page from working, where everybody sees it. */
@@ -98,7 +99,7 @@ function choose({ base, models }) {
     showSummary(site);
     return site;
   });
-  site.started.catch((error) => engine.failure !== "replaced" && showError(error));
+  site.started.catch((error) => error instanceof Replaced || showError(error));
   return site;
 }
 
@@ -119,7 +120,8 @@ function summary(site, threads) {
     ? "ONNX Runtime Web, WebGPU"
     : `ONNX Runtime Web, ${threads} ${threads === 1 ? "thread" : "threads"}`;
   const parts = [
-    `${described("pictures", pictureFile(site.files))}; ${described("text", site.files.textual)}. ${runtime}`,
+    `${described("pictures", pictureFile(site.files), site)}; `
+    + `${described("text", site.files.textual, site)}. ${runtime}`,
   ];
   if (site.runtime === "wasm" && !isolated) {
     const note = " (this server does not send the headers that threads need)";
@@ -128,12 +130,13 @@ function summary(site, threads) {
   return parts;
 }
 
-function described(what, file) {
+function described(what, file, { runtime }) {
   if (!file) return `${what}: no file`;
-  const parity = file.parity
-    ? `cosine to PyTorch ≥ ${file.parity.cosine_min.toFixed(7)}`
-    : "parity not measured";
-  return `${what}: ${file.variant}, ${megabytes(file)}, ${parity}`;
+  const measured = parity(file, runtime);
+  const words = measured
+    ? [`cosine to PyTorch ≥ ${measured.cosine_min.toFixed(7)}`, measured.note]
+    : ["parity not measured"];
+  return [`${what}: ${file.variant}`, megabytes(file), ...words].filter(Boolean).join(", ");
 }
 
 function remembered() {

@@ -1,9 +1,9 @@
 // The image page: pictures, their embeddings, and how well labels fit them.
 
-import { pictureFile } from "./catalogue.js";
+import { parity, pictureFile } from "./catalogue.js";
 import { clean } from "./cleaning.js";
 import { afterTyping, download, element } from "./element.js";
-import { Replaced } from "./engine.js";
+import { Replaced, Unstarted } from "./engine.js";
 import { open, showSummary } from "./header.js";
 import { strip } from "./strip.js";
 import { best, normalize, probabilities } from "./vectors.js";
@@ -31,8 +31,10 @@ class Card {
     this.article = element("article", { className: "card" }, this.picture, this.body);
   }
 
+  /** Ask the model anew, if one is chosen; an answer to an earlier call is dropped. */
   async embed() {
-    const current = site;
+    if (!site) return;
+    const current = site, request = this.request = {};
     this.result = null;
     this.say("embedding …");
     const orient = at("orient").checked;
@@ -41,12 +43,12 @@ class Card {
     const classify = at("classify").checked;
     try {
       const result = await current.engine.request("picture", { blob: this.blob, orient, classify });
-      if (current !== site) return;
+      if (this.request !== request) return;
       this.result = { ...result, orient, site: current };
       showSummary(await current.started);
       await this.show();
     } catch (error) {
-      if (!(error instanceof Replaced)) this.fail(error);
+      if (this.request === request && !(error instanceof Replaced)) this.fail(error);
     }
   }
 
@@ -59,44 +61,52 @@ class Card {
     this.body.replaceChildren(message);
   }
 
+  /** Show the result, if there is one, with the labels of this moment. */
   async show() {
     const { result } = this;
+    const wanted = labels;
     if (!result) return;
-    const parts = [element("h3", {}, this.name), this.facts()];
-    const rows = await labels;
-    if (rows.length) parts.push(bars(fits(result.embeds, rows, site.model.logit_scale)));
-    if (result.probabilities) parts.push(...this.classified());
+    const rows = await wanted;
+    if (this.result !== result || labels !== wanted) return; // another call shows what is new
+    const parts = [element("h3", {}, this.name), facts(result)];
+    if (rows.length) parts.push(bars(fits(result.embeds, rows, result.site.model.logit_scale)));
+    if (result.probabilities) parts.push(...classified(result));
     const save = element("button", { type: "button" }, "Download the embedding as JSON");
-    save.onclick = () => download(`${this.name}.json`, this.record());
+    save.onclick = () => download(`${this.name}.json`, record(this.name, result));
     this.body.replaceChildren(...parts, strip(result.embeds), element("div", {}, save));
     at("announce").textContent = `${this.name}: ${this.body.querySelector(".bars li")?.innerText ?? "embedded"}`;
   }
 
-  facts() {
-    const { width, height, times, approximate } = this.result;
-    const text = [
-      `${width} × ${height}`, `decoded in ${ms(times.decode)}`, `embedded in ${ms(times.embed)}`,
-      times.load > 1 && `model loaded in ${ms(times.load)}`,
-      approximate && "colours under transparency are approximate in this browser",
-    ];
-    return element("p", { className: "times" }, text.filter(Boolean).join(", "));
+  /** Take the card off the page, and its picture out of the memory. */
+  remove() {
+    this.request = this.result = null;
+    this.article.remove();
+    URL.revokeObjectURL(this.picture.src);
   }
+}
 
-  classified() {
-    const { labels: names, name } = site.files.classifier;
-    const pairs = names.map((label, place) => [label, this.result.probabilities[place]]);
-    return [element("p", {}, `${name}, ${names.length} labels built in:`), bars(pairs, 5)];
-  }
+function facts({ width, height, times, approximate }) {
+  const text = [
+    `${width} × ${height}`, `decoded in ${ms(times.decode)}`, `embedded in ${ms(times.embed)}`,
+    times.load > 1 && `model loaded in ${ms(times.load)}`,
+    approximate && "colours under transparency are approximate in this browser",
+  ];
+  return element("p", { className: "times" }, text.filter(Boolean).join(", "));
+}
 
-  record() {
-    const { embeds, width, height, orient } = this.result;
-    const file = pictureFile(site.files);
-    return {
-      picture: this.name, width, height, exif_orientation: orient ? "applied" : "ignored",
-      model: site.model.name, variant: site.variant, file: file.path, sha256: file.sha256,
-      runtime: site.runtime, parity: file.parity, image_embeds: Array.from(embeds),
-    };
-  }
+function classified(result) {
+  const { labels: names, name } = result.site.files.classifier;
+  const pairs = names.map((label, place) => [label, result.probabilities[place]]);
+  return [element("p", {}, `${name}, ${names.length} labels built in:`), bars(pairs, 5)];
+}
+
+function record(picture, { embeds, width, height, orient, site: { model, variant, files, runtime } }) {
+  const file = pictureFile(files);
+  return {
+    picture, width, height, exif_orientation: orient ? "applied" : "ignored",
+    model: model.name, variant, file: file.path, sha256: file.sha256,
+    runtime, parity: parity(file, runtime), image_embeds: Array.from(embeds),
+  };
 }
 
 const ms = (time) => `${time < 10 ? time.toFixed(1) : Math.round(time)} ms`;
@@ -128,28 +138,38 @@ async function embedLabels() {
   const names = at("labels").value.split("\n").map((line) => line.trim()).filter(Boolean);
   if (wrong || names.length === 0) return [];
   const texts = names.map((name) => clean(template.replaceAll("{}", name)));
-  const rows = await site.engine.request("texts", { texts });
+  const { rows } = await site.engine.request("texts", { texts });
   return rows.map((row, place) => ({ label: names[place], vector: normalize(row.embeds) }));
 }
 
 function refreshLabels() {
   if (!site) return;
   labels = embedLabels().catch((error) => {
-    if (!(error instanceof Replaced)) {
+    if (!(error instanceof Replaced || error instanceof Unstarted)) {
       at("template-error").textContent = error.message;
       at("template-error").hidden = false;
     }
     return [];
   });
-  for (const card of cards) card.show();
 }
 
 function add(blob, name) {
-  at("empty").hidden = true;
   const card = new Card(blob, name);
   cards.unshift(card);
   at("results").prepend(card.article);
-  if (site) card.embed();
+  showEmpty();
+  card.embed();
+}
+
+function clear() {
+  for (const card of cards.splice(0)) card.remove();
+  showEmpty();
+  at("pictures").focus();
+}
+
+function showEmpty() {
+  at("empty").hidden = cards.length > 0;
+  at("clear").hidden = cards.length === 0;
 }
 
 function addAll(files) {
@@ -181,7 +201,11 @@ at("pictures").onchange = ({ target }) => {
   target.value = ""; // so that the same picture can be chosen again
 };
 at("orient").onchange = at("classify").onchange = () => cards.forEach((card) => card.embed());
-at("labels").oninput = at("template").oninput = afterTyping(refreshLabels);
+at("labels").oninput = at("template").oninput = afterTyping(() => {
+  refreshLabels();
+  for (const card of cards) card.show();
+});
+at("clear").onclick = clear;
 acceptDrops(document.body);
 showSamples();
 

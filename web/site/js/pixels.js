@@ -1,7 +1,7 @@
 // A picture's file as the bytes that CLIP's graphs take: uint8 RGB [height, width, 3].
 //
 // As Pillow's open(…).convert("RGB") gives them: alpha dropped, not blended, colour profiles
-// and EXIF orientation ignored. PNGs are exact; JPEGs differ by a level where decoders do.
+// and EXIF orientation ignored. PNGs of 8 bits are exact; JPEGs differ by a level where decoders do.
 
 import { ignoreOrientation } from "./exif.js";
 

@@ -1,11 +1,11 @@
 // ONNX Runtime Web in a worker: sessions by file, opened when they are first needed.
 
+import { onCpu } from "./catalogue.js";
+
 const LIBRARIES = {
   wasm: { script: "ort.wasm.js", binary: "ort-wasm-simd-threaded.wasm" },
   webgpu: { script: "ort.webgpu.js", binary: "ort-wasm-simd-threaded.asyncify.wasm" },
 };
-// Graphs of raw pixels: the library with WebGPU has no Cast of their bytes, on its CPU neither.
-const ON_CPU = ["image", "preprocess"];
 const vendor = (name) => new URL(`../vendor/${name}`, import.meta.url).href;
 
 /** The runtime "wasm" or "webgpu"; `report` hears {path, loaded, total} of every download. */
@@ -54,9 +54,9 @@ class Runtime {
 
   async open(file) {
     const bytes = await this.fetch(file);
-    const onCpu = this.name === "wasm" || ON_CPU.includes(file.graph);
-    const ort = onCpu ? this.libraries.wasm : this.libraries.chosen;
-    const executionProviders = onCpu ? ["wasm"] : ["webgpu", "wasm"];
+    const cpu = onCpu(file, this.name);
+    const ort = cpu ? this.libraries.wasm : this.libraries.chosen;
+    const executionProviders = cpu ? ["wasm"] : ["webgpu", "wasm"];
     const options = { executionProviders, logSeverityLevel: 3 };
     if (file.data) {
       const data = await this.fetch(file.data);

@@ -1,31 +1,35 @@
 // The search page: a folder of pictures, found by a text or by another picture.
 
-import { pictureFile } from "./catalogue.js";
+import { origin } from "./catalogue.js";
 import { clean } from "./cleaning.js";
 import { element } from "./element.js";
 import { Replaced } from "./engine.js";
 import { Folder } from "./folder.js";
 import { open, showSummary } from "./header.js";
 import * as store from "./store.js";
+import { thumbnail } from "./thumbnail.js";
 import { best, dot, normalize } from "./vectors.js";
 
 const PAGE = 24;
 const at = (id) => document.getElementById(id);
-let site, folder, running, query, shown = PAGE, addresses = [];
+let site, folder, running, query = null, queries = 0, shown = PAGE;
+let results = new Map(); // File → result, of those on the page
 
 async function index() {
+  if (!site) return;
   running?.abort("replaced");
   const control = running = new AbortController();
   const current = site;
   at("cancel").hidden = at("cancel").disabled = false;
   at("resume").hidden = true;
   at("progress").hidden = false;
+  showProgress();
   try {
-    const file = pictureFile(current.files);
-    await folder.index(current.engine, file, at("orient").checked, control.signal, showProgress);
+    const { engine } = current;
+    await folder.index(engine, origin(current), at("orient").checked, control.signal, showProgress);
     showSummary(await current.started);
   } catch (error) {
-    if (error instanceof Replaced) return;
+    if (error instanceof Replaced || control.signal.reason === "replaced") return;
     at("folder-status").textContent = error.message;
     control.abort("failed");
   }
@@ -36,7 +40,7 @@ async function index() {
 function showProgress() {
   at("progress").max = folder.pictures.length;
   at("progress").value = folder.done;
-  at("folder-status").textContent = `${folder.done} of ${folder.pictures.length} pictures indexed`;
+  at("folder-status").textContent = `indexing: ${folder.done} of ${folder.pictures.length}`;
 }
 
 async function finish(reason) {
@@ -56,7 +60,7 @@ function summary() {
     `${vectors.size} of ${pictures.length} pictures indexed`,
     remembered && `${remembered} of them remembered`,
     missing.length && `${missing.length} to go`,
-    failed.size && `${failed.size} could not be read`,
+    failed.size && `${failed.size} could not be embedded`,
     other && `${other} other ${other === 1 ? "file" : "files"} ignored`,
   ].filter(Boolean).join(", ") + ".";
 }
@@ -64,7 +68,7 @@ function summary() {
 function showFailed() {
   const [title, list] = at("failed").children;
   at("failed").hidden = folder.failed.size === 0;
-  title.textContent = `${folder.failed.size} pictures could not be read`;
+  title.textContent = `${folder.failed.size} pictures could not be embedded`;
   list.replaceChildren(...[...folder.failed].map(([file, reason]) =>
     element("li", {}, `${path(file)}: ${reason}`)));
 }
@@ -87,16 +91,19 @@ async function search(title, compute) {
     return;
   }
   const current = site;
+  const number = ++queries;
+  query = null;
   announce("searching …");
   try {
     const vector = normalize(await compute(current.engine));
     showSummary(await current.started);
-    query = { title, vector, compute };
+    if (number !== queries) return; // a later query goes before it
+    query = { title, vector };
     shown = PAGE;
     show();
     at("results-title").focus();
   } catch (error) {
-    if (!(error instanceof Replaced)) announce(error.message);
+    if (number === queries && !(error instanceof Replaced)) announce(error.message);
   }
 }
 
@@ -107,30 +114,54 @@ function announce(text) {
   at("more").hidden = true;
 }
 
+/** No query, nor one under way. */
+function forgetQuery() {
+  query = null;
+  queries += 1;
+  results.clear();
+  announce("");
+  at("results-title").hidden = true;
+}
+
+/** Rank what is indexed. Results that stay keep their thumbnails and the keyboard's focus. */
 function show() {
   const files = [...folder.vectors.keys()];
   const cosines = files.map((file) => dot(query.vector, folder.vectors.get(file)));
+  const focused = document.activeElement;
   announce(`${query.title}: the closest of ${files.length}`);
-  addresses.forEach(URL.revokeObjectURL);
-  addresses = [];
-  at("results").replaceChildren(
-    ...best(cosines, shown).map((place) => result(files[place], cosines[place])));
+  const before = results;
+  results = new Map(best(cosines, shown).map((place) => {
+    const made = before.get(files[place]) ?? result(files[place]);
+    made.note.textContent = `cosine ${cosines[place].toFixed(3)}`;
+    return [files[place], made];
+  }));
+  at("results").replaceChildren(...[...results.values()].map(({ item }) => item));
   at("more").hidden = shown >= files.length;
+  if (focused?.isConnected) focused.focus({ preventScroll: true });
+  drawThumbnails(results);
 }
 
-function result(file, cosine) {
-  const src = URL.createObjectURL(file);
-  addresses.push(src);
+/** A result as the page's list shows it: {item, note, picture}, picture its thumbnail. */
+function result(file) {
   const name = path(file);
-  const picture = element("img", { loading: "lazy", decoding: "async", src, alt: name });
+  const picture = thumbnail(file, name);
+  const note = element("span", { className: "times" });
   const similar = element("button", { type: "button", "aria-label": `Similar to ${name}` }, "Similar");
   similar.onclick = () => search(`Like ${name}`, () => folder.vectors.get(file));
-  return element("li", {}, picture, element("span", {}, name),
-    element("span", { className: "times" }, `cosine ${cosine.toFixed(3)}`), similar);
+  const item = element("li", {}, picture.canvas, element("span", {}, name), note, similar);
+  return { item, note, picture };
+}
+
+/** One after another, as each is decoded at its full size, until other results are shown. */
+async function drawThumbnails(wanted) {
+  for (const { picture } of wanted.values()) {
+    if (results !== wanted) return;
+    await picture.draw();
+  }
 }
 
 async function embedText(engine, text) {
-  const [row] = await engine.request("texts", { texts: [clean(text)] });
+  const { rows: [row] } = await engine.request("texts", { texts: [clean(text)] });
   return row.embeds;
 }
 
@@ -141,11 +172,9 @@ async function embedPicture(engine, blob) {
 
 at("folder").onchange = ({ target }) => {
   folder = new Folder(target.files);
-  query = null;
-  at("results-title").hidden = at("more").hidden = true;
-  at("results").replaceChildren();
+  forgetQuery();
   target.value = "";
-  if (site) index();
+  index();
 };
 at("cancel").onclick = () => {
   running.abort("cancelled");
@@ -175,9 +204,7 @@ at("more").onclick = () => {
 /** Vectors of one model, or of turned pictures, say nothing about those of another. */
 function again() {
   running?.abort("replaced");
-  query = null;
-  at("results-title").hidden = at("more").hidden = true;
-  at("results").replaceChildren();
+  forgetQuery();
   folder.forgetModel();
   index();
 }

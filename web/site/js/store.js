@@ -1,6 +1,7 @@
 // Embeddings that a second visit does not compute again, in IndexedDB.
 //
-// A key names the model's file by its digest and the picture by path, size and time of change.
+// A key names the runtime and the model's files by digest (catalogue.js), and the picture by path,
+// size and time of change.
 
 const DATABASE = "clip-onnx", TABLE = "embeddings";
 
@@ -16,11 +17,11 @@ function database() {
   return opened;
 }
 
-/** Key of a picture's embedding by a model's file (an entry of index.json). */
-export function key(file, model, orient) {
+/** Key of a picture's embedding of some origin (catalogue.js). */
+export function key(file, origin, orient) {
   const path = file.webkitRelativePath || file.name;
   const turned = orient ? "turned" : "as stored";
-  return `${model.sha256}|${turned}|${path}|${file.size}|${file.lastModified}`;
+  return `${origin}|${turned}|${path}|${file.size}|${file.lastModified}`;
 }
 
 async function inTransaction(mode, act) {

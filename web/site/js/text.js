@@ -1,5 +1,6 @@
 // The text page: tokens, embeddings and similarities of a few texts.
 
+import { parity } from "./catalogue.js";
 import { clean } from "./cleaning.js";
 import { download, element } from "./element.js";
 import { Replaced } from "./engine.js";
@@ -9,40 +10,44 @@ import { dot, normalize } from "./vectors.js";
 
 const TEXTS = ["a photo of a large red circle.", "a big circle, red", "a small blue star", "ein roter Kreis"];
 const at = (id) => document.getElementById(id);
-let site, shown = null;
+let site, wanted = null, shown = null; // the texts that were asked for; those that are shown
 
 at("texts").value ||= TEXTS.join("\n");
 
 async function embed() {
   const texts = at("texts").value.split("\n").map((line) => line.trim()).filter(Boolean);
+  wanted = texts.length ? texts : null;
   shown = null;
   at("save").disabled = true;
-  if (texts.length === 0) {
+  if (!wanted) {
     say("empty", "No text yet.");
     return;
   }
-  const current = site;
   say("empty", "embedding …");
   try {
-    const started = performance.now();
-    const rows = await current.engine.request("texts", { texts: texts.map(clean) });
-    const time = performance.now() - started;
-    if (current !== site) return;
-    showSummary(await current.started);
-    shown = rows.map((row, place) => ({ text: texts[place], ...row }));
-    show(time);
+    await answer(site, texts);
   } catch (error) {
-    if (!(error instanceof Replaced)) say("error", error.message);
+    if (wanted === texts && !(error instanceof Replaced)) say("error", error.message);
   }
+}
+
+/** Show the embeddings of texts, unless others are wanted once they are there. */
+async function answer(current, texts) {
+  const { rows, times } = await current.engine.request("texts", { texts: texts.map(clean) });
+  if (wanted !== texts) return;
+  showSummary(await current.started);
+  shown = rows.map((row, place) => ({ text: texts[place], ...row }));
+  show(times);
 }
 
 function say(className, text) {
   at("results").replaceChildren(element("p", { className }, text));
 }
 
-function show(time) {
+function show({ load, embed: time }) {
   at("save").disabled = false;
-  const note = `${shown.length} ${shown.length === 1 ? "text" : "texts"} in ${Math.round(time)} ms`;
+  const loaded = load > 1 ? `, model loaded in ${Math.round(load)} ms` : "";
+  const note = `${shown.length} ${shown.length === 1 ? "text" : "texts"} in ${Math.round(time)} ms${loaded}`;
   at("announce").textContent = note;
   at("results").replaceChildren(
     element("p", { className: "times" }, note),
@@ -101,7 +106,8 @@ at("texts").onkeydown = (event) => {
 };
 at("save").onclick = () => download("texts.json", {
   model: site.model.name, variant: site.files.textual.variant, file: site.files.textual.path,
-  sha256: site.files.textual.sha256, runtime: site.runtime, parity: site.files.textual.parity,
+  sha256: site.files.textual.sha256, runtime: site.runtime,
+  parity: parity(site.files.textual, site.runtime),
   texts: shown.map(({ text, ids, cut, embeds }) => ({
     text, input_ids: ids, cut, text_embeds: Array.from(embeds),
   })),
@@ -109,5 +115,5 @@ at("save").onclick = () => download("texts.json", {
 
 open((next) => {
   site = next;
-  if (shown) embed();
+  if (wanted) embed();
 });

@@ -2,6 +2,7 @@
 //
 // Requests are {id, task, …}, answers {id, result} or {id, error}; {progress} comes in between.
 
+import { pictureFiles } from "./catalogue.js";
 import { decode } from "./pixels.js";
 import { start } from "./runtime.js";
 import * as tokenizer from "./tokenizer.js";
@@ -31,28 +32,43 @@ const tasks = {
   /** Several pictures, one by one, so that none depends on its neighbours: {embeds} or {error}. */
   async pictures({ blobs, orient }) {
     const results = [];
-    for (const blob of blobs) {
-      const picture = await decode(blob, orient).catch((error) => ({ error: error.message }));
-      results.push(picture.error ? picture : { embeds: await embed(picture) });
-    }
+    for (const blob of blobs) results.push(await embedBlob(blob, orient));
     return results;
   },
 
-  /** Cleaned texts: of each {ids, tokens, cut, embeds}. */
+  /** Cleaned texts: {rows, times}, times in ms, rows of {ids, tokens, cut, embeds}. */
   async texts({ texts }) {
     if (!files.textual) throw new Error("this model has no text tower here");
-    tokenize ??= await tokenizer.load(files.tokenizer);
-    const rows = [];
-    // One by one: padding is work, and with int8-dynamic the rows of a batch touch each other.
-    for (const text of texts) {
-      const row = tokenize(text);
-      const ids = BigInt64Array.from(row.ids, BigInt);
-      const feeds = { input_ids: runtime.tensor("int64", ids, [1, ids.length]) };
-      rows.push({ ...row, embeds: (await runtime.run(files.textual, feeds)).data.slice() });
-    }
-    return rows;
+    const times = {};
+    await timed(times, "load", async () => {
+      tokenize ??= await tokenizer.load(files.tokenizer);
+      await runtime.session(files.textual);
+    });
+    const rows = await timed(times, "embed", () => embedTexts(texts));
+    return { rows, times };
   },
 };
+
+async function embedTexts(texts) {
+  const rows = [];
+  // One by one: padding is work, and with int8-dynamic the rows of a batch touch each other.
+  for (const text of texts) {
+    const row = tokenize(text);
+    const ids = BigInt64Array.from(row.ids, BigInt);
+    const feeds = { input_ids: runtime.tensor("int64", ids, [1, ids.length]) };
+    rows.push({ ...row, embeds: (await runtime.run(files.textual, feeds)).data.slice() });
+  }
+  return rows;
+}
+
+/** {embeds}, or {error} where the fault is the picture's: one must not keep a folder from its end. */
+async function embedBlob(blob, orient) {
+  const failed = (error) => ({ error: error.message });
+  const picture = await decode(blob, orient).catch(failed);
+  if (picture.error) return picture;
+  await openTower(); // what fails here fails for all pictures
+  return embed(picture).then((embeds) => ({ embeds }), failed);
+}
 
 async function timed(times, name, act) {
   const started = performance.now();
@@ -61,9 +77,8 @@ async function timed(times, name, act) {
   return result;
 }
 
-function openTower() {
-  const needed = files.image ? [files.image] : [files.preprocess, files.visual];
-  return Promise.all(needed.map((file) => runtime.session(file)));
+async function openTower() {
+  await Promise.all(pictureFiles(files).map((file) => runtime.session(file)));
 }
 
 /** A decoded picture's embedding: by the `image` graph, or by preprocess and the tower. */
