@@ -74,6 +74,8 @@ def in_turns(answers, directory, given):
             try:
                 outputs, ms, _ = answers[name](directory, given, turn)
             except command.Refusal as refusal:
+                if name == runners.BASE:
+                    raise
                 failed[name] = {"reason": command.first_line(refusal)}
                 del loads[name]
             else:
@@ -132,7 +134,7 @@ def row(record, records):
         return shown | {"load s": "no"}
     native = base(record, records)
     return shown | {
-        "load s": f"{record['load_s']:.2f}",
+        "load s": f"{record['load_s']:.3f}",
         "load s / ORT": f"{record['load_s'] / native['load_s']:.2f}×",
         "run ms": f"{record['run_ms']:.1f}",
         "run ms / ORT": f"{record['run_ms'] / native['run_ms']:.2f}×",
@@ -168,10 +170,9 @@ follows a `/` is what the multiple `×` is of. All runtimes of a file are open a
 to load it ({LOADS} times) and to run it, so that whatever else the machine does meets all of them;
 the fastest counts. `load s` is from the file to a model that can run, in a runtime that has
 started: in a page that includes fetching the file from this machine, in LiteRT it starts from the
-converted file. `run ms` is one picture or one caption of 16 tokens, which the profiles `onnxjs` and
-`npu` pad to 77, with nothing but the runtime in it. A page's clock goes in steps of 0.1 ms.
-OpenVINO runs with the hint `EXECUTION_MODE_HINT: ACCURACY`; transformers.js in a page has one thread,
-as any static host gives it; the others compute on the threads that they are told here.
+converted file. `run ms` is one picture or one caption of 16 tokens, which is padded to 77 for the
+profiles `onnxjs` and `npu`, with nothing but the runtime in it. A page's clock goes in steps of
+0.1 ms. OpenVINO runs with the hint `EXECUTION_MODE_HINT: ACCURACY`.
 
 {sections}"""
 

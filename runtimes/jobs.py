@@ -60,8 +60,9 @@ def program(*line):
     process = subprocess.Popen(line, stdin=pipe, stdout=pipe, text=True)
 
     def ask(job):
-        process.stdin.write(json.dumps(job) + "\n")
-        process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has ended, as is seen below
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
         said = process.stdout.readline()
         if not said:
             raise command.Refusal(f"{line[0]} ended with status {process.wait()}")
@@ -71,7 +72,8 @@ def program(*line):
         try:
             yield ask
         finally:
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
 
 
 def answer(ask, feeds, **job):
