@@ -22,7 +22,7 @@ export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
 .PHONY: all model test web test-web runtimes runtimes-needs lint gate docs bench-models bench-encodings bench-targets \
-	lock clean help
+	bench-runtimes lock clean help
 
 all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
 	@$(BIN)/python -m stages.params
@@ -78,6 +78,9 @@ bench-encodings: $(INSTALLED)  ## compare every encoding with what other tools m
 
 bench-targets: $(INSTALLED)  ## measure profiles and products on full-size random models
 	@$(BIN)/python -m bench.targets $(MODELS)
+
+bench-runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(LITERT_INSTALLED) | data/bundles  ## time the files in every foreign runtime
+	@$(RUNTIMES)/bin/python -m bench.runtimes $(MODELS)
 
 lock:  ## refresh requirements.lock from requirements.in
 	$(PYTHON) -m venv build/uv

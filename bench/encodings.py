@@ -13,7 +13,6 @@ bench/encodings.json, .md and .svg are written whenever a model is done.
 
 import argparse
 import json
-import shlex
 import shutil
 import subprocess
 import sys
@@ -23,7 +22,6 @@ from typing import NamedTuple
 import yaml
 
 from bench import comparison, peers, picture, pipeline
-from bench.process import measured
 from bench.records import commit, read, write
 from stages import command, graph, params
 from tools import build_one
@@ -86,15 +84,11 @@ def prepare(model, settings, chosen=()):
 def build(model, folder):
     """Run the pipeline's commands whose outputs are not there. Returns the evaluated files."""
     files = []
-    for arguments in pipeline.commands(folder, EVALUATIONS):
-        stage, output = arguments[2], folder / arguments[-1]
-        if not output.exists():
-            print(f"{model}: {shlex.join(arguments[2:])}", flush=True)
-            measured(arguments, folder, folder / "log.txt")
-        if stage == "stages.evaluate":
-            directory = folder / arguments[3]
+    for arguments in pipeline.make(model, folder, EVALUATIONS):
+        if arguments[2] == "stages.evaluate":
+            directory, evaluation = folder / arguments[3], folder / arguments[-1]
             *_, tower, encoding = directory.parts
-            files.append(File("ours", model, tower, encoding, directory, output))
+            files.append(File("ours", model, tower, encoding, directory, evaluation))
     return files
 
 

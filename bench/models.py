@@ -31,6 +31,7 @@ FOLDER = Path("build/bench")
 PROGRESS = FOLDER / "progress.json"
 ENCODINGS = {"convert": ["fp32"], "quantize": ["fp16w", "int8w"], "measured": [], "static": []}
 GRID = {"encodings": ENCODINGS, "profiles": [], "products": [], "composed": []}
+BUNDLE = {"encodings": [], "profiles": [], "products": []}
 EVALUATIONS = ["evaluate-converted", "evaluate-quantized"]
 PHOTOGRAPHS = {"evaluation": 8, "calibration": 4}  # with one crop each, 16: a whole batch
 CAPTIONS = 16
@@ -61,14 +62,14 @@ def evaluation_inputs():
     return str(photographs), str(captions)
 
 
-def workspace(model, archive, address, grid=GRID):
+def workspace(model, archive, address, grid=GRID, bundle=BUNDLE):
     """A DVC project in build/bench for one model alone. Returns its folder."""
     images, captions = evaluation_inputs()
     content = yaml.safe_load(Path("params.yaml").read_text())
     source = {"source": f"{address}/{archive.name}", "sha256": sha256(archive)}
     content["models"] = {model: source}
     content["grid"] |= {"models": [model], "resnets": [], **grid}
-    content["bundle"], content["floors"] = {"encodings": [], "profiles": [], "products": []}, {}
+    content["bundle"], content["floors"] = bundle, {}
     content["evalset"] |= {"images": images, "captions": captions}
     content["evalset"] |= {"crops": 1, "drawn": 1, "drawn_calibration": 0}
     folder = FOLDER / model

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 
+from bench.process import measured
 from stages import command
 
 
@@ -28,3 +29,13 @@ def commands(folder, targets):
     plan = [sys.executable, "-m", "dvc", "repro", "--dry", "--force", *targets]
     printed = subprocess.run(plan, cwd=folder, check=True, capture_output=True, text=True).stdout
     return [shlex.split(line[2:]) for line in printed.splitlines() if line.startswith("> ")]
+
+
+def make(model, folder, targets):
+    """Run those of the commands whose outputs are not there. Returns all of them."""
+    lines = commands(folder, targets)
+    for arguments in lines:
+        if not (folder / arguments[-1]).exists():
+            print(f"{model}: {shlex.join(arguments[2:])}", flush=True)
+            measured(arguments, folder, folder / "log.txt")
+    return lines

@@ -39,14 +39,18 @@ def one_input(directory, tower):
     return ids[row : row + 1, : lengths[row]]
 
 
-def onnx_run(directory, batch):
+def session(directory):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
     options.add_session_config_entry("session.force_spinning_stop", "1")
     file = directory / graph.FILE
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    feed = {session.get_inputs()[0].name: batch}
-    return lambda: session.run(None, feed)[0]
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+
+def onnx_run(directory, batch):
+    loaded = session(directory)
+    feed = {loaded.get_inputs()[0].name: batch}
+    return lambda: loaded.run(None, feed)[0]
 
 
 def torch_run(checkpoint, tower, batch):
@@ -63,19 +67,36 @@ def torch_run(checkpoint, tower, batch):
 
 def fastest(runs):
     """{name: ms of its fastest run} of functions that take turns."""
+    return least({name: timed(run) for name, run in runs.items()})
+
+
+def timed(run):
+    """A function that runs another and returns the milliseconds."""
+
+    def milliseconds():
+        begin = time.perf_counter()
+        run()
+        return (time.perf_counter() - begin) * 1000
+
+    return milliseconds
+
+
+def least(runs, most=float("inf")):
+    """{name: the least ms} of functions that say how long they took, in turns.
+
+    After `most` seconds there is no further round, however few there were.
+    """
     best = dict.fromkeys(runs, float("inf"))
     for _ in range(WARM_UP):
         for run in runs.values():
             run()
-    started, rounds, order = time.perf_counter(), 0, random.Random(0)
-    while rounds < ROUNDS or time.perf_counter() - started < SECONDS:
+    started, spent, rounds, order = time.perf_counter(), 0, 0, random.Random(0)
+    while (rounds < ROUNDS or spent < SECONDS) and spent < most:
         for name in order.sample(list(runs), len(runs)):
             time.sleep(PAUSE)
-            begin = time.perf_counter()
-            runs[name]()
-            best[name] = min(best[name], time.perf_counter() - begin)
-        rounds += 1
-    return {name: round(seconds * 1000, 3) for name, seconds in best.items()}
+            best[name] = min(best[name], runs[name]())
+        rounds, spent = rounds + 1, time.perf_counter() - started
+    return {name: round(milliseconds, 3) for name, milliseconds in best.items()}
 
 
 def main():

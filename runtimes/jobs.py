@@ -1,7 +1,7 @@
 """Calls of a runtime in JavaScript, in a page of Chromium or in Node: a model, fed once.
 
 A job is what the script's `run` is told: where the model is, and the feeds. Its answer is the
-outputs, or what the runtime said when it failed. job.mjs is the other side.
+outputs and how long they took, or what the runtime said when it failed. job.mjs is the other side.
 """
 
 import base64
@@ -46,38 +46,52 @@ def page(window, address):
         opened.close()
 
 
-@contextlib.contextmanager
 def node(script, *arguments):
-    """A function job -> answer: that of a script in Node, one JSON a line in and out."""
+    """A function job -> answer: that of a script in Node."""
     if shutil.which("node") is None:
         raise command.Refusal("node is not installed: install Node.js 20 or later")
-    pipe, line = subprocess.PIPE, ["node", script, *arguments]
+    return program("node", script, *arguments)
+
+
+@contextlib.contextmanager
+def program(*line):
+    """A function job -> answer: that of a program, one JSON a line in and out."""
+    pipe = subprocess.PIPE
     process = subprocess.Popen(line, stdin=pipe, stdout=pipe, text=True)
 
     def ask(job):
-        process.stdin.write(json.dumps(job) + "\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-        if not line:
-            raise command.Refusal(f"node ended with status {process.wait()}")
-        return json.loads(line)
+        with contextlib.suppress(BrokenPipeError):  # it has ended, as is seen below
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+        said = process.stdout.readline()
+        if not said:
+            raise command.Refusal(f"{line[0]} ended with status {process.wait()}")
+        return json.loads(said)
 
     with process:
         try:
             yield ask
         finally:
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
 
 
-def run(ask, feeds, **job):
-    """The outputs of a model, {name: float32}, or the only one, for {input: array}.
+def answer(ask, feeds, **job):
+    """({output: float32}, load_ms, run_ms) of a model for {input: array}.
 
-    ask: job -> answer. Raises Refusal with what the runtime says where it fails.
+    load_ms is next to nothing where the job before was the same. ask: job -> answer. Raises Refusal
+    with what the runtime says where it fails.
     """
     feeds = {name: np.ascontiguousarray(array) for name, array in feeds.items()}
     encoded = base64.b64encode(safetensors.numpy.save(feeds)).decode()
-    answer = ask({**job, "feeds": encoded})
-    if "error" in answer:
-        raise command.Refusal(BEFORE_MESSAGE.sub("", command.first_line(answer["error"])))
-    found = safetensors.numpy.load(base64.b64decode(answer["outputs"]))
+    said = ask({**job, "feeds": encoded})
+    if "error" in said:
+        raise command.Refusal(BEFORE_MESSAGE.sub("", command.first_line(said["error"])))
+    outputs = safetensors.numpy.load(base64.b64decode(said["outputs"]))
+    return outputs, said["load_ms"], said["run_ms"]
+
+
+def run(ask, feeds, **job):
+    """The outputs of `answer`, {name: float32}, or the only one."""
+    found, *_ = answer(ask, feeds, **job)
     return found if len(found) > 1 else next(iter(found.values()))

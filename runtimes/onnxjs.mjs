@@ -9,7 +9,7 @@ const TYPES = new Map([
 
 let last = { model: null, session: null };
 
-async function session(model) {
+async function session({ model }) {
   if (last.model !== model) {
     last = { model, session: new onnx.InferenceSession({ backendHint: "cpu" }) };
     await last.session.loadModel(model);
@@ -46,8 +46,7 @@ async function pixelValues(bytes, mean, std) {
 }
 
 // Feeds are the model's own, or `picture`: the bytes of a file.
-export const run = answering(async ({ model, mean, std }, { picture, ...feeds }) => {
+export const run = answering(session, async (loaded, { picture, ...feeds }, { mean, std }) => {
   if (picture) feeds = { pixel_values: await pixelValues(picture.data, mean, std) };
-  const loaded = await session(model);
   return rowByRow(feeds, (given) => once(loaded, given));
 });

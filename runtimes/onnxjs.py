@@ -23,13 +23,20 @@ MEAN_LEVEL, STD_LEVEL = (255 * np.reshape(values, (3, 1, 1)) for values in (MEAN
 
 
 @contextlib.contextmanager
-def runner(window, root):
-    """A function `run` of comparison.compare, for models below `root`; as_files=True lets
-    the page decode pictures."""
+def page(window, root):
+    """A function job -> answer, for models below `root`, at /models/."""
     with (
         browser.serving({"/runtimes/": HERE, "/models/": root}) as address,
         jobs.page(window, f"{address}/runtimes/onnxjs.html") as ask,
     ):
+        yield ask
+
+
+@contextlib.contextmanager
+def runner(window, root):
+    """A function `run` of comparison.compare, for models below `root`; as_files=True lets
+    the page decode pictures."""
+    with page(window, root) as ask:
 
         def run(model, feeds, as_files=False):
             job = {"model": f"/models/{model.relative_to(root)}", "mean": MEAN, "std": STD}

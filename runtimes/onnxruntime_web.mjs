@@ -23,7 +23,7 @@ ort.env.logLevel = "error";
 
 let last = { model: null, session: null }; // pictures of one model come one by one
 
-async function session(model) {
+async function session({ model }) {
   if (last.model !== model) {
     await last.session?.release();
     last = { model: null, session: null };
@@ -44,20 +44,24 @@ async function once(loaded, feeds) {
   );
 }
 
-async function all(model, feeds) {
-  const loaded = await session(model);
+async function all(loaded, feeds) {
   const single = loaded.inputMetadata[0].shape[0] === 1;
   return single ? rowByRow(feeds, (given) => once(loaded, given)) : once(loaded, feeds);
 }
 
-export const run = answering(async ({ model }, feeds) => {
-  try {
-    return await all(model, feeds);
-  } catch (error) {
-    if (!String(error).includes("requires f16")) throw error;
-    throw "not available: the WebGPU adapter has no half precision (shader-f16)";
-  }
-});
+// The same function, which says plainly what an adapter lacks.
+function plainly(work) {
+  return async (...given) => {
+    try {
+      return await work(...given);
+    } catch (error) {
+      if (!String(error).includes("requires f16")) throw error;
+      throw "not available: the WebGPU adapter has no half precision (shader-f16)";
+    }
+  };
+}
+
+export const run = answering(plainly(session), plainly(all));
 
 // Why nothing can run in this page, or null.
 export async function missing() {

@@ -26,14 +26,21 @@ SETTINGS = {  # what the page is told, whether its server isolates it, and input
 
 
 @contextlib.contextmanager
-def runner(window, name, root):
-    """A function `run` of comparison.compare, for models below `root`; `name` is of SETTINGS."""
+def page(window, name, root):
+    """A function job -> answer, for models below `root`, at /models/; `name` is of SETTINGS."""
     query, isolated, _ = SETTINGS[name]
-    page = f"/runtimes/onnxruntime_web.html?{query}"
+    path = f"/runtimes/onnxruntime_web.html?{query}"
     with (
         browser.serving({"/runtimes/": HERE, "/models/": root}, isolated) as address,
-        jobs.page(window, address + page) as ask,
+        jobs.page(window, address + path) as ask,
     ):
+        yield ask
+
+
+@contextlib.contextmanager
+def runner(window, name, root):
+    """A function `run` of comparison.compare, for models below `root`; `name` is of SETTINGS."""
+    with page(window, name, root) as ask:
         yield lambda model, feeds: jobs.run(ask, feeds, model=f"/models/{model.relative_to(root)}")
 
 

@@ -25,8 +25,7 @@ export function tasks(transformers, localModelPath) {
     return last.model;
   }
 
-  const run = answering(async ({ task, ...job }, feeds) => {
-    const model = await load(job);
+  const run = answering(load, async (model, feeds) => {
     const given = Object.entries(feeds).map(([name, { shape, data }]) => [
       name,
       new Tensor(TYPES.get(data.constructor), data, shape),

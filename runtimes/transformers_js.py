@@ -37,9 +37,15 @@ def client(model):
 @contextlib.contextmanager
 def in_chromium(bundles):
     """A function job -> answer of transformers_js.mjs, for the bundles in a folder."""
+    with browser.chromium() as window, page(window, bundles) as ask:
+        yield ask
+
+
+@contextlib.contextmanager
+def page(window, bundles):
+    """The same in a browser that is open."""
     folders = {"/runtimes/": HERE, "/bundles/": bundles}
     with (
-        browser.chromium() as window,
         browser.serving(folders, isolated=False) as address,
         jobs.page(window, f"{address}/runtimes/transformers_js.html") as ask,
     ):

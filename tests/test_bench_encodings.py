@@ -162,7 +162,7 @@ def workspace(tmp_path, archives, monkeypatch):
 
 
 def test_every_encoding_of_the_grid_is_built(workspace, monkeypatch):
-    monkeypatch.setattr(encodings, "measured", lambda *_: None)
+    monkeypatch.setattr(encodings.pipeline, "measured", lambda *_: None)
     files = encodings.build("vit", workspace)
     grid = params.load().grid
     assert {file[:4] for file in files} == {
