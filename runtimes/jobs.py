@@ -24,26 +24,35 @@ BEFORE_MESSAGE = re.compile(r"^.*(ERROR_MESSAGE:|Status Message:|was false\.) ")
 def page(window, address):
     """A function job -> answer: that of a page of a browser (runtimes.browser) at an address.
 
-    Raises Refusal where the page says that it can run nothing, or crashes.
+    Raises Refusal where the page does not load, says that it can run nothing, or crashes.
     """
-    from playwright.sync_api import Error  # a core environment has no Playwright
-
-    def ask(job):
-        try:
-            return opened.evaluate("job => run(job)", job)
-        except Error as error:
-            raise command.Refusal(command.first_line(error)) from None
-
     opened = window.new_page()
     try:
-        opened.goto(address)
-        opened.wait_for_function("() => window.run !== undefined")
-        reason = opened.evaluate("() => window.missing?.()")
+        with _refusing(address):
+            opened.goto(address)
+            opened.wait_for_function("() => window.run !== undefined")
+            reason = opened.evaluate("() => window.missing?.()")
         if reason:
             raise command.Refusal(reason)
+
+        def ask(job):
+            with _refusing("the page"):
+                return opened.evaluate("job => run(job)", job)
+
         yield ask
     finally:
         opened.close()
+
+
+@contextlib.contextmanager
+def _refusing(what):
+    """Playwright's errors, a timeout among them, as Refusals."""
+    from playwright.sync_api import Error  # a core environment has no Playwright
+
+    try:
+        yield
+    except Error as error:
+        raise command.Refusal(f"{what}: {command.first_line(error)}") from None
 
 
 @contextlib.contextmanager
@@ -55,8 +64,9 @@ def node(script, *arguments):
     process = subprocess.Popen(line, stdin=pipe, stdout=pipe, text=True)
 
     def ask(job):
-        process.stdin.write(json.dumps(job) + "\n")
-        process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has ended, as its empty answer says
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
         line = process.stdout.readline()
         if not line:
             raise command.Refusal(f"node ended with status {process.wait()}")
@@ -66,11 +76,12 @@ def node(script, *arguments):
         try:
             yield ask
         finally:
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
 
 
 def run(ask, feeds, **job):
-    """The outputs of a model, {name: float32}, or the only one, for {input: array}.
+    """The outputs of a model, {name: float32}, for {input: array}.
 
     ask: job -> answer. Raises Refusal with what the runtime says where it fails.
     """
@@ -79,5 +90,4 @@ def run(ask, feeds, **job):
     answer = ask({**job, "feeds": encoded})
     if "error" in answer:
         raise command.Refusal(BEFORE_MESSAGE.sub("", command.first_line(answer["error"])))
-    found = safetensors.numpy.load(base64.b64decode(answer["outputs"]))
-    return found if len(found) > 1 else next(iter(found.values()))
+    return safetensors.numpy.load(base64.b64decode(answer["outputs"]))
