@@ -1,7 +1,7 @@
 """The machine's Chromium, driven by Playwright, and the server whose pages it opens.
 
-The environment's CHROMIUM may name its executable. The server listens on 127.0.0.1 alone and sends, if asked, the two headers that threads of
-WebAssembly need (cross-origin isolation).
+The environment's CHROMIUM may name its executable. The server listens on 127.0.0.1 alone and
+sends, if asked, the two headers that threads of WebAssembly need (cross-origin isolation).
 """
 
 import contextlib
