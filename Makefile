@@ -7,6 +7,9 @@ INSTALLED := $(VENV)/installed
 # What only the foreign runtimes need, in an environment that stands on the first one.
 RUNTIMES := .venv-runtimes
 RUNTIMES_INSTALLED := $(RUNTIMES)/installed
+NODE_INSTALLED := runtimes/node_modules/installed
+# The browser's executable, as runtimes/browser.py finds it.
+CHROMIUM ?= $(firstword $(foreach name,chromium google-chrome chromium-browser,$(shell command -v $(name))))
 # LiteRT's converter wants a later Python, and packages in other versions.
 LITERT := .venv-litert
 LITERT_INSTALLED := $(LITERT)/installed
@@ -21,8 +24,10 @@ PORT ?= 8000
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all model test web test-web runtimes runtimes-needs lint gate docs bench-models bench-encodings bench-targets \
-	bench-runtimes lock clean help
+.PHONY: all model test web test-web runtimes node-needs pages-needs runtimes-needs lint gate docs bench-models \
+	bench-encodings bench-targets bench-runtimes lock clean help
+# What a target needs of the machine comes first and stops it before anything is installed.
+.NOTPARALLEL:
 
 all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
 	@$(BIN)/python -m stages.params
@@ -36,28 +41,31 @@ model: $(INSTALLED)  ## build one model in one variant: make model MODEL=vit-b-3
 test: $(INSTALLED)  ## run every test
 	$(BIN)/python -m pytest
 
-runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(LITERT_INSTALLED)  ## run the files in every foreign runtime
+runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(NODE_INSTALLED) $(LITERT_INSTALLED)  ## run the files in every foreign runtime
 	$(BIN)/dvc repro runtimes/dvc.yaml
-	JUST_MEASURED=1 $(BIN)/python -m pytest tests/test_runtimes.py
+	JUST_MEASURED=1 $(BIN)/python -m pytest tests/test_runtimes.py tests/test_runtimes_lock.py
 	$(RUNTIMES)/bin/python -m pytest -rs $$(grep -l "^from runtimes import" tests/test_*.py)
 
-runtimes-needs:  ## say what this machine lacks of what `make runtimes` needs
+node-needs:
 	@node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' 2> /dev/null && \
 		command -v npm > /dev/null || \
 		{ echo "error: Node.js 20 or later is not installed: apt-get install nodejs npm"; exit 1; }
-	@command -v chromium > /dev/null || \
-		{ echo "error: Chromium is not installed: apt-get install chromium"; exit 1; }
+
+pages-needs: node-needs  ## say what this machine lacks of what `make test-web` needs
+	@command -v "$(CHROMIUM)" > /dev/null || \
+		{ echo "error: Chromium is not installed: apt-get install chromium, or CHROMIUM=/path/to/it"; exit 1; }
+
+runtimes-needs: pages-needs  ## say what this machine lacks of what `make runtimes` needs
 	@command -v cc > /dev/null || \
 		{ echo "error: no C compiler is installed: apt-get install gcc libc6-dev"; exit 1; }
 	@test -n "$(LITERT_PYTHON)" && $(LITERT_PYTHON) -c '$(LITERT_SUPPORTED)' || \
 		{ echo "error: LiteRT needs Python 3.12 or 3.13 too: install it (pyenv install 3.12)," \
 		"then make runtimes LITERT_PYTHON=/path/to/python3.12"; exit 1; }
 
-web: $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## build the pages into build/web and serve them: make web PORT=8000
+web: node-needs $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## build the pages into build/web and serve them: make web PORT=8000
 	@$(BIN)/python -m web.build build/web --serve $(PORT)
 
-test-web: $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## run the pages' tests in Chromium
-	@$(BIN)/python -c 'import sys; from runtimes import browser; sys.exit(browser.missing())'
+test-web: pages-needs $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## run the pages' tests in Chromium
 	$(RUNTIMES)/bin/python -m pytest -rs web/tests
 
 lint: $(INSTALLED)  ## check style
@@ -117,13 +125,16 @@ $(INSTALLED): requirements.lock
 	$(PIP) --no-build-isolation -r requirements.lock
 	@touch $@
 
-$(RUNTIMES_INSTALLED): $(INSTALLED) runtimes/requirements.lock runtimes/package-lock.json
+$(RUNTIMES_INSTALLED): $(INSTALLED) runtimes/requirements.lock
 	$(BIN)/python -m venv $(RUNTIMES)
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $(RUNTIMES)/core.txt
 	cp $(RUNTIMES)/core.txt \
 		"$$($(RUNTIMES)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/core.pth"
 	$(RUNTIMES)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 		-r runtimes/requirements.lock
+	@touch $@
+
+$(NODE_INSTALLED): runtimes/package-lock.json | node-needs
 	npm ci --ignore-scripts --no-audit --no-fund --prefix runtimes
 	@touch $@
 
@@ -133,8 +144,7 @@ $(LITERT_INSTALLED): runtimes/requirements-litert.lock | runtimes-needs
 		-r runtimes/requirements-litert.lock
 	@touch $@
 
-$(WEB_INSTALLED): web/package-lock.json
-	@command -v npm > /dev/null || { echo "error: npm is not installed: install Node.js 20 or later"; exit 1; }
+$(WEB_INSTALLED): web/package-lock.json | node-needs
 	npm ci --ignore-scripts --no-audit --no-fund --prefix web
 	@touch $@
 

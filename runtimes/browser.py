@@ -1,23 +1,26 @@
-"""Debian's Chromium, driven by Playwright, and the server whose pages it opens.
+"""The machine's Chromium, driven by Playwright, and the server whose pages it opens.
 
-The server listens on 127.0.0.1 alone and sends, if asked, the two headers that threads of
-WebAssembly need (cross-origin isolation).
+The environment's CHROMIUM may name its executable. The server listens on 127.0.0.1 alone and
+sends, if asked, the two headers that threads of WebAssembly need (cross-origin isolation).
 """
 
 import contextlib
 import functools
 import http.server
 import importlib.util
+import os
 import shutil
+import sys
 import threading
 from pathlib import Path
 
 from stages import command
 
 PACKAGES = Path(__file__).parent / "node_modules"
+NAMES = ("chromium", "google-chrome", "chromium-browser")
+NO_GRAPHICS = ("--disable-gpu",)
 FLAGS = (
     "--no-sandbox",
-    "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -59,12 +62,20 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """One that says nothing of pages that close during a download."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), (BrokenPipeError, ConnectionResetError)):
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
 def serving(folders, isolated=True, port=0):
     """The address (without a final slash) of a server of {"/prefix/": folder}, longest first."""
     ordered = dict(sorted(folders.items(), key=lambda item: -len(item[0])))
     handler = functools.partial(Handler, folders=ordered, headers=ISOLATION if isolated else {})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+    with Server(("127.0.0.1", port), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"
@@ -72,15 +83,24 @@ def serving(folders, isolated=True, port=0):
             server.shutdown()
 
 
+def executable():
+    """Chromium's path, or None."""
+    named = os.environ.get("CHROMIUM")
+    return next(filter(None, map(shutil.which, [named] if named else NAMES)), None)
+
+
 def missing(*packages):
     """What keeps a browser, and npm packages, from running here, with the remedy, or None."""
-    if shutil.which("chromium") is None:
-        return "chromium is not installed: apt-get install chromium"
+    if executable() is None:
+        return "chromium is not installed: apt-get install chromium, or CHROMIUM=/path/to/it"
     if importlib.util.find_spec("playwright") is None:
-        return "playwright is not installed here: make runtimes, then use .venv-runtimes/bin/python"
+        return (
+            "playwright is not installed here: make .venv-runtimes/installed, then use"
+            " .venv-runtimes/bin/python"
+        )
     for package in packages:
         if not (PACKAGES / package).is_dir():
-            return f"{package} is not installed: npm ci --ignore-scripts --prefix runtimes"
+            return f"{package} is not installed: make runtimes/node_modules/installed"
     return None
 
 
@@ -93,14 +113,17 @@ def need(*packages):
 
 @contextlib.contextmanager
 def chromium(*flags):
-    """A headless Chromium. Raises Refusal where it is not installed."""
+    """A headless Chromium. Raises Refusal where it is not installed.
+
+    flags: its graphics' (WebGPU); without any it has none.
+    """
     need()
     # Not at the top: the environment of the pipeline alone has no Playwright.
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=[*FLAGS, *flags]
+            executable_path=executable(), args=[*FLAGS, *(flags or NO_GRAPHICS)]
         )
         try:
             yield browser

@@ -44,7 +44,7 @@ def library():
     return next(iter(sorted(found)), None)
 
 
-def compiled(folder):
+def compiled(folder, *options):
     """The program's path, compiled into a folder. Raises Refusal where that cannot be done."""
     if missing():
         raise command.Refusal(missing())
@@ -52,7 +52,7 @@ def compiled(folder):
     (folder / SONAME).symlink_to(library())
     paths = [f"-Wl,-rpath,{path}" for path in (folder, library().parent)]
     arguments = [SOURCE / "golden.c", "-I", SOURCE, library(), "-lm", *paths, "-o", program]
-    done = subprocess.run(["cc", *STRICT, *arguments], capture_output=True, text=True)
+    done = subprocess.run(["cc", *STRICT, *options, *arguments], capture_output=True, text=True)
     if done.returncode:
         raise command.Refusal(f"{SOURCE}/golden.c: {command.first_line(done.stderr)}")
     return program
@@ -64,10 +64,12 @@ def cosine(program, golden, picture, model):
     Whether it holds the floor is the exit status's matter, not this function's.
     """
     done = subprocess.run([program, golden, picture, model], capture_output=True, text=True)
-    shown = re.search(r" cosine (\S+) floor", done.stdout)
+    shown = re.search(r" cosine (\S+) ", done.stdout)
     if not shown:
         said = re.search(r"^error: (.*)$", done.stderr, re.MULTILINE)
         raise command.Refusal(said[1] if said else f"it ended with status {done.returncode}")
+    if "nan" in shown[1]:
+        raise command.Refusal("its embedding is zeros or no numbers")
     return round(float(shown[1]), 7)
 
 

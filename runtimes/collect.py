@@ -19,7 +19,11 @@ def gather(directory, models):
     found = {}
     for module in MODULES:
         for model in models:
-            content = json.loads((directory / f"{module}.{model}.json").read_text())
+            path = directory / f"{module}.{model}.json"
+            try:
+                content = json.loads(path.read_text())
+            except FileNotFoundError:
+                raise command.Refusal(f"{path} is missing: make runtimes") from None
             for runtime, graphs in content.items():
                 found.setdefault(runtime, {})[model] = graphs
     return found

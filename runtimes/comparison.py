@@ -11,30 +11,30 @@ from stages import command, graph, host, params, parity, runtime
 
 MODELS, REFERENCES = Path("data/models"), Path("data/reference")
 COUNT = 8  # inputs of each file
+ALIKE = 0.99  # a cosine below this says by itself that an output is wrong
+LENGTHS = 0.95, 1.05  # times ONNX Runtime's: 8-bit files keep to it, a forgotten scale does not
 
 
 def compare(directory, reference, count, run):
     """The metrics of a file's directory on `count` inputs of the reference, spread over all.
 
-    run: (path of the model, {input: array}) -> its output in the other runtime, float32; of a
-    graph with several outputs {output: array}. The inputs are [count, …], for a graph of a fixed
-    batch of 1 too: `run` takes their rows one by one then. Graphs that take a picture are run for
-    each, one of a height and a width of its own.
+    run: (path of the model, {input: array}) -> {output: float32} in the other runtime. The inputs
+    are [count, …], for a graph of a fixed batch of 1 too: `run` takes their rows one by one then.
+    Graphs that take a picture are run for each, one of a height and a width of its own.
 
     `cosine` is the worst against the reference, `runtime_cosine` the worst against ONNX Runtime
-    on the same file; a runtime that gives something else than numbers is refused.
+    on the same file. Outputs of other names or shapes, outputs that are no numbers, and outputs of
+    the right direction but of another length than ONNX Runtime's are refused.
     """
     session, projection = runtime.session(directory), runtime.projection(directory)
     cosines, own_cosines = [], []
     for feeds, expected in cases.of(session, cases.Sample(reference, count)):
-        found = run(directory / graph.FILE, feeds)
         own = native(session, feeds)
-        if not isinstance(found, dict):
-            found = dict(zip(own, [found], strict=True))
+        found = _alike(own, run(directory / graph.FILE, feeds))
         if projection is not None:
             found, own = (_projected(outputs, feeds, projection) for outputs in (found, own))
-        cosines += [_cosines(truth, found, name) for name, truth in expected.items()]
-        own_cosines += [_cosines(truth, found, name) for name, truth in own.items()]
+        cosines += [_cosines(truth, found[name], name) for name, truth in expected.items()]
+        own_cosines += [_own_cosines(truth, found[name], name) for name, truth in own.items()]
     return {
         "inputs": sum(map(len, cosines)),
         "cosine": _worst(cosines),
@@ -61,15 +61,34 @@ def _projected(outputs, feeds, projection):
     return {name: host.project(hidden, feeds["input_ids"], projection)}
 
 
-def _cosines(truth, found, name):
-    if name not in found:
-        raise command.Refusal(f"it gives no {name}, but {', '.join(found)}")
-    output = np.asarray(found[name])
-    if output.shape != truth.shape:
-        raise command.Refusal(f"its {name} is {list(output.shape)}, not {list(truth.shape)}")
-    if not np.isfinite(output).all():
-        raise command.Refusal(f"its {name} is not finite")
-    return parity.cosine(truth.reshape(len(truth), -1), output.reshape(len(truth), -1))
+def _alike(own, found):
+    """The outputs of ONNX Runtime's names, refused if they lack one or differ in shape."""
+    for name, truth in own.items():
+        if name not in found:
+            raise command.Refusal(f"it gives no {name}, but {', '.join(found) or 'nothing'}")
+        if found[name].shape != truth.shape:
+            shapes = f"{list(found[name].shape)}, not {list(truth.shape)}"
+            raise command.Refusal(f"its {name} is {shapes}")
+        if not np.isfinite(found[name]).all():
+            raise command.Refusal(f"its {name} is not finite")
+    return {name: found[name] for name in own}
+
+
+def _cosines(truth, output, name):
+    truth, output = (array.reshape(len(truth), -1) for array in (truth, output))
+    if not (output.any(1).all() and truth.any(1).all()):
+        raise command.Refusal(f"its {name}, or what it should be, has a row of zeros")
+    return parity.cosine(truth, output)
+
+
+def _own_cosines(truth, output, name):
+    cosines = _cosines(truth, output, name)
+    rows = (array.reshape(len(truth), -1).astype(np.float64) for array in (output, truth))
+    lengths = np.divide(*(np.linalg.norm(array, axis=1) for array in rows))
+    least, most = LENGTHS
+    if cosines.min() >= ALIKE and not (least <= lengths.min() and lengths.max() <= most):
+        raise command.Refusal(f"its {name} is not of the length that ONNX Runtime's has")
+    return cosines
 
 
 def _worst(cosines):

@@ -24,26 +24,35 @@ BEFORE_MESSAGE = re.compile(r"^.*(ERROR_MESSAGE:|Status Message:|was false\.) ")
 def page(window, address):
     """A function job -> answer: that of a page of a browser (runtimes.browser) at an address.
 
-    Raises Refusal where the page says that it can run nothing, or crashes.
+    Raises Refusal where the page does not load, says that it can run nothing, or crashes.
     """
-    from playwright.sync_api import Error  # a core environment has no Playwright
-
-    def ask(job):
-        try:
-            return opened.evaluate("job => run(job)", job)
-        except Error as error:
-            raise command.Refusal(command.first_line(error)) from None
-
     opened = window.new_page()
     try:
-        opened.goto(address)
-        opened.wait_for_function("() => window.run !== undefined")
-        reason = opened.evaluate("() => window.missing?.()")
+        with _refusing(address):
+            opened.goto(address)
+            opened.wait_for_function("() => window.run !== undefined")
+            reason = opened.evaluate("() => window.missing?.()")
         if reason:
             raise command.Refusal(reason)
+
+        def ask(job):
+            with _refusing("the page"):
+                return opened.evaluate("job => run(job)", job)
+
         yield ask
     finally:
         opened.close()
+
+
+@contextlib.contextmanager
+def _refusing(what):
+    """Playwright's errors, a timeout among them, as Refusals."""
+    from playwright.sync_api import Error  # a core environment has no Playwright
+
+    try:
+        yield
+    except Error as error:
+        raise command.Refusal(f"{what}: {command.first_line(error)}") from None
 
 
 def node(script, *arguments):
@@ -92,6 +101,5 @@ def answer(ask, feeds, **job):
 
 
 def run(ask, feeds, **job):
-    """The outputs of `answer`, {name: float32}, or the only one."""
-    found, *_ = answer(ask, feeds, **job)
-    return found if len(found) > 1 else next(iter(found.values()))
+    """The outputs of `answer`, {name: float32}."""
+    return answer(ask, feeds, **job)[0]

@@ -42,7 +42,8 @@ def runner(window, root):
             job = {"model": f"/models/{model.relative_to(root)}", "mean": MEAN, "std": STD}
             if as_files and "pixel_values" in feeds:
                 files = map(png, feeds["pixel_values"])
-                return np.concatenate([jobs.run(ask, {"picture": file}, **job) for file in files])
+                found = [jobs.run(ask, {"picture": file}, **job) for file in files]
+                return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
             return jobs.run(ask, feeds, **job)
 
         yield run

@@ -3,20 +3,28 @@
     python -m runtimes.onnxruntime_web MODEL OUTPUT.json
 
 `onnxruntime-web` is WebAssembly on one thread, as any static host serves it; `-threads` on two,
-in a page that is cross-origin isolated; `-webgpu` is WebGPU on SwiftShader, an adapter in software
-that every Chromium has, so that the figures agree wherever they are taken. WebGPU's Conv with a
-kernel larger than 1 is wrong for 6, 9 and 18 input channels, of which tiny-rn has a layer; it is
-right for 3 and for multiples of 4, as all of OpenAI's models have.
+in a page that is cross-origin isolated; `-webgpu` is WebGPU on SwiftShader, an adapter in software,
+so that the figures agree wherever they are taken. With WEBGPU_ADAPTER=hardware in the environment
+it is the machine's own adapter.
 """
 
 import contextlib
+import os
 from pathlib import Path
 
 from runtimes import browser, comparison, jobs
 from stages import command, params
 
 HERE = Path(__file__).parent
-SOFTWARE_ADAPTER = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
+WEBGPU = "--enable-unsafe-webgpu"
+SOFTWARE_ADAPTER = ("--disable-gpu", WEBGPU, "--use-webgpu-adapter=swiftshader")
+HARDWARE_ADAPTER = (
+    WEBGPU,
+    "--enable-features=Vulkan",
+    "--ignore-gpu-blocklist",
+    "--disable-software-rasterizer",  # else SwiftShader stands in
+)
+ADAPTERS = {"software": SOFTWARE_ADAPTER, "hardware": HARDWARE_ADAPTER}
 GRAPHICS = ("none", "half", "weight_only", "mixed")  # schemes
 SETTINGS = {  # what the page is told, whether its server isolates it, and inputs of each file
     "onnxruntime-web": ("provider=wasm&threads=1", False, comparison.COUNT),
@@ -54,10 +62,18 @@ def for_graphics(files):
     ]
 
 
+def adapter():
+    """Chromium's flags for the adapter that WEBGPU_ADAPTER asks for."""
+    asked = os.environ.get("WEBGPU_ADAPTER", "software")
+    if asked not in ADAPTERS:
+        raise command.Refusal(f"WEBGPU_ADAPTER is {asked!r}: set it to {' or '.join(ADAPTERS)}")
+    return ADAPTERS[asked]
+
+
 def measure(model):
     browser.need("onnxruntime-web")
     files, found = comparison.files(model), {}
-    with browser.chromium(*SOFTWARE_ADAPTER) as window:
+    with browser.chromium(*adapter()) as window:
         for name, (_, _, count) in SETTINGS.items():
             chosen = for_graphics(files) if "webgpu" in name else files
             try:

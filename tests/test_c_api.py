@@ -1,6 +1,7 @@
 """runtimes/c/golden.c on the bundles of this project, as `make` builds them."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -87,6 +88,120 @@ def test_an_embedding_of_another_length_is_another_models(
     done = run(program, tmp_path / "golden.json", picture, bundle / "onnx/image.onnx")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: golden.json: is of another model\n"
+
+
+def first_text(value):
+    def spoil(golden):
+        embeds = golden["texts"][0]["text_embeds"]
+        golden["texts"][0]["text_embeds"] = [value] * len(embeds)
+
+    return spoil
+
+
+def no_floor(name):
+    def spoil(golden):
+        golden["files"][name]["cosine_min"] = None
+
+    return spoil
+
+
+@pytest.fixture
+def check(program, bundle, picture, golden, tmp_path):
+    """check(name, *spoil): the program, run on a file of a bundle whose golden.json is spoilt."""
+
+    def run_spoilt(name, *spoil):
+        for change in spoil:
+            change(golden)
+        (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1))
+        return run(program, tmp_path / "golden.json", picture, bundle / name)
+
+    return run_spoilt
+
+
+TEXT = "onnx/text_model_int4w.onnx"
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan")])
+@pytest.mark.parametrize("floors", [[], [no_floor(TEXT)]])
+def test_one_cosine_that_is_no_number_fails(check, value, floors):
+    done = check(TEXT, first_text(value), *floors)
+    assert done.returncode == 1
+    assert done.stdout.endswith("is no number\n")
+
+
+def test_a_file_without_a_floor_says_so(check):
+    done = check(TEXT, wrong_texts, no_floor(TEXT))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(" no floor\n")
+
+
+def test_a_cosine_of_no_floor_is_read(program, bundle, picture, golden, tmp_path):
+    no_floor(TEXT)(golden)
+    (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1))
+    assert c_api.cosine(program, tmp_path / "golden.json", picture, bundle / TEXT) > 0.99
+
+
+def test_zeros_are_a_reason(program, bundle, picture, golden, tmp_path):
+    first_text(0.0)(golden)
+    (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1))
+    with pytest.raises(command.Refusal, match="zeros or no numbers"):
+        c_api.cosine(program, tmp_path / "golden.json", picture, bundle / TEXT)
+
+
+def test_no_captions_are_refused(check):
+    done = check(TEXT, lambda golden: golden.update(texts=[]))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: golden.json: has no captions\n"
+
+
+@pytest.mark.parametrize("graph", [TEXT, "onnx/image.onnx"])
+@pytest.mark.parametrize("keep", ['"graph"', '"graph":', '"cosine_min":', '"cosine_min": '])
+def test_a_golden_json_cut_in_an_entry_is_refused(guarded, bundle, picture, tmp_path, graph, keep):
+    whole = (bundle / "golden.json").read_text()
+    entry = whole.index(f'"{graph}"')
+    (tmp_path / "golden.json").write_text(whole[: whole.index(keep, entry) + len(keep)])
+    done = run(guarded, tmp_path / "golden.json", picture, bundle / graph)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch("error: .*(cut short|neither a tower).*\n", done.stderr)
+
+
+def test_a_golden_json_cut_in_an_embedding_is_refused(guarded, bundle, picture, tmp_path):
+    whole = (bundle / "golden.json").read_text()
+    (tmp_path / "golden.json").write_text(whole[:-60])
+    done = run(guarded, tmp_path / "golden.json", picture, bundle / "onnx/image.onnx")
+    assert done.stderr == "error: golden.json: is cut short\n"
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """The program with a guard that stops it when it reads beyond what it has."""
+    return c_api.compiled(tmp_path_factory.mktemp("guarded"), "-fsanitize=address,undefined")
+
+
+@pytest.mark.parametrize(
+    ("header", "levels", "said"),
+    [
+        ("P6\n8 8\n255\n", 8 * 8 * 3 - 1, "is cut short"),
+        ("P6\n99999 99999\n255\n", 12, "is cut short"),
+        ("P6\n8 8\n255", 0, "is cut short"),
+        ("P6\n-8 -8\n255\n", 8 * 8 * 3, "is no binary PPM picture"),
+        ("P6\n0 8\n255\n", 0, "is no binary PPM picture"),
+        ("P6\n8 8\n65535\n", 8 * 8 * 3, "is no binary PPM picture"),
+        ("P3\n8 8\n255\n", 8 * 8 * 3, "is no binary PPM picture"),
+        ("", 0, "is no binary PPM picture"),
+    ],
+)
+def test_a_picture_that_is_not_whole_is_refused(guarded, bundle, tmp_path, header, levels, said):
+    (tmp_path / "cut.ppm").write_bytes(header.encode() + bytes(levels))
+    done = run(guarded, bundle / "golden.json", tmp_path / "cut.ppm", bundle / "onnx/image.onnx")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: {tmp_path}/cut.ppm: {said}\n"
+
+
+def test_a_header_of_ones_own_comes_first(tmp_path):
+    (tmp_path / "onnxruntime_c_api.h").write_text("#error this is ONNX Runtime's own\n")
+    done = run("cc", "-fsyntax-only", c_api.SOURCE / "golden.c", "-I", tmp_path)
+    assert "this is ONNX Runtime's own" in done.stderr
 
 
 @pytest.mark.parametrize(

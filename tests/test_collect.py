@@ -3,6 +3,7 @@ import json
 import pytest
 
 from runtimes import collect
+from stages import command
 
 GOOD = {"inputs": 8, "cosine": 1.0, "runtime_cosine": 1.0}
 
@@ -29,5 +30,5 @@ def test_a_model_that_is_not_in_the_grid_is_left_out(results):
 
 def test_a_result_that_is_missing_is_named(results):
     (results / "litert.rn.json").unlink()
-    with pytest.raises(FileNotFoundError, match="litert.rn.json"):
+    with pytest.raises(command.Refusal, match="litert.rn.json is missing: make runtimes"):
         collect.gather(results, ["vit", "rn"])

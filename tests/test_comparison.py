@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from runtimes import comparison
-from stages import command, runtime
+from stages import command, parity, runtime
 
 REFERENCE, MODELS = "data/reference/vit", "data/models/vit"
 
@@ -19,8 +19,7 @@ def project(bundled, monkeypatch):
 
 def own(path, feeds):
     """ONNX Runtime as a foreign runtime."""
-    found = comparison.native(runtime.session(path), feeds)
-    return found if len(found) > 1 else next(iter(found.values()))
+    return comparison.native(runtime.session(path), feeds)
 
 
 def compare(project, name, run, count=3):
@@ -51,25 +50,62 @@ def test_runtime_cosine_is_of_the_file_and_cosine_of_the_original(project):
 @pytest.mark.parametrize("name", ["visual/fp32", "textual/npu"])
 def test_one_wrong_row_is_seen(project, name):
     def faulty(path, feeds):
-        found = own(path, feeds).copy()
-        found[1] = found[0]
+        found = own(path, feeds)
+        for rows in found.values():
+            rows[1] = rows[0]
         return found
 
     metrics = compare(project, name, faulty)
     assert metrics["cosine"] < 0.999 > metrics["runtime_cosine"]
 
 
+def spoilt(spoil):
+    """ONNX Runtime, whose outputs go through a function."""
+    return lambda path, feeds: {name: spoil(rows) for name, rows in own(path, feeds).items()}
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda found: found * np.nan, "its image_embeds is not finite"),
-        (lambda found: found[:2], r"its image_embeds is \[2, 48\], not \[3, 48\]"),
-        (lambda found: {"other": found}, "it gives no image_embeds, but other"),
+        (lambda rows: rows * np.nan, "its image_embeds is not finite"),
+        (lambda rows: rows[:2], r"its image_embeds is \[2, 48\], not \[3, 48\]"),
+        (lambda rows: rows * 0, "its image_embeds, or what it should be, has a row of zeros"),
+        (lambda rows: rows * 2, "its image_embeds is not of the length that ONNX Runtime's has"),
+        (parity.normalized, "its image_embeds is not of the length that ONNX Runtime's has"),
     ],
 )
 def test_what_is_no_embedding_is_refused(project, spoil, reason):
     with pytest.raises(command.Refusal, match=reason):
-        compare(project, "visual/fp32", lambda path, feeds: spoil(own(path, feeds)))
+        compare(project, "visual/fp32", spoilt(spoil))
+
+
+@pytest.mark.parametrize("found", [{}, {"text_embeds": np.ones((3, 48), np.float32)}])
+@pytest.mark.parametrize("name", ["visual/fp32", "combined/fp32", "textual/npu"])
+def test_an_output_of_another_name_is_refused(project, name, found):
+    refused = pytest.raises(command.Refusal, match=f"it gives no .*, but {', '.join(found)}")
+    with refused:
+        compare(project, name, lambda *_: found)
+
+
+def test_combined_without_its_logit_scale_is_refused(project):
+    def unscaled(path, feeds):
+        found = own(path, feeds)
+        return found | {"logits_per_image": found["logits_per_image"] / 100}
+
+    with pytest.raises(command.Refusal, match="its logits_per_image is not of the length"):
+        compare(project, "combined/fp32", unscaled)
+
+
+def test_a_wrong_direction_is_a_figure_whatever_its_length(project):
+    """The lengths of two captions' embeddings differ, too, but that is not what is wrong."""
+    metrics = compare(project, "textual/fp32", spoilt(lambda rows: 2 * np.roll(rows, 1, axis=0)))
+    assert metrics["runtime_cosine"] < comparison.ALIKE
+
+
+def test_survey_goes_on_after_an_output_of_zeros(project):
+    files = [("visual", "fp32"), ("textual", "fp32")]
+    found = comparison.survey("vit", files, spoilt(lambda rows: rows * 0), 2)
+    assert all(set(found[name]["fp32"]) == {"reason"} for name, _ in files)
 
 
 def test_survey_goes_on_after_a_file_that_does_not_run(project):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from runtimes import onnxruntime_web
 from stages import params
 
 PARAMS = params.load()
@@ -63,6 +64,8 @@ def expected(runtime, model):
         return files(model, "npu")
     if runtime == "c-api":
         return {file for file in files(model) if file[0] in (*TOWERS, "image")}
+    if runtime == "onnxruntime-web-webgpu":
+        return set(onnxruntime_web.for_graphics(files(model)))
     return files(model)
 
 

@@ -5,7 +5,7 @@
 //
 // PICTURE.ppm is golden.json's picture, decoded. Files are towers in any encoding, and `image`; a
 // picture reaches a tower through the preprocess.onnx beside it. Prints the worst cosine of each
-// file; exit status 1 if one is below its floor or does not run.
+// file; exit status 1 if one is below its floor, gives what is no number or does not run.
 
 #include <math.h>
 #include <stdint.h>
@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "onnxruntime_c_api.h"
+// Not in quotes, which would find the short header beside this file before ONNX Runtime's own.
+#include <onnxruntime_c_api.h>
 
 enum { MOST = 4096 };  // numbers of an array in golden.json
 
@@ -31,15 +32,17 @@ static void must(OrtStatus *status, const char *what) {
   if (status) stop(what, api->GetErrorMessage(status));
 }
 
-// A file's bytes and a 0 after them.
-static char *content(const char *path) {
+// A file's bytes and a 0 after them; `size` is told how many they are without it.
+static char *content(const char *path, size_t *size) {
   FILE *file = fopen(path, "rb");
   if (!file) stop(path, "cannot be opened");
   fseek(file, 0, SEEK_END);
-  size_t size = (size_t)ftell(file);
+  long end = ftell(file);
+  if (end < 0) stop(path, "cannot be read");
+  *size = (size_t)end;
   rewind(file);
-  char *bytes = calloc(size + 1, 1);
-  if (!bytes || fread(bytes, 1, size, file) != size) stop(path, "cannot be read");
+  char *bytes = calloc(*size + 1, 1);
+  if (!bytes || fread(bytes, 1, *size, file) != *size) stop(path, "cannot be read");
   fclose(file);
   return bytes;
 }
@@ -49,7 +52,9 @@ static const char *after(const char *json, const char *key) {
   char quoted[300];
   snprintf(quoted, sizeof quoted, "\"%s\":", key);
   const char *found = strstr(json, quoted);
-  return found ? found + strlen(quoted) + 1 : NULL;
+  if (!found) return NULL;
+  found += strlen(quoted);
+  return found + strspn(found, " ");
 }
 
 // The numbers of the array that starts there; returns how many.
@@ -72,13 +77,16 @@ static OrtValue *tensor(void *data, size_t bytes, const int64_t *shape, size_t r
 
 // The picture of a binary PPM file: uint8 [height, width, 3].
 static OrtValue *picture(const char *path) {
-  char *bytes = content(path);
+  size_t size;
+  char *bytes = content(path, &size);
   int width, height, start = 0;
-  if (sscanf(bytes, "P6 %d %d 255%n", &width, &height, &start) != 2 || !start)
+  if (sscanf(bytes, "P6 %5d %5d 255%n", &width, &height, &start) != 2 || !start || width < 1 ||
+      height < 1)
     stop(path, "is no binary PPM picture");
   int64_t shape[3] = {height, width, 3};
-  size_t size = (size_t)(shape[0] * shape[1] * 3);
-  return tensor(bytes + start + 1, size, shape, 3, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8);
+  size_t header = (size_t)start + 1, levels = (size_t)height * (size_t)width * 3;
+  if (size < header + levels) stop(path, "is cut short");
+  return tensor(bytes + header, levels, shape, 3, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8);
 }
 
 static OrtSession *load(const char *path) {
@@ -94,7 +102,7 @@ static OrtValue *run(OrtSession *session, const char *input, const OrtValue *val
   return found;
 }
 
-// The cosine of a float32 tensor with an array in JSON. Releases the tensor.
+// The cosine of a float32 tensor with an array in JSON, NaN for zeros. Releases the tensor.
 static double cosine(OrtValue *value, const char *json) {
   double truth[MOST], product = 0, own = 0, other = 0;
   float *found = NULL;
@@ -114,9 +122,9 @@ static double cosine(OrtValue *value, const char *json) {
   return product / sqrt(own * other);
 }
 
-// The worst over the captions of golden.json, unpadded.
+// The worst over the captions of golden.json, unpadded; NaN is worse than any.
 static double textual(OrtSession *session, const char *golden) {
-  double array[MOST], worst = 1;
+  double array[MOST], worst = INFINITY;
   const char *text = golden;
   while ((text = after(text, "input_ids"))) {
     int64_t ids[MOST], shape[2] = {1, (int64_t)numbers(text, array)};
@@ -124,9 +132,11 @@ static double textual(OrtSession *session, const char *golden) {
     size_t bytes = (size_t)shape[1] * sizeof *ids;
     OrtValue *row = tensor(ids, bytes, shape, 2, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64);
     OrtValue *embeds = run(session, "input_ids", row, "text_embeds");
-    worst = fmin(worst, cosine(embeds, after(text, "text_embeds")));
+    double found = cosine(embeds, after(text, "text_embeds"));
+    if (isnan(found) || found < worst) worst = found;
     api->ReleaseValue(row);
   }
+  if (isinf(worst)) stop("golden.json", "has no captions");
   return worst;
 }
 
@@ -143,15 +153,18 @@ static double visual(OrtSession *session, const char *golden, const char *path,
   return cosine(embeds, after(golden, "image_embeds"));
 }
 
-// Whether the file at FOLDER/onnx/NAME is as close as golden.json says.
+// Whether the file at FOLDER/onnx/NAME is as close as golden.json says. Its floor may be null.
 static int holds(const char *path, const char *golden, const OrtValue *image) {
   const char *name = strrchr(path, '/');
   char key[256];
   snprintf(key, sizeof key, "onnx%s", name ? name : "");
   const char *entry = after(golden, key);
   if (!entry) stop(path, "golden.json does not list it");
-  const char *graph = after(entry, "graph");
-  double floor = strtod(after(entry, "cosine_min"), NULL), found;
+  const char *graph = after(entry, "graph"), *least = after(entry, "cosine_min");
+  if (!graph || !least) stop("golden.json", "is cut short");
+  char *end;
+  double floor = strtod(least, &end), found;
+  if (end == least && strncmp(least, "null", 4)) stop("golden.json", "is cut short");
   OrtSession *session = load(path);
   if (!strncmp(graph, "\"textual\"", 9))
     found = textual(session, golden);
@@ -162,8 +175,10 @@ static int holds(const char *path, const char *golden, const OrtValue *image) {
   else
     stop(path, "is neither a tower nor an image product");
   api->ReleaseSession(session);
-  int held = found >= floor;
-  printf("%s cosine %.9f floor %g %s\n", key, found, floor, held ? "ok" : "below its floor");
+  int bounded = end != least, held = bounded ? found >= floor : !isnan(found);
+  printf("%s cosine %.9f ", key, found);
+  if (bounded) printf("floor %g ", floor);
+  puts(isnan(found) ? "is no number" : !bounded ? "no floor" : held ? "ok" : "below its floor");
   return held;
 }
 
@@ -174,7 +189,9 @@ int main(int count, char **arguments) {
   must(api->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "golden", &env), "environment");
   must(api->CreateSessionOptions(&options), "options");
   must(api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory), "memory");
-  const char *golden = content(arguments[1]);
+  size_t size;
+  const char *golden = content(arguments[1], &size);
+  if (strlen(golden) != size) stop(arguments[1], "is no JSON");
   const OrtValue *image = picture(arguments[2]);
   int failed = 0;
   for (int at = 3; at < count; at++) failed |= !holds(arguments[at], golden, image);
