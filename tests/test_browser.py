@@ -1,11 +1,13 @@
 """The pages' server, and Chromium where it is installed."""
 
+import http.client
+import socket
 import urllib.error
 import urllib.request
 
 import pytest
 
-from runtimes import browser
+from runtimes import browser, jobs
 from stages import command
 
 needs_browser = pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))
@@ -52,6 +54,72 @@ def test_page_is_isolated_if_asked(folders, isolated):
         assert page.evaluate("crossOriginIsolated") == isolated
 
 
+def test_a_page_that_closes_during_a_download_is_no_error(folders, capfd):
+    (folders["/"] / "large").write_bytes(bytes(2**26))  # more than sockets hold
+    with browser.serving(folders) as address:
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as page:
+            page.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+            page.recv(1)
+        urllib.request.urlopen(f"{address}/page.html").close()
+    assert capfd.readouterr().err == ""
+
+
+def test_other_errors_of_the_server_are_shown(folders, capfd, monkeypatch):
+    def fail(*_):
+        raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr(browser.Handler, "translate_path", fail)
+    with browser.serving(folders) as address, pytest.raises(http.client.RemoteDisconnected):
+        urllib.request.urlopen(f"{address}/page.html")
+    assert "a mistake of ours" in capfd.readouterr().err
+
+
+@needs_browser
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/", "data:text/html,no run"])
+def test_a_page_that_does_not_load_is_refused(address):
+    with browser.chromium() as window, window.new_context() as context:
+        context.set_default_timeout(300)
+        refused = pytest.raises(command.Refusal, match=f"^{address}: [^\n]+$")
+        with refused, jobs.page(context, address):
+            pass
+
+
+def program(folder, name):
+    path = folder / name
+    path.write_text("#!/bin/sh\nexit 3\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("name", browser.NAMES)
+def test_chromium_has_several_names(monkeypatch, tmp_path, name):
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert browser.executable() is None
+    program(tmp_path, name)
+    assert browser.executable() == str(tmp_path / name)
+
+
+def test_chromium_that_is_named_is_taken_alone(monkeypatch, tmp_path):
+    program(tmp_path, "chromium")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CHROMIUM", str(program(tmp_path, "mine")))
+    assert browser.executable() == str(tmp_path / "mine")
+    monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
+    with pytest.raises(command.Refusal, match="CHROMIUM=/path"):
+        browser.need()
+
+
+def test_a_node_that_ended_is_refused(monkeypatch, tmp_path):
+    program(tmp_path, "node")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with jobs.node("script.mjs") as ask:
+        for _ in range(2):
+            with pytest.raises(command.Refusal, match="node ended with status 3"):
+                ask({"feeds": "x" * 2**20})  # more than a pipe holds
+
+
 def test_missing_chromium_is_refused_with_the_remedy(monkeypatch):
     monkeypatch.setattr(browser.shutil, "which", lambda name: None)
     with pytest.raises(command.Refusal, match="apt-get install chromium"), browser.chromium():
@@ -62,5 +130,7 @@ def test_missing_package_is_refused_with_the_remedy(monkeypatch, tmp_path):
     monkeypatch.setattr(browser, "PACKAGES", tmp_path)
     monkeypatch.setattr(browser.shutil, "which", lambda name: "/usr/bin/chromium")
     monkeypatch.setattr(browser.importlib.util, "find_spec", lambda name: name)
-    with pytest.raises(command.Refusal, match="onnxjs is not installed: npm ci"):
+    with pytest.raises(
+        command.Refusal, match="onnxjs is not installed: make runtimes/node_modules"
+    ):
         browser.need("onnxjs")

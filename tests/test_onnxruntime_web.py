@@ -46,6 +46,16 @@ def test_software_adapter_has_no_half_precision(compare):
         compare("visual/fp16")
 
 
+def test_adapter_is_the_environments_choice(monkeypatch):
+    monkeypatch.delenv("WEBGPU_ADAPTER", raising=False)
+    assert onnxruntime_web.adapter() == onnxruntime_web.SOFTWARE_ADAPTER
+    monkeypatch.setenv("WEBGPU_ADAPTER", "hardware")
+    assert not {"--disable-gpu", "--use-webgpu-adapter=swiftshader"} & {*onnxruntime_web.adapter()}
+    monkeypatch.setenv("WEBGPU_ADAPTER", "fast")
+    with pytest.raises(command.Refusal, match="'fast': set it to software or hardware"):
+        onnxruntime_web.adapter()
+
+
 @needs_browser
 def test_the_runtimes_own_words_are_the_reason(window, bundled, tmp_path):
     whole = (bundled / "data/models/vit/visual/fp32/model.onnx").read_bytes()
