@@ -6,33 +6,32 @@ import pytest
 from pages import CARD, ROOT, downloaded
 from test_search_page import open_folder, wait_for_status
 
-HELD = """() => {
+HELD = """(task) => {
     const post = Worker.prototype.postMessage;
     globalThis.held = [];
     globalThis.answers = 0;
     Worker.prototype.postMessage = function (message) {
         const count = ({ data }) => { if (data.id === message.id) answers += 1; };
         this.addEventListener("message", count);
-        held.push(() => post.call(this, message));
+        const send = () => post.call(this, message);
+        if (message.task === task) held.push(send);
+        else send();
     };
     globalThis.release = () => { for (const send of held.splice(0)) send(); };
     globalThis.flow = () => { Worker.prototype.postMessage = post; release(); };
-}"""  # the page's requests wait until `release`, or `flow` for good
+}"""  # the page's requests for a task wait until `release`, or `flow` for good
 
 
 def test_results_of_another_model_are_not_shown(visit):
     page = visit(variant="int8w")
     page.get_by_role("button", name="large red circle").click()
     page.locator(CARD).wait_for()
-    page.evaluate(HELD)
+    page.evaluate(HELD, "picture")
     page.locator("#model").select_option("tiny-rn")
-    assert page.locator(".card .bars").count() == 0
-    page.get_by_text("embedding …").wait_for()
-    page.get_by_label("Labels, one a line").fill("large red circle")
-    page.wait_for_timeout(600)  # the labels' pause
+    page.wait_for_function("held.length === 1 && answers === 2")  # the start, the labels
     assert page.locator(".card .bars").count() == 0
     page.evaluate("flow()")
-    page.wait_for_function("document.querySelectorAll('.card .bars li').length === 1")
+    page.locator(CARD).wait_for()
     found = downloaded(page, page.locator(CARD))
     sizes = json.loads((ROOT / "data/bundles/tiny-rn/config.json").read_text())
     assert found["model"] == "tiny-rn"
@@ -55,7 +54,7 @@ def test_pictures_can_be_cleared_and_their_memory_is_given_back(visit):
 def test_text_asked_for_during_a_change_of_model_is_answered(visit):
     page = visit("text.html", variant="int8w")
     page.wait_for_function("document.querySelector('#status').textContent.includes('thread')")
-    page.evaluate(HELD)
+    page.evaluate(HELD, "texts")
     page.get_by_role("button", name="Embed").click()
     page.get_by_text("embedding …").wait_for()
     page.locator("#model").select_option("tiny-rn")
@@ -68,22 +67,24 @@ def test_text_asked_for_during_a_change_of_model_is_answered(visit):
     )
 
 
-@pytest.mark.parametrize("page_name", ["index.html", "search.html"])
-def test_inputs_wait_for_the_list_of_models(visit, pictures, page_name):
+@pytest.mark.parametrize(
+    ("path", "picker", "answer"),
+    [("index.html", "#pictures", CARD), ("search.html", "#folder", "#forget")],
+)
+def test_inputs_wait_for_the_list_of_models(visit, few, path, picker, answer):
     page = visit()
+    page.wait_for_function("!document.querySelector('main').inert")
     held = []
     page.context.route("**/models/index.json", lambda route: held.append(route))
-    page.goto(page.url.replace("index.html", page_name))
-    page.wait_for_function("document.querySelector('#status')")
-    page.wait_for_load_state("load")
+    page.goto(page.url.replace("index.html", path))
     assert page.evaluate("document.querySelector('main').inert")
-    page.set_input_files("#pictures, #folder", pictures / "part0" if "search" in page_name else [])
+    page.set_input_files(picker, few if picker == "#folder" else few / "0.png")
     page.evaluate("document.querySelector('#orient').click()")
     while not held:
         page.wait_for_timeout(50)
     held[0].continue_()
-    page.wait_for_function("!document.querySelector('main').inert")
-    page.context.unroute("**/models/index.json")
+    page.locator(answer).wait_for()  # what was chosen meanwhile is embedded
+    assert not page.evaluate("document.querySelector('main').inert")
 
 
 def test_bundle_without_preprocessing_says_which_file_is_missing(visit, site, few):
@@ -145,7 +146,7 @@ def test_later_query_goes_before_a_later_answer(visit, few):
     open_folder(page, few)
     wait_for_status(page, "3 of 3 pictures indexed")
     page.get_by_label("A text").fill("a star")
-    page.evaluate(HELD)
+    page.evaluate(HELD, "texts")
     page.get_by_role("button", name="Search", exact=True).click()
     page.wait_for_function("held.length === 1")
     page.evaluate("globalThis.first = held.splice(0)")
