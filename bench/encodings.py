@@ -59,8 +59,9 @@ def workspace(model, entry, evalset, chosen):
     grid = content["grid"]
     if chosen:
         wanted = {params.QUANTIZED_FROM, *chosen}
-        made = grid["encodings"].items()
-        grid["encodings"] = {stage: [e for e in names if e in wanted] for stage, names in made}
+        for stage, names in grid["encodings"].items():
+            grid["encodings"][stage] = [name for name in names if name in wanted]
+        content["bundle"]["encodings"] = [params.QUANTIZED_FROM]
     resnet = model in grid["resnets"] or model.startswith("rn")
     grid |= {"models": [model], "resnets": [model] if resnet else []}
     grid |= {"profiles": [], "products": [], "composed": []}

@@ -176,6 +176,15 @@ def test_every_encoding_of_the_grid_is_built(workspace, monkeypatch):
     assert len(found) == len(params.TOWERS) * len(peers.PEERS)
 
 
+def test_chosen_encodings_are_built_with_fp32_alone(workspace, monkeypatch):
+    monkeypatch.setattr(encodings, "measured", lambda *_: None)
+    again = encodings.prepare("vit", params.load().models["vit"], ["int8w"])
+    files = encodings.build("vit", again)
+    towers = params.TOWERS
+    assert {file[2:4] for file in files} == {(t, e) for t in towers for e in ("fp32", "int8w")}
+    assert params.load(again / "params.yaml").grid.encodings.measured == []
+
+
 def test_what_was_measured_is_not_measured_again(workspace, monkeypatch):
     file = encodings.File("ours", "vit", "visual", "fp32", workspace / "a", workspace / "b")
     monkeypatch.setattr(encodings, "build", lambda *_: [file])
