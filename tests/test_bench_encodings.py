@@ -177,7 +177,7 @@ def test_every_encoding_of_the_grid_is_built(workspace, monkeypatch):
 
 
 def test_chosen_encodings_are_built_with_fp32_alone(workspace, monkeypatch):
-    monkeypatch.setattr(encodings, "measured", lambda *_: None)
+    monkeypatch.setattr(encodings.pipeline, "measured", lambda *_: None)
     again = encodings.prepare("vit", params.load().models["vit"], ["int8w"])
     files = encodings.build("vit", again)
     towers = params.TOWERS
