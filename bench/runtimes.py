@@ -1,6 +1,6 @@
 """Seconds to load and milliseconds to run of our files in foreign runtimes, beside ONNX Runtime's.
 
-    python -m bench.runtimes [MODEL …]        tiny-vit, tiny-rn and vit-b-32 without names
+    python -m bench.runtimes [MODEL …]        tiny-vit and tiny-rn without names
 
 Runs in .venv-runtimes, with `python` on the PATH that of .venv. A model with an address is replaced
 by its twin (tools/make_twin.py: random weights, OpenAI's architecture), whose files the pipeline's
@@ -23,7 +23,7 @@ from bench.records import commit, read, write
 from stages import command, inputs, params, parity, runtime, tokens
 
 RECORDS = Path("bench/runtimes.json")
-MODELS = ("tiny-vit", "tiny-rn", "vit-b-32")
+MODELS = ("tiny-vit", "tiny-rn")
 VARIANTS = runners.RUNTIMES[runners.BASE].variants
 CAPTION = "a black dog and a small child run along the beach in the sun"  # 16 tokens
 LOADS = 3
