@@ -153,10 +153,11 @@ def measure_all(model, settings, chosen=()):
     return records
 
 
-def publish(fresh):
-    """Put records of a model in the place of the old ones of the same files."""
-    new = {comparison.key(record) for record in fresh}
-    records = [r for r in read(comparison.RECORDS) if comparison.key(r) not in new] + fresh
+def publish(fresh, whole=True):
+    """Put records in the place of all of their model's, or else of those of the same files."""
+    identity = (lambda record: record["model"]) if whole else comparison.key
+    new = {identity(record) for record in fresh}
+    records = [r for r in read(comparison.RECORDS) if identity(r) not in new] + fresh
     order = list(params.load().models)
     records.sort(key=lambda r: (order.index(r["model"]), r["tower"] != "visual", r["by"]))
     write(comparison.RECORDS, records)
@@ -182,7 +183,8 @@ def main():
     finished.mkdir(parents=True, exist_ok=True)
     for model, settings in models.items():
         if not (finished / model).exists():
-            publish(measure_all(model, settings, arguments.encodings))
+            chosen = arguments.encodings
+            publish(measure_all(model, settings, chosen), whole=not chosen)
             shutil.rmtree(FOLDER / model)
             (FOLDER / "twins" / f"{model}.pt").unlink(missing_ok=True)
             (finished / model).touch()

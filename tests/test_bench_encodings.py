@@ -198,6 +198,16 @@ def test_what_was_measured_is_not_measured_again(workspace, monkeypatch):
     assert (first[0]["encoding"], first[0]["synthetic"]) == ("fp32", False)
 
 
+@pytest.mark.parametrize("whole, kept", [(True, ["new"]), (False, ["new", "old"])])
+def test_records_of_a_whole_model_replace_all_of_it(tmp_path, monkeypatch, whole, kept):
+    monkeypatch.setattr(comparison, "RECORDS", tmp_path / "records.json")
+    monkeypatch.setattr(encodings, "show", lambda _: None)
+    encodings.publish([record("ours", "old", 1, 1.0)])
+    encodings.publish([record("ours", "new", 1, 1.0)], whole)
+    found = json.loads(comparison.RECORDS.read_text())
+    assert sorted(one["encoding"] for one in found) == kept
+
+
 def test_a_peers_failure_is_recorded_and_ours_stops(tmp_path, monkeypatch):
     def fail(*_):
         raise command.Refusal("bench.peers: no such operator")
