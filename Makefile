@@ -18,13 +18,15 @@ LITERT_PYTHON ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.13 \
 	$(wildcard $(HOME)/.pyenv/versions/3.1[23].*/bin/python),\
 	$(shell $(python) -c '$(LITERT_SUPPORTED)' 2> /dev/null && echo $(python))))
 WEB_INSTALLED := web/node_modules/installed
+# Remotes, many machines and CI's checks come into the first environment, where DVC finds them.
+TEAM_INSTALLED := $(VENV)/team
 # Where `make web` serves the pages; 0 is any free port.
 PORT ?= 8000
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all model test web test-web runtimes node-needs pages-needs runtimes-needs lint gate docs bench-models \
+.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate docs bench-models \
 	bench-encodings bench-targets bench-runtimes lock clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
@@ -68,6 +70,8 @@ web: node-needs $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## build the pages
 test-web: pages-needs $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## run the pages' tests in Chromium
 	$(RUNTIMES)/bin/python -m pytest -rs web/tests
 
+team: $(TEAM_INSTALLED)  ## install what shared caches, many machines and CI's checks need
+
 lint: $(INSTALLED)  ## check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -100,6 +104,9 @@ lock:  ## refresh requirements.lock from requirements.in
 		--fork-strategy fewest --constraint requirements.lock \
 		--custom-compile-command "make lock" --output-file runtimes/requirements.lock \
 		runtimes/requirements.in
+	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
+		--fork-strategy fewest --constraint requirements.lock \
+		--custom-compile-command "make lock" --output-file requirements-team.lock requirements-team.in
 	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.12 \
 		--fork-strategy fewest \
 		--custom-compile-command "make lock" --output-file runtimes/requirements-litert.lock \
@@ -123,6 +130,10 @@ $(INSTALLED): requirements.lock
 	awk '/^setuptools==/, !/\\$$/' requirements.lock > $(VENV)/build.txt
 	$(PIP) -r $(VENV)/build.txt
 	$(PIP) --no-build-isolation -r requirements.lock
+	@touch $@
+
+$(TEAM_INSTALLED): $(INSTALLED) requirements-team.lock
+	$(PIP) -r requirements-team.lock
 	@touch $@
 
 $(RUNTIMES_INSTALLED): $(INSTALLED) runtimes/requirements.lock
