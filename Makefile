@@ -25,9 +25,16 @@ PORT ?= 8000
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(BIN):$(PATH)
 
+# uv resolves the locks; UPGRADE= leaves every version where it is.
+UV_INSTALLED := build/uv/installed
+UPGRADE ?= --upgrade
+COMPILE = build/uv/bin/uv pip compile --quiet --universal --generate-hashes --fork-strategy fewest \
+	--custom-compile-command "make lock" $(UPGRADE)
+NEWEST := torch torchvision onnx onnxruntime
+
 .DEFAULT_GOAL := all
 .PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate docs bench-models \
-	bench-encodings bench-targets bench-runtimes lock clean help
+	bench-encodings bench-targets bench-runtimes lock newest upgrade rerun-check clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
@@ -94,23 +101,25 @@ bench-targets: $(INSTALLED)  ## measure profiles and products on full-size rando
 bench-runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(LITERT_INSTALLED) | data/bundles  ## time the files in every foreign runtime
 	@$(RUNTIMES)/bin/python -m bench.runtimes $(MODELS)
 
-lock:  ## refresh requirements.lock from requirements.in
-	$(PYTHON) -m venv build/uv
-	build/uv/bin/pip install --quiet --disable-pip-version-check uv
-	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
-		--fork-strategy fewest \
-		--custom-compile-command "make lock" --output-file requirements.lock requirements.in
-	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
-		--fork-strategy fewest --constraint requirements.lock \
-		--custom-compile-command "make lock" --output-file runtimes/requirements.lock \
-		runtimes/requirements.in
-	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
-		--fork-strategy fewest --constraint requirements.lock \
-		--custom-compile-command "make lock" --output-file requirements-team.lock requirements-team.in
-	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.12 \
-		--fork-strategy fewest \
-		--custom-compile-command "make lock" --output-file runtimes/requirements-litert.lock \
-		runtimes/requirements-litert.in
+lock: $(UV_INSTALLED)  ## refresh the locks: all of them, or make lock UPGRADE="--upgrade-package onnx"
+	$(COMPILE) --python-version 3.11 --output-file requirements.lock requirements.in
+	$(COMPILE) --python-version 3.11 --constraint requirements.lock \
+		--output-file runtimes/requirements.lock runtimes/requirements.in
+	$(COMPILE) --python-version 3.11 --constraint requirements.lock \
+		--output-file requirements-team.lock requirements-team.in
+	$(COMPILE) --python-version 3.12 \
+		--output-file runtimes/requirements-litert.lock runtimes/requirements-litert.in
+
+newest: node-needs $(INSTALLED) $(UV_INSTALLED)  ## take the newest torch, onnx and onnxruntime into the locks
+	$(BIN)/python -m tools.upgrade $(NEWEST)
+	$(MAKE) lock UPGRADE="$(NEWEST:%=--upgrade-package %)"
+
+upgrade: newest  ## make newest, then rebuild what depends on it, also in the foreign runtimes
+	$(MAKE) all
+	$(MAKE) runtimes
+
+rerun-check: $(INSTALLED)  ## run HEAD again from nothing and compare every byte: build/rerun.md
+	@$(BIN)/python -m tools.rerun build/rerun.md
 
 clean:  ## remove the environment, what was built and its cache
 	rm -rf $(VENV) $(RUNTIMES) $(LITERT) runtimes/node_modules web/node_modules build .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .hypothesis
@@ -157,6 +166,11 @@ $(LITERT_INSTALLED): runtimes/requirements-litert.lock | runtimes-needs
 
 $(WEB_INSTALLED): web/package-lock.json | node-needs
 	npm ci --ignore-scripts --no-audit --no-fund --prefix web
+	@touch $@
+
+$(UV_INSTALLED):
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/pip install --quiet --disable-pip-version-check uv
 	@touch $@
 
 # Once they are there, `make` alone brings them up to date.
