@@ -126,7 +126,7 @@ clean:  ## remove the environment, what was built and its cache
 	git clean -fdXq data
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' Makefile
 
 # The lock is complete, so nothing is resolved. setuptools comes first, from the lock too: openai-clip
 # is a source distribution, whose isolated build would fetch an unpinned one.
@@ -172,6 +172,8 @@ $(UV_INSTALLED):
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/pip install --quiet --disable-pip-version-check uv
 	@touch $@
+
+include .github/github.mk
 
 # Once they are there, `make` alone brings them up to date.
 data/bundles: | $(INSTALLED)
