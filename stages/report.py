@@ -1,11 +1,12 @@
 """Gather every file's metrics into the ones that git keeps.
 
     python -m stages.report data/eval metrics/parity.json metrics/parity.csv metrics/table.md \\
-        metrics/widths.csv metrics/widths.svg
+        metrics/widths.csv metrics/widths.svg metrics/cosines.csv
 
 Writes {model: {graph: {variant: metrics}}}, with `known_answers` of a model that has some; one row
-a file; README's table; and for the files whose widths were chosen tensor by tensor those and their
-picture. Which files belong to it is the grid's word: leftovers of an earlier grid are not read.
+a file; README's table; for the files whose widths were chosen tensor by tensor those and their
+picture; and how each file's cosines are distributed. Which files belong to it is the grid's word:
+leftovers of an earlier grid are not read.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages import command, params, widths
+from stages import command, cosines, params, widths
 
 COLUMNS = {
     "file": "file",
@@ -57,12 +58,13 @@ def gather(directory, grid):
 def frame(parity, grid):
     """One row a file, with `cosine_error` = 1 - cosine_min for the plot."""
     rows = [
-        {"file": f"{model}.{graph}.{variant}", "variant": variant, **parity[model][graph][variant]}
+        {"file": f"{model}.{graph}.{variant}", "model": model, "graph": graph, "variant": variant}
+        | parity[model][graph][variant]
         for model, graph, variant in keys(grid)
     ]
     table = pd.DataFrame(rows)
     # Cosines carry 7 digits: what prints as 1 is closer than half a digit.
-    table["cosine_error"] = (1 - table["cosine_min"]).clip(lower=0.5e-7).round(9)
+    table["cosine_error"] = (1 - table["cosine_min"]).clip(lower=cosines.CLOSEST).round(9)
     return table
 
 
@@ -92,7 +94,7 @@ def is_mixed(settings, file):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("evaluations", "parity", "rows", "table", "widths", "picture"):
+    for name in ("evaluations", "parity", "rows", "table", "widths", "picture", "cosines"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
     settings = params.load()
@@ -114,6 +116,9 @@ def main():
         widths.frame(chosen).to_csv(file, index=False)
     with command.output_file(arguments.picture) as file:
         widths.draw(chosen, file)
+    with command.output_file(arguments.cosines) as file:
+        files = cosines.read(arguments.evaluations, table["file"])
+        cosines.frame(files).to_csv(file, index=False)
 
 
 if __name__ == "__main__":
