@@ -26,8 +26,8 @@ PORT ?= 8000
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate docs bench-models \
-	bench-encodings bench-targets bench-runtimes lock clean help
+.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate docs report \
+	publish bench-models bench-encodings bench-targets bench-runtimes lock clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
@@ -81,6 +81,12 @@ gate: $(INSTALLED)  ## judge metrics/parity.json by the floors of params.yaml
 
 docs: $(INSTALLED)  ## put the results and the stage graph into README.md
 	$(BIN)/python -m tools.docs
+
+report: $(INSTALLED)  ## write build/report.html: the results as one page that needs no network
+	@$(BIN)/python -m tools.page build/report.html
+
+publish: $(INSTALLED)  ## write release folders, with HF_TOKEN upload them: make publish TARGET=owner/name MODELS=tiny-vit
+	@$(BIN)/python -m tools.publish "$(TARGET)" $(MODELS) $(WEIGHTS:%=--weights=%) $(LICENSE:%=--license=%)
 
 bench-models: $(INSTALLED)  ## time and weigh every stage on full-size random models: an hour and more
 	@$(BIN)/python -m bench.models $(MODELS)
