@@ -9,8 +9,9 @@ repository's root. The token is HF_TOKEN's, or the one that `hf auth login` keep
 
 import argparse
 
+import httpx2
 import huggingface_hub
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from stages import command, params
@@ -45,14 +46,9 @@ def upload(folder, repository, token):
             commit_message=f"{folder.name}, by clip-onnx",
             delete_patterns=OURS,
         )
-    except HfHubHTTPError as error:
+    except httpx2.HTTPError as error:  # what the hub answers, and where it does not
         raise command.Refusal(
             f"{repository}: {command.first_line(error)}: {folder} is complete, try again"
-        ) from None
-    except OSError as error:
-        raise command.Refusal(
-            f"{repository} cannot be reached, {command.first_line(error)}: {folder} is complete,"
-            " try again"
         ) from None
     return done.commit_url
 
