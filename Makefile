@@ -22,11 +22,13 @@ WEB_INSTALLED := web/node_modules/installed
 TEAM_INSTALLED := $(VENV)/team
 # Where `make web` serves the pages; 0 is any free port.
 PORT ?= 8000
+# The revision that `make comment` compares with.
+AGAINST ?= origin/main
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate docs bench-models \
+.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro comment docs bench-models \
 	bench-encodings bench-targets bench-runtimes lock clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
@@ -78,6 +80,20 @@ lint: $(INSTALLED)  ## check style
 
 gate: $(INSTALLED)  ## judge metrics/parity.json by the floors of params.yaml
 	$(BIN)/python -m pytest tests/test_parity.py
+
+stale: $(INSTALLED)  ## say which stages dvc.lock has not seen as they are now; needs no data
+	@$(BIN)/python -m tools.stale
+
+repro: $(INSTALLED)  ## rerun what changed, pulling only what it reads; build everything where no remote is set
+	@$(BIN)/python -m stages.params
+	@if $(BIN)/dvc config core.remote > /dev/null; then \
+		$(BIN)/python -m tools.pull && $(BIN)/dvc repro --pull --allow-missing; \
+	else $(BIN)/dvc repro; fi
+
+comment: $(INSTALLED)  ## write what differs from a revision into build/comment.md: make comment AGAINST=origin/main
+	@mkdir -p build
+	@$(BIN)/python -m stages.report --against "$(AGAINST)" > build/comment.md
+	@cat build/comment.md
 
 docs: $(INSTALLED)  ## put the results and the stage graph into README.md
 	$(BIN)/python -m tools.docs

@@ -6,6 +6,7 @@ Its axes run from 0 to 1: places on them are logarithmic, and the ends are writt
 import math
 
 CLOSEST = 0.5e-7  # cosines carry 7 digits: what prints as 1 is closer than half a digit
+STEPS = 40
 GREY = "#999999"
 
 
@@ -16,8 +17,9 @@ def _ends(values, margin):
 
 
 def _place(value, ends):
+    """From 0 to 1, in steps that keep two labels apart."""
     low, high = map(math.log, ends)
-    return round((math.log(value) - low) / (high - low), 3)
+    return round(STEPS * (math.log(value) - low) / (high - low)) / STEPS
 
 
 def points(figures):
@@ -29,12 +31,12 @@ def points(figures):
     }
 
 
-def _merged(spots):
-    """Names that share a spot share a label: {spot: names}."""
-    found = {}
-    for name, spot in spots:
-        found.setdefault(spot, []).append(name)
-    return found
+def _drawn(places, style):
+    """Lines of points; names that share a place share a label."""
+    sharing = {}
+    for name, place in places.items():
+        sharing.setdefault(place, []).append(name)
+    return [f'    "{", ".join(names)}": [{x}, {y}] {style}' for (x, y), names in sharing.items()]
 
 
 def chart(title, old, new):
@@ -44,21 +46,16 @@ def chart(title, old, new):
     if len(spots) < 2:
         return []
     sizes, errors = _ends([mb for mb, _ in spots], 1.3), _ends([e for _, e in spots], 3)
-
-    def drawn(names, style):
-        placed = [(name, (_place(mb, sizes), _place(e, errors))) for name, (mb, e) in names]
-        for (x, y), sharing in _merged(placed).items():
-            yield f'    "{", ".join(sharing)}": [{x}, {y}] {style}'
-
+    places = {name: (_place(mb, sizes), _place(e, errors)) for name, (mb, e) in new.items()}
+    left = {name: (_place(mb, sizes), _place(e, errors)) for name, (mb, e) in before.items()}
+    moved = {f"{name} before": place for name, place in left.items() if place != places[name]}
     return [
         "```mermaid",
         "quadrantChart",
         f"    title {title}, bottom left is best",
-        f'    x-axis "{sizes[0]:g} MB" --> "{sizes[1]:g} MB, log scale"',
-        f'    y-axis "1 - cosine {errors[0]:.0e}" --> "{errors[1]:.0e}, log scale"',
-        *drawn(
-            ((f"{name} before", spot) for name, spot in before.items()), f"radius: 4, color: {GREY}"
-        ),
-        *drawn(new.items(), "radius: 5"),
+        f'    x-axis "from {sizes[0]:g} MB" --> "to {sizes[1]:g} MB, log scale"',
+        f'    y-axis "1 - cosine from {errors[0]:g}" --> "to {errors[1]:g}, log scale"',
+        *_drawn(moved, f"radius: 4, color: {GREY}"),
+        *_drawn(places, "radius: 5"),
         "```",
     ]

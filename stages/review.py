@@ -78,7 +78,8 @@ def charts(old, new):
         return []
     left_out = len(drawn) - MOST_CHARTS
     note = [f"… and {left_out} more graphs"] if left_out > 0 else []
-    return ["#### Size against error", *drawn[:MOST_CHARTS], *note]
+    heading = f"#### Size against error\n\nA cosine of 1 is drawn at {quadrants.CLOSEST:g} from it."
+    return [heading, *drawn[:MOST_CHARTS], *note]
 
 
 def differences(old, new):
