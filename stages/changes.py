@@ -8,11 +8,15 @@ import json
 
 import pandas as pd
 
-MOST_CHARACTERS = 9000  # of one table: a comment on GitHub holds 65536
+MOST_CHARACTERS = 4500  # of one table, of nine: a comment on GitHub holds 65536
 
 
 def _distance(cosine):
     return f"{(1 - cosine) * 1e6:.1f}"
+
+
+def _short(text):
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 FORMS = {
@@ -21,7 +25,7 @@ FORMS = {
     "snr_db": ("SNR, dB", "{:.1f}".format),
     "size_mb": ("MB", "{:.3f}".format),
     "accuracy": ("accuracy", "{:.4f}".format),
-    "reason": ("does not run", str),
+    "reason": ("does not run", _short),
 }
 
 
@@ -97,8 +101,7 @@ def listed(table, keys):
 
 def _value(value):
     """A parameter for a cell of a table, whatever characters it holds."""
-    text = json.dumps(value, ensure_ascii=False)
-    text = text if len(text) <= 60 else text[:59] + "…"
+    text = _short(json.dumps(value, ensure_ascii=False))
     return "`" + text.replace("`", "'").replace("|", "\\|") + "`"
 
 
