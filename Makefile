@@ -22,12 +22,16 @@ WEB_INSTALLED := web/node_modules/installed
 TEAM_INSTALLED := $(VENV)/team
 # Where `make web` serves the pages; 0 is any free port.
 PORT ?= 8000
+# The revision that `make comment` compares with.
+AGAINST ?= origin/main
+# What the comment on a pull request starts with (stages/review.py).
+MARKER := <!-- clip-onnx: parity -->
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate docs report \
-	publish bench-models bench-encodings bench-targets bench-runtimes lock clean help
+.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro bundles \
+	comment summary post docs report publish bench-models bench-encodings bench-targets bench-runtimes lock clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
@@ -78,6 +82,39 @@ lint: $(INSTALLED)  ## check style
 
 gate: $(INSTALLED)  ## judge metrics/parity.json by the floors of params.yaml
 	$(BIN)/python -m pytest tests/test_parity.py
+
+stale: $(INSTALLED)  ## say which stages dvc.lock has not seen as they are now; needs no data
+	@$(BIN)/python -m tools.stale
+
+# Both take what they need from the default remote; where there is none, all is built here.
+repro: $(INSTALLED)  ## rerun what changed; what did not stays in the remote, if there is one
+	@$(BIN)/python -m stages.params
+	@if $(BIN)/dvc config core.remote > /dev/null 2>&1; then \
+		$(BIN)/python -m tools.pull && $(BIN)/dvc repro --pull --allow-missing; \
+	else $(BIN)/dvc repro; fi
+
+bundles: $(INSTALLED)  ## pull the bundles that `make repro` left in the remote
+	@if $(BIN)/dvc config core.remote > /dev/null 2>&1; then $(BIN)/dvc pull bundle; \
+	else $(BIN)/dvc repro bundle; fi
+
+comment: $(INSTALLED)  ## write what differs from a revision: make comment AGAINST=origin/main
+	@mkdir -p build
+	@$(BIN)/python -m stages.report --against "$(AGAINST)" > build/comment.md
+	@cat build/comment.md
+
+summary:  ## add build/comment.md to the summary of a job of GitHub Actions
+	@cat build/comment.md >> "$$GITHUB_STEP_SUMMARY"
+
+post:  ## put build/comment.md on a pull request, in place of its last state: make post PR=7
+	@test -n "$(PR)" || { echo "error: say which pull request: make post PR=7"; exit 1; }
+	@comment="$$(gh api --paginate "repos/{owner}/{repo}/issues/$(PR)/comments" --jq \
+		'.[] | select(.user.type == "Bot" and (.body | startswith("$(MARKER)"))) | .id')" && \
+	if [ -n "$$comment" ]; then \
+		gh api --silent --method PATCH "repos/{owner}/{repo}/issues/comments/$${comment%%[!0-9]*}" \
+			--field body=@build/comment.md; \
+	else \
+		gh api --silent "repos/{owner}/{repo}/issues/$(PR)/comments" --field body=@build/comment.md; \
+	fi
 
 docs: $(INSTALLED)  ## put the results and the stage graph into README.md
 	$(BIN)/python -m tools.docs
