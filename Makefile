@@ -22,6 +22,8 @@ WEB_INSTALLED := web/node_modules/installed
 TEAM_INSTALLED := $(VENV)/team
 # Where `make web` serves the pages; 0 is any free port.
 PORT ?= 8000
+# The revision that `make comment` compares with.
+AGAINST ?= origin/main
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(BIN):$(PATH)
 
@@ -33,8 +35,9 @@ COMPILE = build/uv/bin/uv pip compile --quiet --universal --generate-hashes --fo
 NEWEST := torch torchvision onnx onnxruntime
 
 .DEFAULT_GOAL := all
-.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate docs bench-models \
-	bench-encodings bench-targets bench-runtimes lock newest upgrade rerun-check clean help
+.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro bundles \
+	comment docs report publish bench-models bench-encodings bench-targets bench-runtimes lock newest upgrade \
+	rerun-check clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
@@ -86,8 +89,33 @@ lint: $(INSTALLED)  ## check style
 gate: $(INSTALLED)  ## judge metrics/parity.json by the floors of params.yaml
 	$(BIN)/python -m pytest tests/test_parity.py
 
+stale: $(INSTALLED)  ## say which stages dvc.lock has not seen as they are now; needs no data
+	@$(BIN)/python -m tools.stale
+
+# Both take what they need from the default remote; where there is none, all is built here.
+repro: $(INSTALLED)  ## rerun what changed; what did not stays in the remote, if there is one
+	@$(BIN)/python -m stages.params
+	@if $(BIN)/dvc config core.remote > /dev/null 2>&1; then \
+		$(BIN)/python -m tools.pull && $(BIN)/dvc repro --pull --allow-missing; \
+	else $(BIN)/dvc repro; fi
+
+bundles: $(INSTALLED)  ## pull the bundles that `make repro` left in the remote
+	@if $(BIN)/dvc config core.remote > /dev/null 2>&1; then $(BIN)/dvc pull bundle; \
+	else $(BIN)/dvc repro bundle; fi
+
+comment: $(INSTALLED)  ## write what differs from a revision: make comment AGAINST=origin/main
+	@mkdir -p build
+	@$(BIN)/python -m stages.report --against "$(AGAINST)" > build/comment.md
+	@cat build/comment.md
+
 docs: $(INSTALLED)  ## put the results and the stage graph into README.md
 	$(BIN)/python -m tools.docs
+
+report: $(INSTALLED)  ## write build/report.html: the results as one page that needs no network
+	@$(BIN)/python -m tools.page build/report.html
+
+publish: $(INSTALLED)  ## write release folders, with HF_TOKEN upload them: make publish TARGET=owner/name MODELS=tiny-vit
+	@$(BIN)/python -m tools.publish "$(TARGET)" $(MODELS) $(WEIGHTS:%=--weights=%) $(LICENSE:%=--license=%)
 
 bench-models: $(INSTALLED)  ## time and weigh every stage on full-size random models: an hour and more
 	@$(BIN)/python -m bench.models $(MODELS)
@@ -173,7 +201,7 @@ $(UV_INSTALLED):
 	build/uv/bin/pip install --quiet --disable-pip-version-check uv
 	@touch $@
 
-include .github/github.mk
+include $(dir $(firstword $(MAKEFILE_LIST))).github/github.mk
 
 # Once they are there, `make` alone brings them up to date.
 data/bundles: | $(INSTALLED)

@@ -2,13 +2,29 @@
 
 # What is changed travels between jobs as a patch.
 PATCH := build/changes.patch
+# What the comment on a pull request starts with (stages/review.py).
+MARKER := <!-- clip-onnx: parity -->
 # The branch on which the newest packages are proposed.
 BRANCH ?= newest-packages
 TITLE ?= $(error TITLE= is the heading of the issue or the pull request)
 BODY ?= $(error BODY= is the file with its text)
 AUTHOR := -c user.name=github-actions[bot] -c user.email=github-actions[bot]@users.noreply.github.com
 
-.PHONY: patch apply issue propose
+.PHONY: summary post patch apply issue propose
+
+summary:  ## add build/comment.md to the summary of a job of GitHub Actions
+	@cat build/comment.md >> "$$GITHUB_STEP_SUMMARY"
+
+post:  ## put build/comment.md on a pull request, in place of its last state: make post PR=7
+	@test -n "$(PR)" || { echo "error: say which pull request: make post PR=7"; exit 1; }
+	@comment="$$(gh api --paginate "repos/{owner}/{repo}/issues/$(PR)/comments" --jq \
+		'.[] | select(.user.type == "Bot" and (.body | startswith("$(MARKER)"))) | .id')" && \
+	if [ -n "$$comment" ]; then \
+		gh api --silent --method PATCH "repos/{owner}/{repo}/issues/comments/$${comment%%[!0-9]*}" \
+			--field body=@build/comment.md; \
+	else \
+		gh api --silent "repos/{owner}/{repo}/issues/$(PR)/comments" --field body=@build/comment.md; \
+	fi
 
 patch:  ## write what differs from HEAD into build/changes.patch, and tell a job whether anything does
 	@mkdir -p build

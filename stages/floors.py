@@ -1,0 +1,66 @@
+"""What `floors:` of params.yaml asks of metrics/parity.json: one judgement for gate and review.
+
+Known answers that differ from what was published count as broken floors, too.
+"""
+
+from typing import NamedTuple
+
+PIXELS_MAX = 1  # grey levels by which a prepared picture may differ, where it may
+
+
+class Judged(NamedTuple):
+    """A figure that has a floor. `value` is None if it was not measured."""
+
+    key: str  # model.graph.variant
+    metric: str
+    value: float | None
+    floor: float
+    most: bool = False  # the floor is the most that the value may be, not the least
+
+    @property
+    def holds(self):
+        if self.value is None:
+            return False
+        return self.value <= self.floor if self.most else self.value >= self.floor
+
+    def __str__(self):
+        if self.value is None:
+            return (
+                f"{self.key}: has a floor and no {self.metric}: add it to grid: or drop the floor"
+            )
+        side = "at most" if self.most else "at least"
+        floor = self.floor if isinstance(self.floor, bool) else round(self.floor, 7)
+        return f"{self.key}: {self.metric} is {self.value}, its floor {side} {floor}"
+
+
+def cases(settings):
+    """(model, graph, variant, floor) of every floor of the grid's models."""
+    for model, graphs in settings.floors.items():
+        if model not in settings.grid.models:
+            continue
+        for graph, variants in graphs.items():
+            for variant, floor in variants.items():
+                yield model, graph, variant, floor
+
+
+def of_file(key, metrics, reference, floor):
+    """The judged figures of one file: its metrics, and those of the reference on its graph."""
+    for name in ("cosine_min", "snr_db"):
+        yield Judged(key, name, metrics.get(name), getattr(floor, name))
+    if floor.accuracy_drop is not None:
+        least = reference.get("accuracy", 1) - floor.accuracy_drop
+        yield Judged(key, "accuracy", metrics.get("accuracy"), least)
+    if floor.pixels_off is not None:
+        yield Judged(key, "pixels_max", metrics.get("pixels_max"), PIXELS_MAX, most=True)
+        yield Judged(key, "pixels_off", metrics.get("pixels_off"), floor.pixels_off, most=True)
+
+
+def judged(parity, settings):
+    """Every figure of metrics/parity.json's content that has a floor."""
+    for model, graph, variant, floor in cases(settings):
+        variants = parity.get(model, {}).get(graph, {})
+        metrics, reference = variants.get(variant, {}), variants.get("reference", {})
+        yield from of_file(f"{model}.{graph}.{variant}", metrics, reference, floor)
+    for model, graphs in parity.items():
+        for name, answer in graphs.get("known_answers", {}).items():
+            yield Judged(f"{model}.known_answers.{name}", "agrees", answer["agrees"], True)

@@ -1,0 +1,115 @@
+"""The comment on a pull request: what a branch does to metrics and parameters.
+
+Broken floors come first, then the files, the parameters and the packages that differ from a
+revision's, and size against error of the graphs that changed. Prose is kept short: it is read on
+every pull request.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import yaml
+
+from stages import changes, command, floors, params, quadrants, revision
+
+MARKER = "<!-- clip-onnx: parity -->"  # by which `make post` finds the comment again
+PARITY, RUNTIMES = "metrics/parity.json", "metrics/runtimes.json"
+SETTINGS, PINS = "params.yaml", "data/pins.json"
+MOST_CHARTS = 6
+
+
+class State(NamedTuple):
+    """The content of the files that are compared."""
+
+    parity: dict
+    runtimes: dict
+    parameters: dict  # by dotted keys
+    pins: dict
+
+
+def state(read, where):
+    """The files as `read(path)` gives their texts; None is a file that is not there."""
+    texts = {path: read(path) for path in (PARITY, RUNTIMES, SETTINGS, PINS)}
+    for path in (PARITY, SETTINGS):
+        if texts[path] is None:
+            raise command.Refusal(f"{where} has no {path}: choose a revision that has it")
+    try:
+        loaded = [json.loads(texts[path] or "{}") for path in (PARITY, RUNTIMES, PINS)]
+        settings = yaml.safe_load(texts[SETTINGS])
+    except (ValueError, yaml.YAMLError) as error:
+        raise command.Refusal(f"{where}: {command.first_line(error)}: mend the file") from None
+    parity, runtimes, pins = loaded
+    return State(parity, runtimes, changes.flat(settings), pins)
+
+
+def here(path):
+    return Path(path).read_text() if Path(path).exists() else None
+
+
+def section(title, table):
+    return [f"#### {title}", changes.markdown(table)] if len(table) else []
+
+
+def compared(title, old, new):
+    """The sections of a table's changed, added and removed rows."""
+    table = changes.changed(old, new)
+    added = [key for key in new.index if key not in old.index]
+    removed = [key for key in old.index if key not in new.index]
+    return [
+        *section(f"{title}: {len(table)} changed", table),
+        *section(f"{title}: {len(added)} added", changes.listed(new, added)),
+        *section(f"{title}: {len(removed)} removed", changes.listed(old, removed)),
+    ]
+
+
+def charts(old, new):
+    """Size against error of every graph whose files differ."""
+    found = []
+    for model, graphs in new.items():
+        for graph, variants in graphs.items():
+            before = quadrants.points(old.get(model, {}).get(graph, {}))
+            after = quadrants.points(variants)
+            if before != after:
+                found.append(quadrants.chart(f"{model}.{graph}", before, after))
+    drawn = ["\n".join(lines) for lines in found if lines]
+    if not drawn:
+        return []
+    left_out = len(drawn) - MOST_CHARTS
+    note = [f"… and {left_out} more graphs"] if left_out > 0 else []
+    heading = f"#### Size against error\n\nA cosine of 1 is drawn at {quadrants.CLOSEST:g} from it."
+    return [heading, *drawn[:MOST_CHARTS], *note]
+
+
+def differences(old, new):
+    """Sections on everything that differs between two states; none if nothing does."""
+    tables = [changes.files(old.parity), changes.files(new.parity)]
+    foreign = [changes.runtimes(old.runtimes), changes.runtimes(new.runtimes)]
+    return [
+        *compared("Files", *tables),
+        *compared("Other runtimes", *foreign),
+        *section("Parameters", changes.parameters(old.parameters, new.parameters)),
+        *section("Packages", changes.parameters(old.pins, new.pins)),
+        *charts(old.parity, new.parity),
+    ]
+
+
+def verdict(parity, settings):
+    """A section that names every broken floor."""
+    broken = [one for one in floors.judged(parity, settings) if not one.holds]
+    table = pd.DataFrame({"floor": [str(one) for one in broken]})
+    return section(f"Broken floors: {len(broken)}", table)
+
+
+def comment(name):
+    """Markdown that compares the working tree with a revision."""
+    sha = revision.commit(name)
+    old, new = state(lambda path: revision.read(sha, path), name), state(here, "the working tree")
+    against = f"`{name}` ({sha[:7]})"
+    sections = verdict(new.parity, params.load()) + differences(old, new)
+    if not sections:
+        return (
+            f"{MARKER}\nNo change against {against}: metrics, parameters and packages are equal.\n"
+        )
+    return "\n\n".join([f"{MARKER}\n### Parity against {against}", *sections]) + "\n"

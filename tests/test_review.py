@@ -1,0 +1,152 @@
+"""The comment on a pull request, from states that are made up."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from stages import changes, floors, params, quadrants, review
+
+OLD = {"cosine_min": 0.9999884, "snr_db": 48.9, "size_mb": 0.938, "accuracy": 0.9844, "inputs": 77}
+NEW = OLD | {"cosine_min": 0.9999895, "snr_db": 50.1, "size_mb": 0.95}
+
+
+def parity(**variants):
+    return {"vit": {"visual": variants}}
+
+
+def state(metrics, runtimes=None, parameters=None, pins=None):
+    return review.State(metrics, runtimes or {}, parameters or {}, pins or {})
+
+
+def text(old, new):
+    return "\n\n".join(review.differences(old, new))
+
+
+def test_equal_states_have_no_sections():
+    one = state(parity(int8w=OLD), parameters={"a": [1]}, pins={"onnx": "1"})
+    assert review.differences(one, one) == []
+
+
+def test_a_changed_file_shows_old_and_new_in_millionths():
+    found = text(state(parity(fp32=OLD, int8w=OLD)), state(parity(fp32=OLD, int8w=NEW)))
+    (row,) = re.findall(r"^\| `vit.*", found, re.MULTILINE)
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    changed = ["11.6 → 10.5", "48.9 → 50.1", "0.938 → 0.950", "0.9844"]
+    assert cells == ["`vit.visual.int8w`", *changed]
+
+
+def test_figures_without_a_column_are_named_where_they_change():
+    found = text(state(parity(a=OLD)), state(parity(a=OLD | {"inputs": 78, "rounded_tensors": 1})))
+    assert "inputs 77 → 78, rounded_tensors – → 1" in found
+
+
+def test_added_and_removed_files_have_tables_of_their_own():
+    found = text(state(parity(fp32=OLD, int4w=OLD)), state(parity(fp32=OLD, int8w=NEW)))
+    assert "changed" not in found
+    added, removed = found.index("#### Files: 1 added"), found.index("#### Files: 1 removed")
+    assert added < found.index("vit.visual.int8w") < removed < found.index("vit.visual.int4w")
+
+
+def test_parameters_and_packages_are_dotted_keys():
+    old = changes.flat({"encodings": {"int8w": {"bits": 8, "block": "row"}}, "list": [1]})
+    new = changes.flat({"encodings": {"int8w": {"bits": 7}}, "list": [1, "a|b`c"]})
+    found = text(state({}, parameters=old, pins={"onnx": "1"}), state({}, None, new, {"onnx": "2"}))
+    assert "| `encodings.int8w.bits`" in found and "int8w.block" in found and "#### Pack" in found
+    (line,) = [line for line in found.splitlines() if line.startswith("| `list`")]
+    assert line.endswith('| `[1, "a\\|b\'c"]` |')
+
+
+def test_a_runtime_that_refuses_gives_its_reason():
+    runs = {"web": {"vit": {"visual": {"fp16": {"cosine": 0.999999, "runtime_cosine": 1.0}}}}}
+    refuses = {"web": {"vit": {"visual": {"fp16": {"reason": "no half precision"}}}}}
+    found = text(state({}, runs), state({}, refuses))
+    assert "vit.visual.fp16 in web" in found and "– → no half precision" in found
+    assert "1.0 → –" in found
+
+
+def test_a_comment_fits_whatever_changed():
+    """GitHub takes 65536 characters."""
+    models = [f"model-{number}" for number in range(60)]
+    graphs = {graph: {f"int{n}w": OLD for n in range(30)} for graph in ("visual", "textual")}
+    other = {graph: {name: NEW for name in variants} for graph, variants in graphs.items()}
+    refused = {"visual": {f"int{n}w": {"reason": "no, " * 100} for n in range(30)}}
+    old = {model: graphs for model in models[:40]}
+    new = {model: other for model in models[20:]}
+    settings = {f"key.{n}": n for n in range(4000)}
+    before = state(old, {"kept": old, "lost": old}, settings, settings)
+    after = state(new, {"kept": {model: refused for model in models}, "new": new}, {}, {})
+    found = text(before, after)
+    assert 40_000 < len(found) < 65_536 - 2 * changes.MOST_CHARACTERS  # for the broken floors
+    assert len(re.findall(r"^… and \d+ more$", found, re.MULTILINE)) == 8
+    (left_out,) = re.findall(r"#### Files: 1200 changed.*?… and (\d+) more", found, re.DOTALL)[:1]
+    shown = found[: found.index("… and")].count("| `model-")
+    assert shown + int(left_out) == 1200 and shown > 20
+    assert found.count("quadrantChart") == review.MOST_CHARTS
+
+
+def places(lines):
+    found = re.findall(r'"([^"]+)": \[([\d.]+), ([\d.]+)\]', "\n".join(lines))
+    return {name: (float(x), float(y)) for name, x, y in found}
+
+
+def test_a_chart_places_smaller_and_closer_files_lower_left():
+    spots = quadrants.points({"fp32": OLD | {"size_mb": 4.0, "cosine_min": 1.0}, "int8w": OLD})
+    assert spots["fp32"] == (4.0, quadrants.CLOSEST)
+    moved = spots | {"int8w": (0.5, 1e-6)}
+    found = places(quadrants.chart("vit.visual", spots, moved))
+    assert found.keys() == {"fp32", "int8w", "int8w before"}
+    assert all(0 < place < 1 for spot in found.values() for place in spot)
+    assert found["int8w"][0] < found["int8w before"][0] < found["fp32"][0]
+    assert found["fp32"][1] < found["int8w"][1] < found["int8w before"][1]
+
+
+def test_the_ends_of_a_charts_axes_are_where_they_say():
+    lines = quadrants.chart("x", {}, {"a": (1.0, 1e-6), "b": (4.0, 1e-3)})
+    low, high = (float(end) for end in re.findall(r"(?:from|to) ([\d.]+) MB", "\n".join(lines)))
+    for name, size in (("a", 1.0), ("b", 4.0)):
+        shown = low * (high / low) ** places(lines)[name][0]
+        assert shown == pytest.approx(size, rel=0.04)  # a step of the axis
+
+
+def test_files_that_share_a_place_share_a_label():
+    lines = quadrants.chart("x", {}, {"fp32": (4.0, 5e-8), "npu": (4.001, 5e-8), "b": (1, 1e-3)})
+    assert "fp32, npu" in places(lines)
+
+
+def test_one_file_makes_no_chart():
+    assert quadrants.chart("x", {}, {"fp32": (4.0, 5e-8)}) == []
+
+
+FLOOR = params.Floor(cosine_min=0.999, snr_db=40.0, accuracy_drop=0.005, pixels_off=0.001)
+GOOD = {"cosine_min": 0.999, "snr_db": 40.0, "accuracy": 0.9}
+GOOD |= {"pixels_max": 1, "pixels_off": 0.001}
+
+
+def broken(metrics):
+    judged = floors.of_file("m.g.v", metrics, {"accuracy": 0.905}, FLOOR)
+    return {one.metric for one in judged if not one.holds}
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [("cosine_min", 0.9989999), ("snr_db", 39.9), ("accuracy", 0.8999), ("pixels_max", 2)],
+)
+def test_a_floor_breaks_just_beyond_its_value(metric, value):
+    assert broken(GOOD) == set()
+    assert broken(GOOD | {metric: value}) == {metric}
+    assert broken({name: GOOD[name] for name in GOOD if name != metric}) == {metric}
+
+
+def test_a_published_answer_that_differs_breaks_its_floor():
+    settings = params.load()
+    answers = {"vit-b-32": {"known_answers": {"a": {"agrees": True}, "b": {"agrees": False}}}}
+    judged = [one for one in floors.judged(answers, settings) if one.metric == "agrees"]
+    assert [(one.key, one.holds) for one in judged] == [
+        ("vit-b-32.known_answers.a", True),
+        ("vit-b-32.known_answers.b", False),
+    ]
+
+
+def test_a_table_of_nothing_is_no_section():
+    assert review.section("Files", pd.DataFrame()) == []
