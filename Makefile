@@ -26,7 +26,7 @@ PORT ?= 8000
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := all
-.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate docs bench-models \
+.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate docs docs-check bench-models \
 	bench-encodings bench-targets bench-runtimes lock clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
@@ -78,6 +78,9 @@ lint: $(INSTALLED)  ## check style
 
 gate: $(INSTALLED)  ## judge metrics/parity.json by the floors of params.yaml
 	$(BIN)/python -m pytest tests/test_parity.py
+
+docs-check: $(INSTALLED)  ## fail where README.md is not what `make docs` writes
+	@$(BIN)/python -m tools.docs --check
 
 docs: $(INSTALLED)  ## put the results and the stage graph into README.md
 	$(BIN)/python -m tools.docs
