@@ -29,9 +29,8 @@ def project(tmp_path):
     """The code, its tests and its settings in a folder of their own."""
     for name in ("stages", "tests"):
         shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("params.yaml", "pyproject.toml", "ruff.toml"):
-        if Path(name).exists():
-            shutil.copyfile(name, tmp_path / name)
+    for name in ("params.yaml", "pyproject.toml"):
+        shutil.copyfile(name, tmp_path / name)
     return tmp_path
 
 
@@ -59,6 +58,11 @@ def run(project, *arguments):
     return done.stdout
 
 
+def check_style(project, test):
+    run(project, "ruff", "check", "--no-cache", "stages", test)
+    run(project, "ruff", "format", "--no-cache", "--check", "stages", test)
+
+
 def test_the_patch_fires_where_its_test_says_and_a_profile_may_name_it(project):
     write(project, "stages/patches/square_to_mul.py", "tests/patches/test_square_to_mul.py")
     change(project, PATCH_CHANGES)
@@ -68,7 +72,7 @@ def test_the_patch_fires_where_its_test_says_and_a_profile_may_name_it(project):
     content["profiles"]["onnxjs"]["patches"].append("square_to_mul")
     small.write_params(project, content)
     run(project, "stages.params")
-    run(project, "ruff", "check", "--no-cache", ".")
+    check_style(project, "tests/patches")
 
 
 def test_the_scheme_is_a_module_and_what_finds_it(project, built):
@@ -82,7 +86,7 @@ def test_the_scheme_is_a_module_and_what_finds_it(project, built):
     source = built / "data/patch/vit/visual/std"
     run(project, "stages.convert", str(source), "brain", "brain")
     assert (project / "brain/model.onnx").stat().st_size < 0.6 * size(source)
-    run(project, "ruff", "check", "--no-cache", ".")
+    check_style(project, "tests/test_brain.py")
 
 
 def size(folder):
