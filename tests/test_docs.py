@@ -6,6 +6,7 @@ import functools
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,39 @@ def test_the_program_takes_the_arguments(words, monkeypatch):
     monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(Accepted):
         runpy.run_module(module, run_name="__main__")
+
+
+def run(folder, *line):
+    return subprocess.run(line, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def test_metrics_diff_prints_what_it_promises():
+    """README's command, against the last commit instead of a branch that a clone may lack."""
+    (words,) = (words for _, words in COMMANDS if words[:3] == ["dvc", "metrics", "diff"])
+    run(".", sys.executable, "-m", *words[:-1], "HEAD")
+    assert words[-1] == "main"
+
+
+def test_make_help_has_a_line_for_every_target_that_a_shell_block_makes():
+    listed = {line.split()[0] for line in run(".", "make", "help").splitlines()}
+    named = {word for _, words in COMMANDS if words[0] == "make" for word in words[1:2]}
+    assert {word for word in named if "=" not in word} <= listed
+
+
+def test_docs_mends_a_table_that_was_edited(tmp_path):
+    for name in TRACKED:
+        if not name.startswith("data/tiny/"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(name, tmp_path / name)
+    run(tmp_path, "git", "init", "--quiet")  # DVC wants one
+    program = [sys.executable, "-m", "tools.docs"]
+    (tmp_path / "README.md").write_text(
+        DOCUMENTS["README.md"].replace("| tiny-vit.visual.fp32 ", "| typed by hand ")
+    )
+    done = subprocess.run([*program, "--check"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, "make docs" in done.stderr) == (1, True)
+    run(tmp_path, *program)
+    assert (tmp_path / "README.md").read_text() == DOCUMENTS["README.md"]
 
 
 @each_document

@@ -1,6 +1,8 @@
 """What runs before a commit is what CI runs."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +36,30 @@ def test_a_hook_is_a_target_that_ci_makes(hook):
     assert re.search(rf"make {target}\b", CI)
     done = subprocess.run(["make", "--dry-run", target], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("failing", [None, "lint", "gate"])
+def test_a_commit_makes_the_targets_and_stops_at_one_that_fails(tmp_path, failing):
+    pytest.importorskip("pre_commit", reason="make team installs it")
+    targets = [hook["id"] for hook in OF_COMMITS]
+    recipe = "\t@echo $@ >> .git/made; test $@ != $(FAILING)\n"
+    (tmp_path / "Makefile").write_text(f"{' '.join(targets)}:\n{recipe}")
+    shutil.copyfile(CONFIGURATION, tmp_path / CONFIGURATION)
+    environment = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path / ".git/cache")}
+    environment |= {"FAILING": str(failing), "GIT_CONFIG_GLOBAL": os.devnull}
+
+    def run(*line):
+        options = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True}
+        return subprocess.run(line, **options)
+
+    run("git", "init", "--quiet")
+    assert run(sys.executable, "-m", "pre_commit", "install").returncode == 0
+    run("git", "add", ".")
+    author = ("-c", "user.name=A", "-c", "user.email=a@b.c")
+    done = run("git", *author, "commit", "--quiet", "--message=first")
+    made = (tmp_path / ".git/made").read_text().split()
+    assert (done.returncode == 0) == (failing is None), done.stderr
+    assert made == (targets[: targets.index(failing) + 1] if failing else targets)
 
 
 def test_hooks_come_with_the_project():
