@@ -35,9 +35,9 @@ COMPILE = build/uv/bin/uv pip compile --quiet --universal --generate-hashes --fo
 NEWEST := torch torchvision onnx onnxruntime
 
 .DEFAULT_GOAL := all
-.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro bundles \
-	comment docs report publish bench-models bench-encodings bench-targets bench-runtimes lock newest upgrade \
-	rerun-check clean help
+.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro \
+	bundles comment docs report publish bench-models bench-encodings bench-targets bench-runtimes lock newest \
+	upgrade rerun-check docs-check clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
@@ -107,6 +107,9 @@ comment: $(INSTALLED)  ## write what differs from a revision: make comment AGAIN
 	@mkdir -p build
 	@$(BIN)/python -m stages.report --against "$(AGAINST)" > build/comment.md
 	@cat build/comment.md
+
+docs-check: $(INSTALLED)  ## fail where README.md is not what `make docs` writes
+	@$(BIN)/python -m tools.docs --check
 
 docs: $(INSTALLED)  ## put the results and the stage graph into README.md
 	$(BIN)/python -m tools.docs
