@@ -6,13 +6,11 @@
     python -m tools.fanout model MODEL      here: one model's part
     python -m tools.fanout gather           here: everything from the remote, dvc.lock, metrics
 
-A task of Ray's runs `prepare` or `model` in its own clone of the commit. `RAY_ADDRESS` names a
-cluster whose machines have this environment (`make team`); else Ray starts here. The remote's
-settings and credentials travel as arguments, which Ray logs nowhere.
+A task on Ray is `prepare` or `model` in a clone of the commit. `RAY_ADDRESS` names a cluster whose
+machines have this environment; else Ray starts here. Credentials travel as arguments, unlogged.
 """
 
 import argparse
-import collections
 import json
 import os
 import re
@@ -23,62 +21,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-import networkx
+import pandas
 from dvc.config import Config
-from dvc.dvcfile import load_file
-from dvc.parsing import MatrixDefinition
 from dvc.repo import Repo
 
-from bench import records, table
 from stages import command, params
+from tools import jobs as planning
 
-MARGIN = 1.25  # over the peak of the stage that needs most
-# bench/models.json was measured on two cores; a model that is not in it is taken for a small one.
-MEASURED_CPUS, UNKNOWN = 2, (2048, 1)
 RETRIES = 2
-SHOWN_LINES = 15  # of a failed job's output
-# Variables that tasks get, by their beginnings: credentials, mirrors, threads.
+# Variables that tasks get, by their beginnings: credentials, mirrors, and threads, which may change
+# the last digits.
 PASSED = ("AWS_", "AZURE_", "CLIP_", "CLOUDSDK_", "GOOGLE_", "OMP_NUM_THREADS")
 MERGED = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-
-
-def needs():
-    """{model: (MB, CPUs)} as measured."""
-    peaks = collections.defaultdict(int)
-    for record in records.read(table.RECORDS):
-        peaks[record["model"]] = max(peaks[record["model"]], record["peak_rss_mb"])
-    return {model: (round(MARGIN * peak), MEASURED_CPUS) for model, peak in peaks.items()}
-
-
-def parts(repo):
-    """{model: its stages} by the items of dvc.yaml's matrices."""
-    found = collections.defaultdict(list)
-    for name, definition in load_file(repo, "dvc.yaml").resolver.definitions.items():
-        if isinstance(definition, MatrixDefinition):
-            for key, item in definition.normalized_iterable.items():
-                found[str(item["model"])].append(f"{name}@{key}")
-    return found
-
-
-def last(graph, stages):
-    """Those of some stages that none of the others depends on."""
-    return [s for s in stages if not any(user in stages for user in graph.predecessors(s))]
-
-
-def plan():
-    """(stages that lead to what models share, [job], stages that DVC does not cache)."""
-    repo = Repo(".")
-    graph = networkx.relabel_nodes(repo.index.graph, lambda stage: stage.addressing)
-    measured, of_models = needs(), parts(repo)
-    jobs = []
-    for model, stages in of_models.items():
-        memory, cpus = measured.get(model, UNKNOWN)
-        targets = " ".join(last(graph, stages))
-        jobs.append({"model": model, "targets": targets, "memory_mb": memory, "cpus": cpus})
-    own = {stage for stages in of_models.values() for stage in stages}
-    shared = {name for stage in own for name in networkx.descendants(graph, stage)} - own
-    uncached = {s.addressing for s in repo.index.stages if not all(o.use_cache for o in s.outs)}
-    return last(graph, sorted(shared)), jobs, uncached
 
 
 def dvc(*arguments):
@@ -111,42 +65,38 @@ def gather(targets, uncached):
         raise command.Refusal(f"the remote lacked results, run here again: {', '.join(again)}")
 
 
-def attempt(folder, arguments, bundle, remote, variables):
-    """Ray's task: `tools.fanout ARGUMENTS` in a clone. Other machines get this function alone."""
-    shutil.rmtree(folder, ignore_errors=True)  # what a killed attempt left
-    folder.mkdir(mode=0o700, parents=True)
-    clone, site = folder / "clone", folder / "site"
-    try:
-        (folder / "bundle").write_bytes(bundle)
-        subprocess.run(["git", "clone", "--quiet", folder / "bundle", clone], check=True)
-        with Config(clone / ".dvc").edit("local") as config:
+def attempt(run, arguments, bundle, remote, variables):
+    """A task on Ray. Other machines get this function alone."""
+    with tempfile.TemporaryDirectory(prefix=f"{run}-") as folder:
+        clone, site = f"{folder}/clone", f"{folder}/site"
+        Path(folder, "bundle").write_bytes(bundle)
+        subprocess.run(["git", "clone", "--quiet", f"{folder}/bundle", clone], check=True)
+        with Config(f"{clone}/.dvc").edit("local") as config:
             config["core"], config["remote"] = {"remote": "shared"}, {"shared": remote}
-        environment = os.environ | {"DVC_SITE_CACHE_DIR": str(site)}
-        environment.pop("OMP_NUM_THREADS", None)  # Ray's: threads may change the last digits
+        inherited = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}  # that is Ray's
+        environment = inherited | {"DVC_SITE_CACHE_DIR": site} | variables
         line = [sys.executable, "-m", "tools.fanout", *arguments]
-        done = subprocess.run(line, cwd=clone, env=environment | variables, **MERGED)
+        done = subprocess.run(line, cwd=clone, env=environment, **MERGED)
         if done.returncode:
             raise RuntimeError(done.stdout)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def started_ray():
-    """(ray, the resources of this machine if the cluster is no other)."""
+    """Ray, connected to RAY_ADDRESS or to a cluster of this machine alone."""
+    given = {"log_to_driver": False, "logging_level": "ERROR"}
+    if "RAY_ADDRESS" not in os.environ:  # these are read when Ray is imported
+        # A token in the environment, or Ray writes one into the home folder.
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_task_oom_retries": str(RETRIES)}
+        os.environ |= {"RAY_process_group_cleanup_enabled": "true"}  # stages end with their task
+        os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # else it listens to the network
+        given |= {"address": "local", "include_dashboard": False}
     try:
         import ray
     except ImportError:
         raise command.Refusal("Ray is not installed: make team") from None
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    if "RAY_ADDRESS" in os.environ:
-        ray.init(**quiet)
-        return ray, {}
-    # A token in the environment, or Ray writes one into the home folder.
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_task_oom_retries": str(RETRIES)}
-    os.environ |= {"RAY_process_group_cleanup_enabled": "true"}  # stages end with their task
-    ray.init("local", _node_ip_address="127.0.0.1", include_dashboard=False, **quiet)
-    return ray, ray.cluster_resources()
+    ray.init(**given)
+    return ray
 
 
 def failures(ray, tasks):
@@ -154,70 +104,66 @@ def failures(ray, tasks):
     failed, tasks = [], dict(tasks)
     while tasks:
         (done,), _ = ray.wait(list(tasks))
-        name, end = tasks.pop(done), "done"
+        name, said = tasks.pop(done), ["done"]
         try:
             ray.get(done)
         except ray.exceptions.RayError as error:
-            said = str(getattr(error, "cause", None) or error).strip().splitlines()
-            end = "\n  ".join(["failed", *said[-SHOWN_LINES:]])
+            lines = str(getattr(error, "cause", None) or error).strip().splitlines()
+            said = ["failed", *lines[-15:]]
             failed.append(name)
-        print(f"{name}: {end}", flush=True)
+        print(f"{name}:", "\n  ".join(said), flush=True)
     return failed
 
 
-def run(shared, jobs, uncached):
+def spread(ray, jobs, *given):
+    """Prepare, then all models at once; the names of those that failed."""
+    limits = {} if "RAY_ADDRESS" in os.environ else ray.cluster_resources()
+    task = ray.remote(max_retries=RETRIES, retry_exceptions=True)(attempt)
+    run = f"clip-onnx-{secrets.token_hex(4)}"
+    try:
+        if failures(ray, {task.remote(run, ["prepare"], *given): "prepare"}):
+            raise command.Refusal("what models share failed, as said above; no model was begun")
+        tasks = {}
+        for job in jobs:  # a machine with less than a job asks for runs it alone
+            needs = {"memory": job["memory_mb"] * 1e6, "CPU": job["cpus"]}
+            needs = {name: min(need, limits.get(name, need)) for name, need in needs.items()}
+            sized = task.options(memory=needs["memory"], num_cpus=needs["CPU"])
+            tasks[sized.remote(run, ["model", job["model"]], *given)] = job["model"]
+        return failures(ray, tasks)
+    finally:
+        ray.shutdown()
+        for left in Path(tempfile.gettempdir()).glob(f"{run}-*"):  # by tasks that were killed
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def run(jobs, uncached):
     """The plan on Ray. What succeeds is gathered, what does not is named by a Refusal."""
-    git = {"check": True, "capture_output": True}
-    if changed := subprocess.run(["git", "status", "--porcelain"], **git).stdout.decode():
-        raise command.Refusal(f"commit first: machines get the commit, not {changed.split()[1]}")
+    if changed := subprocess.check_output(["git", "status", "--short"], text=True):
+        raise command.Refusal(f"commit first, machines get the commit without {changed.split()[1]}")
     config = Repo(".").config
     remote = config["remote"].get(config["core"].get("remote"))
     if not remote:
         raise command.Refusal("no default remote to meet in: dvc remote add --default NAME ADDRESS")
-    bundle = subprocess.run(["git", "bundle", "create", "-", "HEAD"], **git).stdout
     variables = {name: x for name, x in os.environ.items() if name.startswith(PASSED)}
-    folder = Path(tempfile.gettempdir()) / f"clip-onnx-{secrets.token_hex(4)}"
-    ray, limits = started_ray()
-    task = ray.remote(max_retries=RETRIES, retry_exceptions=True)(attempt)
-    try:
-        rest = (ray.put(bundle), dict(remote), variables)
-        first = task.remote(folder / "prepare", ["prepare"], *rest)
-        if failures(ray, {first: "what models share"}):
-            raise command.Refusal("what models share failed, as said above; no model was begun")
-        tasks = {}
-        for job in jobs:  # a machine smaller than a job asks for runs it alone
-            memory, cpus = job["memory_mb"] * 1e6, job["cpus"]
-            memory, cpus = (
-                min(memory, limits.get("memory", memory)),
-                min(cpus, limits.get("CPU", cpus)),
-            )
-            sized = task.options(memory=memory, num_cpus=cpus)
-            model = job["model"]
-            tasks[sized.remote(folder / model, ["model", model], *rest)] = model
-        failed = failures(ray, tasks)
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
-    done = [
-        target for job in jobs if job["model"] not in failed for target in job["targets"].split()
-    ]
+    ray = started_ray()
+    bundle = ray.put(subprocess.check_output(["git", "bundle", "create", "--quiet", "-", "HEAD"]))
+    failed = spread(ray, jobs, bundle, dict(remote), variables)
+    done = [job["targets"] for job in jobs if job["model"] not in failed]
     if done:
-        gather(done if failed else [], uncached)
+        gather(" ".join(done).split() if failed else [], uncached)
     if failed:
         raise command.Refusal(f"failed: {', '.join(failed)}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb in ("run", "prepare", "gather"):
-        verbs.add_parser(verb)
-    verbs.add_parser("plan").add_argument("--format", choices=("text", "github"), default="text")
-    verbs.add_parser("model").add_argument("model")
+    parser.add_argument("verb", choices=("run", "plan", "prepare", "model", "gather"))
+    parser.add_argument("model", nargs="?")
+    parser.add_argument("--format", choices=("text", "github"), default="text")
     arguments = parser.parse_args()
-    shared, jobs, uncached = plan()
+    shared, jobs, uncached = planning.plan()
     if arguments.verb == "run":
-        run(shared, jobs, uncached)
+        run(jobs, uncached)
     elif arguments.verb == "prepare":
         build(shared)
     elif arguments.verb == "model":
@@ -228,9 +174,7 @@ def main():
     elif arguments.format == "github":
         print(json.dumps({"include": jobs}))
     else:
-        print(
-            *("{model}: {memory_mb} MB, {cpus} CPUs: {targets}".format(**j) for j in jobs), sep="\n"
-        )
+        print(pandas.DataFrame(jobs).to_markdown(index=False))
 
 
 if __name__ == "__main__":
