@@ -12,10 +12,11 @@ PERSON = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
 
 
 def environment(folder, **variables):
-    """Programs of this Python, credentials of the test alone, DVC's own notes beside `folder`."""
+    """Programs of this Python, settings and credentials of the test alone."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "DVC_", "RAY_"))}
     path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
-    return kept | {"PATH": path, "DVC_SITE_CACHE_DIR": str(folder.parent / "site")} | variables
+    own = {"HOME": str(folder.parent), "DVC_SITE_CACHE_DIR": str(folder.parent / "site")}
+    return kept | own | {"PATH": path} | variables
 
 
 def run(folder, *line, **variables):

@@ -59,7 +59,8 @@ def test_a_model_is_known_by_its_matrix_and_not_by_its_name(tmp_path, monkeypatc
     small.set_up(tmp_path, content)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n")
-    found = jobs.parts(Repo(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    found = jobs.parts(Repo("."))
     assert {"export@rn-visual", "evaluate-converted@rn-fp32"} <= set(found["rn"])
     assert {"bundle@rn-fp32", "evaluate-converted@rn-fp32-fp32"} <= set(found["rn-fp32"])
     assert "quantize-static@rn-fp32-visual-int8-static" in found["rn-fp32"]

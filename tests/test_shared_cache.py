@@ -19,8 +19,6 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": SECRET,
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": "/dev/null",
-    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
 }
 NOT_CACHED = {"pins", "report"}
 OBJECT = re.compile(r"^/[\w-]+/(files/md5/\w\w/.+)$")
