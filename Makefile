@@ -24,6 +24,8 @@ TEAM_INSTALLED := $(VENV)/team
 PORT ?= 8000
 # The revision that `make comment` compares with.
 AGAINST ?= origin/main
+# How `make fanout-plan` prints the jobs: text or github.
+FORMAT ?= text
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(BIN):$(PATH)
 
@@ -37,7 +39,7 @@ NEWEST := torch torchvision onnx onnxruntime
 .DEFAULT_GOAL := all
 .PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro \
 	bundles comment docs report publish bench-models bench-encodings bench-targets bench-runtimes lock newest \
-	upgrade rerun-check docs-check clean help
+	upgrade rerun-check docs-check fanout fanout-plan fanout-prepare fanout-model fanout-gather clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
@@ -81,6 +83,21 @@ test-web: pages-needs $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## 
 	$(RUNTIMES)/bin/python -m pytest -rs web/tests
 
 team: $(TEAM_INSTALLED)  ## install what shared caches, many machines and CI's checks need
+
+fanout: $(TEAM_INSTALLED)  ## build every model on Ray's machines and gather the results: RAY_ADDRESS=HOST:PORT
+	@$(BIN)/python -m tools.fanout run
+
+fanout-plan: $(INSTALLED)  ## the jobs of make fanout; FORMAT=github: a matrix for GitHub Actions
+	@$(BIN)/python -m tools.fanout plan --format $(FORMAT)
+
+fanout-prepare: $(TEAM_INSTALLED)  ## the job before all others: what models share
+	@$(BIN)/python -m tools.fanout prepare
+
+fanout-model: $(TEAM_INSTALLED)  ## one model's job: make fanout-model MODEL=vit-b-32
+	@$(BIN)/python -m tools.fanout model "$(MODEL)"
+
+fanout-gather: $(TEAM_INSTALLED)  ## the job after all others: dvc.lock and metrics from what they pushed
+	@$(BIN)/python -m tools.fanout gather
 
 lint: $(INSTALLED)  ## check style
 	$(BIN)/ruff check .
