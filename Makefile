@@ -24,6 +24,8 @@ TEAM_INSTALLED := $(VENV)/team
 PORT ?= 8000
 # The revision that `make comment` compares with.
 AGAINST ?= origin/main
+# Prints the name of the default remote, or nothing where there is none.
+REMOTE = $(BIN)/dvc config core.remote
 # How `make fanout-plan` prints the jobs: text or github.
 FORMAT ?= text
 # Stages run `python` and DVC finds itself by PATH.
@@ -112,12 +114,12 @@ stale: $(INSTALLED)  ## say which stages dvc.lock has not seen as they are now; 
 # Both take what they need from the default remote; where there is none, all is built here.
 repro: $(INSTALLED)  ## rerun what changed; what did not stays in the remote, if there is one
 	@$(BIN)/python -m stages.params
-	@if $(BIN)/dvc config core.remote > /dev/null 2>&1; then \
+	@if [ -n "$$($(REMOTE))" ]; then \
 		$(BIN)/python -m tools.pull && $(BIN)/dvc repro --pull --allow-missing; \
 	else $(BIN)/dvc repro; fi
 
 bundles: $(INSTALLED)  ## pull the bundles that `make repro` left in the remote
-	@if $(BIN)/dvc config core.remote > /dev/null 2>&1; then $(BIN)/dvc pull bundle; \
+	@if [ -n "$$($(REMOTE))" ]; then $(BIN)/dvc pull bundle; \
 	else $(BIN)/dvc repro bundle; fi
 
 comment: $(INSTALLED)  ## write what differs from a revision: make comment AGAINST=origin/main
