@@ -24,14 +24,20 @@ TEAM_INSTALLED := $(VENV)/team
 PORT ?= 8000
 # The revision that `make comment` compares with.
 AGAINST ?= origin/main
-# What the comment on a pull request starts with (stages/review.py).
-MARKER := <!-- clip-onnx: parity -->
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(BIN):$(PATH)
 
+# uv resolves the locks; UPGRADE= leaves every version where it is.
+UV_INSTALLED := build/uv/installed
+UPGRADE ?= --upgrade
+COMPILE = build/uv/bin/uv pip compile --quiet --universal --generate-hashes --fork-strategy fewest \
+	--custom-compile-command "make lock" $(UPGRADE)
+NEWEST := torch torchvision onnx onnxruntime
+
 .DEFAULT_GOAL := all
 .PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro bundles \
-	comment summary post docs bench-models bench-encodings bench-targets bench-runtimes lock clean help
+	comment docs report publish bench-models bench-encodings bench-targets bench-runtimes lock newest upgrade \
+	rerun-check clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
@@ -102,22 +108,14 @@ comment: $(INSTALLED)  ## write what differs from a revision: make comment AGAIN
 	@$(BIN)/python -m stages.report --against "$(AGAINST)" > build/comment.md
 	@cat build/comment.md
 
-summary:  ## add build/comment.md to the summary of a job of GitHub Actions
-	@cat build/comment.md >> "$$GITHUB_STEP_SUMMARY"
-
-post:  ## put build/comment.md on a pull request, in place of its last state: make post PR=7
-	@test -n "$(PR)" || { echo "error: say which pull request: make post PR=7"; exit 1; }
-	@comment="$$(gh api --paginate "repos/{owner}/{repo}/issues/$(PR)/comments" --jq \
-		'.[] | select(.user.type == "Bot" and (.body | startswith("$(MARKER)"))) | .id')" && \
-	if [ -n "$$comment" ]; then \
-		gh api --silent --method PATCH "repos/{owner}/{repo}/issues/comments/$${comment%%[!0-9]*}" \
-			--field body=@build/comment.md; \
-	else \
-		gh api --silent "repos/{owner}/{repo}/issues/$(PR)/comments" --field body=@build/comment.md; \
-	fi
-
 docs: $(INSTALLED)  ## put the results and the stage graph into README.md
 	$(BIN)/python -m tools.docs
+
+report: $(INSTALLED)  ## write build/report.html: the results as one page that needs no network
+	@$(BIN)/python -m tools.page build/report.html
+
+publish: $(INSTALLED)  ## write release folders, with HF_TOKEN upload them: make publish TARGET=owner/name MODELS=tiny-vit
+	@$(BIN)/python -m tools.publish "$(TARGET)" $(MODELS) $(WEIGHTS:%=--weights=%) $(LICENSE:%=--license=%)
 
 bench-models: $(INSTALLED)  ## time and weigh every stage on full-size random models: an hour and more
 	@$(BIN)/python -m bench.models $(MODELS)
@@ -131,30 +129,32 @@ bench-targets: $(INSTALLED)  ## measure profiles and products on full-size rando
 bench-runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(LITERT_INSTALLED) | data/bundles  ## time the files in every foreign runtime
 	@$(RUNTIMES)/bin/python -m bench.runtimes $(MODELS)
 
-lock:  ## refresh requirements.lock from requirements.in
-	$(PYTHON) -m venv build/uv
-	build/uv/bin/pip install --quiet --disable-pip-version-check uv
-	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
-		--fork-strategy fewest \
-		--custom-compile-command "make lock" --output-file requirements.lock requirements.in
-	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
-		--fork-strategy fewest --constraint requirements.lock \
-		--custom-compile-command "make lock" --output-file runtimes/requirements.lock \
-		runtimes/requirements.in
-	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 \
-		--fork-strategy fewest --constraint requirements.lock \
-		--custom-compile-command "make lock" --output-file requirements-team.lock requirements-team.in
-	build/uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.12 \
-		--fork-strategy fewest \
-		--custom-compile-command "make lock" --output-file runtimes/requirements-litert.lock \
-		runtimes/requirements-litert.in
+lock: $(UV_INSTALLED)  ## refresh the locks: all of them, or make lock UPGRADE="--upgrade-package onnx"
+	$(COMPILE) --python-version 3.11 --output-file requirements.lock requirements.in
+	$(COMPILE) --python-version 3.11 --constraint requirements.lock \
+		--output-file runtimes/requirements.lock runtimes/requirements.in
+	$(COMPILE) --python-version 3.11 --constraint requirements.lock \
+		--output-file requirements-team.lock requirements-team.in
+	$(COMPILE) --python-version 3.12 \
+		--output-file runtimes/requirements-litert.lock runtimes/requirements-litert.in
+
+newest: node-needs $(INSTALLED) $(UV_INSTALLED)  ## take the newest torch, onnx and onnxruntime into the locks
+	$(BIN)/python -m tools.upgrade $(NEWEST)
+	$(MAKE) lock UPGRADE="$(NEWEST:%=--upgrade-package %)"
+
+upgrade: newest  ## make newest, then rebuild what depends on it, also in the foreign runtimes
+	$(MAKE) all
+	$(MAKE) runtimes
+
+rerun-check: $(INSTALLED)  ## run HEAD again from nothing and compare every byte: build/rerun.md
+	@$(BIN)/python -m tools.rerun build/rerun.md
 
 clean:  ## remove the environment, what was built and its cache
 	rm -rf $(VENV) $(RUNTIMES) $(LITERT) runtimes/node_modules web/node_modules build .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .hypothesis
 	git clean -fdXq data
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' Makefile
 
 # The lock is complete, so nothing is resolved. setuptools comes first, from the lock too: openai-clip
 # is a source distribution, whose isolated build would fetch an unpinned one.
@@ -195,6 +195,13 @@ $(LITERT_INSTALLED): runtimes/requirements-litert.lock | runtimes-needs
 $(WEB_INSTALLED): web/package-lock.json | node-needs
 	npm ci --ignore-scripts --no-audit --no-fund --prefix web
 	@touch $@
+
+$(UV_INSTALLED):
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/pip install --quiet --disable-pip-version-check uv
+	@touch $@
+
+include $(dir $(firstword $(MAKEFILE_LIST))).github/github.mk
 
 # Once they are there, `make` alone brings them up to date.
 data/bundles: | $(INSTALLED)

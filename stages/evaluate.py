@@ -8,7 +8,8 @@ batch size and padding that must agree and that the file takes, and writes the w
 parity.measure's metrics, `size_mb`, for visual files the zero-shot `accuracy` on the labelled
 drawings, and for 16-bit files how many tensors were not half-precision numbers already
 (`rounded_tensors`). Beside them stand the reference's own accuracy, the `control`: another input's
-embedding, measured the same way, and `widths`, the bits of every weight that the file says it has.
+embedding, measured the same way, `cosines`, each input's worst, and `widths`, the bits of every
+weight that the file says it has.
 
 A profile's file is measured together with what it leaves to the host (stages/host.py), and one of
 a fixed length on the captions that fit.
@@ -24,14 +25,24 @@ import numpy as np
 from stages import command, graph, inputs, parity, runtime, tokens
 
 DIGITS = {"snr_db": 1, "accuracy": 4, "top1_agreement": 4, "size_mb": 3}
+OTHERS_DIGITS = 7
+
+
+def repeatable(value, digits=OTHERS_DIGITS):
+    """Digits that a rerun on the same kind of machine repeats; null for what is no number."""
+    return round(value, digits) if math.isfinite(value) else None
 
 
 def rounded(metrics):
-    """Digits that a rerun on the same kind of machine repeats; null for what is no number."""
     return {
-        name: round(value, DIGITS.get(name, 7)) if math.isfinite(value) else None
-        for name, value in metrics.items()
+        name: repeatable(value, DIGITS.get(name, OTHERS_DIGITS)) for name, value in metrics.items()
     }
+
+
+def cosines(reference, runs):
+    """The cosine of each input, the worst over `runs`: those that parity.measure summarises."""
+    worst = np.min([parity.cosine(reference, embeds) for embeds in runs], axis=0)
+    return [repeatable(cosine) for cosine in worst.tolist()]
 
 
 def expected(tower, embeds):
@@ -41,7 +52,7 @@ def expected(tower, embeds):
 
 
 def visual(tower, directory, reference, index, text_embeds, prompts):
-    """(metrics, the reference's own accuracy, control) of a visual tower."""
+    """(metrics, the reference's own accuracy, control, cosines) of a visual tower."""
     embeds = expected(tower, reference.get_tensor("image_embeds"))
     evaluation = inputs.rows_of(index, inputs.EVALUATION)
     labelled = inputs.rows_of(index, inputs.LABELLED)
@@ -60,11 +71,12 @@ def visual(tower, directory, reference, index, text_embeds, prompts):
     chosen = parity.nearest(embeds[labelled], classes)
     control = parity.control(embeds[evaluation])
     control["accuracy"] = float((np.roll(chosen, 1) == labels).mean())
-    return metrics, {"accuracy": float((chosen == labels).mean())}, control
+    own = {"accuracy": float((chosen == labels).mean())}
+    return metrics, own, control, cosines(embeds[evaluation], runs)
 
 
 def textual(tower, reference, index, rows, text_embeds, projection):
-    """(metrics, nothing, control) of a textual tower; `rows` are the captions' tokens."""
+    """(metrics, nothing, control, cosines) of a textual tower; `rows` are the captions' tokens."""
     images = reference.get_tensor("image_embeds")[inputs.rows_of(index, inputs.EVALUATION)]
     batch, length = runtime.fixed_axes(tower)
     fitting = [number for number, row in enumerate(rows) if len(row) <= (length or len(row))]
@@ -76,7 +88,8 @@ def textual(tower, reference, index, rows, text_embeds, projection):
     rows, embeds = [rows[number] for number in fitting], expected(tower, text_embeds[fitting])
     settings = runtime.text_settings(rows, batch, length)
     runs = [runtime.run(tower, batches, projection) for batches in settings]
-    return parity.measure(embeds, runs, images), {}, parity.control(embeds)
+    metrics = parity.measure(embeds, runs, images)
+    return metrics, {}, parity.control(embeds), cosines(embeds, runs)
 
 
 def main():
@@ -98,7 +111,7 @@ def main():
             rows = tokens.encode(tokens.load(arguments.tokenizer), texts)
             projection = runtime.projection(arguments.model)
             results = textual(tower, reference, index, rows, text_embeds, projection)
-    metrics, own, control = results
+    metrics, own, control, worst = results
     metrics["size_mb"] = graph.size(arguments.model) / 1e6
     changed = metadata.get("rounded")
     if changed is not None:
@@ -107,6 +120,7 @@ def main():
         "metrics": rounded(metrics),
         "reference": rounded(own),
         "control": rounded(control),
+        "cosines": worst,
         "rounded": changed or "",
         "widths": json.loads(metadata.get("widths", "{}")),
     }

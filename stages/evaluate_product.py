@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from stages import command, graph, inputs, parity, runtime, tokens, weights
 from stages.drawings import LABELS
-from stages.evaluate import expected, rounded
+from stages.evaluate import cosines, expected, repeatable, rounded
 from stages.preprocessing import STD
 from stages.products import labels
 
@@ -91,7 +91,12 @@ def combined(session, truth, arguments):
         for place, own in enumerate(units)
     )
     control = worst(parity.control(own) for own in units)
-    return metrics | {"logits_error": float(error)}, {}, control
+    each = [
+        cosine
+        for place, own in enumerate(units)
+        for cosine in cosines(own, [run[place] for run in runs])
+    ]
+    return metrics | {"logits_error": float(error)}, {}, control, each
 
 
 def batch_counts(pictures, texts):
@@ -138,28 +143,30 @@ def classifier(session, truth, arguments):
         chosen = truths[truth.labelled].argmax(-1)
         own["accuracy"] = float((chosen == right).mean())
         control["accuracy"] = float((np.roll(chosen, 1) == right).mean())
-    return metrics, own, control
+    return metrics, own, control, cosines(truths[truth.rows], runs)
 
 
 def visual(session, truth, arguments):
     truths = expected(session, truth.image_embeds)
     settings = runtime.picture_settings(truth.rows)
     runs = [runtime.run(session, map(truth.pixels, batches)) for batches in settings]
-    return parity.measure(truths, runs, truth.text_embeds), {}, parity.control(truths)
+    metrics = parity.measure(truths, runs, truth.text_embeds)
+    return metrics, {}, parity.control(truths), cosines(truths, runs)
 
 
 def textual(session, truth, arguments):
     truths = expected(session, truth.text_embeds)
     rows = [ids[: ids.argmax() + 1] for ids in truth.input_ids]
     runs = [runtime.run(session, batches) for batches in runtime.text_settings(rows)]
-    return parity.measure(truths, runs, truth.image_embeds), {}, parity.control(truths)
+    metrics = parity.measure(truths, runs, truth.image_embeds)
+    return metrics, {}, parity.control(truths), cosines(truths, runs)
 
 
 def image(session, truth, arguments):
     truths = expected(session, truth.image_embeds)
     found = runtime.run(session, truth.pictures())
     metrics = parity.measure(truths, [found], truth.text_embeds)
-    return metrics, {}, parity.control(truths)
+    return metrics, {}, parity.control(truths), cosines(truths, [found])
 
 
 def preprocess(session, truth, arguments):
@@ -168,16 +175,16 @@ def preprocess(session, truth, arguments):
     found = runtime.run(session, truth.pictures())
     levels = np.rint(np.abs(found - truths) * 255 * np.reshape(STD, (3, 1, 1)))
     flat = [pixels.reshape(len(pixels), -1) for pixels in (truths, found)]
-    cosines = parity.cosine(*flat)
+    found = parity.cosine(*flat)
     metrics = {
         "inputs": len(truths),
-        "cosine_min": float(cosines.min()),
-        "cosine_mean": float(cosines.mean()),
+        "cosine_min": float(found.min()),
+        "cosine_mean": float(found.mean()),
         "snr_db": parity.snr_db(*flat),
         "pixels_off": float((levels > 0).mean((1, 2, 3)).max()),
         "pixels_max": float(levels.max()),
     }
-    return metrics, {}, parity.control(flat[0])
+    return metrics, {}, parity.control(flat[0]), [repeatable(one) for one in found.tolist()]
 
 
 def changed(session):
@@ -208,11 +215,11 @@ def main():
     session = runtime.session(arguments.model)
     measure = MEASURES[session.get_modelmeta().custom_metadata_map["graph"]]
     truth = Truth(arguments.reference, arguments.evalset)
-    metrics, own, control = measure(session, truth, arguments)
+    metrics, own, control, worst_of_each = measure(session, truth, arguments)
     metrics["size_mb"] = graph.size(arguments.model) / 1e6
     content = {"metrics": metrics, "reference": own, "control": control}
     content = {name: rounded(figures) for name, figures in content.items()}
-    content |= {"rounded": changed(session), "widths": {}}
+    content |= {"cosines": worst_of_each, "rounded": changed(session), "widths": {}}
     with command.output_file(arguments.output) as partial:
         partial.write_text(json.dumps(content, indent=1, allow_nan=False))
 

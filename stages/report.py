@@ -1,13 +1,14 @@
 """Gather every file's metrics into the ones that git keeps.
 
     python -m stages.report data/eval metrics/parity.json metrics/parity.csv metrics/table.md \\
-        metrics/widths.csv metrics/widths.svg
+        metrics/widths.csv metrics/widths.svg metrics/cosines.csv
     python -m stages.report --against origin/main
 
 The first form writes {model: {graph: {variant: metrics}}}, with `known_answers` of a model that has
-some; one row a file; README's table; and for the files whose widths were chosen tensor by tensor
-those and their picture. Which files belong to it is the grid's word: leftovers of an earlier grid
-are not read. The second form prints the comment on a pull request (stages/review.py).
+some; one row a file; README's table; for the files whose widths were chosen tensor by tensor those
+and their picture; and how each file's cosines are distributed. Which files belong to it is the
+grid's word: leftovers of an earlier grid are not read. The second form prints the comment on a pull
+request (stages/review.py).
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages import command, params, review, widths
+from stages import command, cosines, params, review, widths
 
 COLUMNS = {
     "file": "file",
@@ -59,12 +60,13 @@ def gather(directory, grid):
 def frame(parity, grid):
     """One row a file, with `cosine_error` = 1 - cosine_min for the plot."""
     rows = [
-        {"file": f"{model}.{graph}.{variant}", "variant": variant, **parity[model][graph][variant]}
+        {"file": f"{model}.{graph}.{variant}", "model": model, "graph": graph, "variant": variant}
+        | parity[model][graph][variant]
         for model, graph, variant in keys(grid)
     ]
     table = pd.DataFrame(rows)
     # Cosines carry 7 digits: what prints as 1 is closer than half a digit.
-    table["cosine_error"] = (1 - table["cosine_min"]).clip(lower=0.5e-7).round(9)
+    table["cosine_error"] = (1 - table["cosine_min"]).clip(lower=cosines.CLOSEST).round(9)
     return table
 
 
@@ -93,8 +95,8 @@ def is_mixed(settings, file):
 
 
 def write(paths):
-    """The report itself, from the folder of evaluations to five files."""
-    evaluations, parity_file, rows, markdown_file, widths_file, picture = map(Path, paths)
+    """The report itself, from the folder of evaluations to six files."""
+    evaluations, parity_file, rows, markdown_file, widths_file, picture, quantiles = paths
     settings = params.load()
     grid = settings.grid
     parity, rounded, bits = gather(evaluations, grid)
@@ -114,13 +116,16 @@ def write(paths):
         widths.frame(chosen).to_csv(file, index=False)
     with command.output_file(picture) as file:
         widths.draw(chosen, file)
+    with command.output_file(quantiles) as file:
+        files = cosines.read(evaluations, table["file"])
+        cosines.frame(files).to_csv(file, index=False)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    names = ("evaluations", "parity", "rows", "table", "widths", "picture")
+    names = ("evaluations", "parity", "rows", "table", "widths", "picture", "cosines")
     for name in names:
-        parser.add_argument(name, nargs="?")
+        parser.add_argument(name, type=Path, nargs="?")
     parser.add_argument("--against", metavar="REV", help="print what differs from a revision")
     arguments = parser.parse_args()
     paths = [getattr(arguments, name) for name in names]
@@ -129,7 +134,7 @@ def main():
     elif all(paths) and not arguments.against:
         write(paths)
     else:
-        parser.error("give all six paths, or --against REV alone")
+        parser.error("give all seven paths, or --against REV alone")
 
 
 if __name__ == "__main__":

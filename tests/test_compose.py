@@ -182,3 +182,5 @@ def test_products_are_measured_against_the_reference(built, make, product, tmp_p
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["metrics"]["cosine_min"] > 0.99999
     assert found["control"]["cosine_mean"] < found["metrics"]["cosine_mean"]
+    assert min(found["cosines"]) == found["metrics"]["cosine_min"]
+    assert len(found["cosines"]) == found["metrics"]["inputs"]

@@ -2,7 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
+
+from stages import evaluate as evaluate_stage
 
 import small
 
@@ -38,6 +41,14 @@ def evaluate(tiny):
     return run
 
 
+def check_cosines(found):
+    """The metrics are those of the distribution."""
+    cosines, metrics = found["cosines"], found["metrics"]
+    assert len(cosines) == metrics["inputs"]
+    assert min(cosines) == metrics["cosine_min"]
+    assert sum(cosines) / len(cosines) == pytest.approx(metrics["cosine_mean"], abs=1e-7)
+
+
 @pytest.mark.parametrize(
     ("profile", "options", "rows"),
     [
@@ -55,6 +66,7 @@ def test_textual_files_are_measured_with_the_hosts_part(evaluate, profile, optio
     assert found["metrics"]["cosine_min"] >= 0.999999
     assert found["metrics"]["snr_db"] > 90
     assert found["control"]["cosine_min"] < 0.9
+    check_cosines(found)
 
 
 @pytest.mark.parametrize("options", [{}, {"batch": 4}, {"normalize": True}])
@@ -64,3 +76,10 @@ def test_visual_files_of_a_fixed_batch_are_measured_on_every_picture(evaluate, o
     assert found["metrics"]["cosine_min"] >= 0.999999
     assert found["metrics"]["snr_db"] > 90
     assert found["metrics"]["accuracy"] == found["reference"]["accuracy"]
+    check_cosines(found)
+
+
+def test_no_number_is_null_and_the_worst_run_counts():
+    reference = np.eye(2)
+    runs = [np.eye(2), np.array([[0.6, 0.8], [np.nan, 0.0]])]
+    assert evaluate_stage.cosines(reference, runs) == [0.6, None]

@@ -36,16 +36,18 @@ def session(tmp_path):
 
 
 def test_no_pixel_of_the_references_own_is_off(session):
-    metrics, _, control = evaluate_product.preprocess(session, Truth([0, 1]), None)
+    metrics, _, control, cosines = evaluate_product.preprocess(session, Truth([0, 1]), None)
     assert (metrics["inputs"], metrics["pixels_off"], metrics["pixels_max"]) == (2, 0, 0)
     assert metrics["cosine_min"] > 0.99999 > 0.9 > control["cosine_mean"]
+    assert len(cosines) == 2
 
 
 def test_pixels_off_are_the_worst_pictures(session):
     """A third of its values, the red ones, are two grey levels off."""
-    metrics, _, _ = evaluate_product.preprocess(session, Truth([2, 0, 1]), None)
+    metrics, _, _, cosines = evaluate_product.preprocess(session, Truth([2, 0, 1]), None)
     assert metrics["pixels_off"] == pytest.approx(1 / 3)
     assert metrics["pixels_max"] == 2
+    assert min(cosines) == cosines[0] == round(metrics["cosine_min"], 7)
 
 
 @pytest.mark.parametrize("texts", [3, 20, 100])

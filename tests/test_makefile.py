@@ -21,6 +21,8 @@ NODE, CHROMIUM, COMPILER = "Node.js 20 or later", "Chromium", "no C compiler"
 def machine(tmp_path):
     """machine(target, lacking=(), **variables): `make target` in a fresh clone, done."""
     shutil.copyfile("Makefile", tmp_path / "Makefile")
+    (tmp_path / ".github").mkdir()
+    shutil.copyfile(".github/github.mk", tmp_path / ".github/github.mk")
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in TOOLS:
@@ -40,7 +42,9 @@ def machine(tmp_path):
 
 
 def installed(folder):
-    return sorted(path.name for path in folder.iterdir() if path.name not in ("Makefile", "bin"))
+    return sorted(
+        path.name for path in folder.iterdir() if path.name not in ("Makefile", ".github", "bin")
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ def evaluation(cosine, rounded="", own=None):
         "metrics": metrics,
         "reference": own or {},
         "control": control,
+        "cosines": [cosine, 1.0, None],
         "rounded": rounded,
         "widths": {"proj": 8, "conv1.weight": 4},
     }
@@ -45,7 +46,7 @@ def reported(workspace):
     (workspace / "data/eval/vit.known-answers.json").write_text(json.dumps(answers))
     (workspace / "data/eval/rn.known-answers.json").write_text("{}")
     (workspace / "data/eval/old.visual.fp32.json").write_text("{}")
-    names = ("parity.json", "parity.csv", "table.md", "widths.csv", "widths.svg")
+    names = ("parity.json", "parity.csv", "table.md", "widths.csv", "widths.svg", "cosines.csv")
     small.run_stage("report", "data/eval", *(f"metrics/{name}" for name in names))
     return workspace / "metrics"
 
@@ -74,3 +75,12 @@ def test_table_names_the_tensors_that_were_rounded(reported):
     assert "| vit.visual.int8w" in text
     assert "`rn.textual.fp16w` (token_embedding.weight)" in text
     assert "nan" not in text
+
+
+def test_cosines_have_a_row_a_file(reported):
+    table = pd.read_csv(reported / "cosines.csv").set_index("file")
+    assert list(table.index) == list(pd.read_csv(reported / "parity.csv")["file"])
+    row = table.loc["vit.visual.int8w"]
+    assert (row["model"], row["graph"], row["variant"]) == ("vit", "visual", "int8w")
+    assert row["median"] == pytest.approx(3.0)
+    assert row["least"] < 0 < 7 < row["most"]

@@ -12,7 +12,7 @@ import yaml
 from stages import review
 
 WORKFLOWS = sorted(Path(".github/workflows").glob("*.yml"))
-MAKEFILE = Path("Makefile").read_text()
+MAKEFILE = Path("Makefile").read_text() + Path(".github/github.mk").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 OURS = {"actions/checkout", "actions/setup-python", "actions/cache", "actions/upload-artifact"}
 each = pytest.mark.parametrize("path", WORKFLOWS, ids=[path.name for path in WORKFLOWS])

@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 from dvc.repo import Repo
 
-from stages import command, params, sections
+from stages import command, params, sections, transfer
 
 COPIED = (".dvcignore", "dvc.yaml", "pyproject.toml", "requirements.in", "requirements.lock")
 
@@ -72,7 +72,7 @@ def workspace(folder, content, model):
     evalset, entry = content["evalset"], content["models"][model]
     evalset |= {key: reach(folder, evalset[key]) for key in ("images", "captions")}
     if not sections.Model(**entry).remote:
-        entry["source"] = reach(folder, entry["source"])
+        entry["source"] = reach(folder, str(transfer.local_path(entry["source"])))
     (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     config = configparser.ConfigParser()
     config.read(".dvc/config")

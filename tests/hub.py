@@ -1,0 +1,115 @@
+"""A model hub on 127.0.0.1: what huggingface_hub asks of one to upload a folder over Git LFS."""
+
+import base64
+import contextlib
+import hashlib
+import http.server
+import json
+import re
+import threading
+
+TOKEN = "hf_fixedTokenOfTheTests"
+
+
+class Hub:
+    """Repositories as {name: {path: bytes}}. Large files come as objects before the commit."""
+
+    def __init__(self):
+        self.repositories, self.objects, self.address = {}, {}, None
+        self.routes = {
+            r"PUT /objects/(\w+)": self.store,
+            r"POST /api/repos/create": self.create,
+            r"POST /api/validate-yaml": lambda _: {"errors": [], "warnings": []},
+            r"GET /api/models/(.+)/tree/main": self.tree,
+            r"POST /api/models/(.+)/preupload/main": self.preupload,
+            r"POST /(.+)\.git/info/lfs/objects/batch": self.batch,
+            r"POST /api/models/(.+)/commit/main": self.commit,
+        }
+
+    def answer(self, request, data):
+        """What is sent back as JSON, of "GET /path". None where there is nothing."""
+        for pattern, handle in self.routes.items():
+            if found := re.fullmatch(pattern, request):
+                return handle(*found.groups(), data)
+        return None
+
+    def store(self, oid, data):
+        assert hashlib.sha256(data).hexdigest() == oid
+        self.objects[oid] = data
+        return {}
+
+    def create(self, data):
+        body = json.loads(data)
+        name = f"{body['organization']}/{body['name']}"
+        self.repositories.setdefault(name, {})
+        return {"url": f"{self.address}/{name}"}
+
+    def tree(self, name, _):
+        return [
+            {"type": "file", "path": path, "size": len(content), "oid": "0" * 40}
+            for path, content in self.repositories[name].items()
+        ]
+
+    def preupload(self, _, data):
+        paths = [file["path"] for file in json.loads(data)["files"]]
+        modes = ("lfs" if path.endswith(".onnx") else "regular" for path in paths)
+        files = zip(paths, modes, strict=True)
+        return {
+            "files": [{"path": p, "uploadMode": mode, "shouldIgnore": False} for p, mode in files]
+        }
+
+    def batch(self, _, data):
+        return {
+            "objects": [
+                entry | {"actions": {"upload": {"href": f"{self.address}/objects/{entry['oid']}"}}}
+                for entry in json.loads(data)["objects"]
+            ]
+        }
+
+    def commit(self, name, data):
+        files = self.repositories[name]
+        for line in map(json.loads, data.splitlines()):
+            value = line["value"]
+            if line["key"] == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "lfsFile":
+                files[value["path"]] = self.objects[value["oid"]]
+            elif line["key"] == "deletedFile":
+                del files[value["path"]]
+        return {"commitUrl": f"{self.address}/{name}/commit/1", "commitOid": "1" * 40}
+
+
+def handler(hub):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def respond(self):
+            data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            allowed = self.headers.get("Authorization") == f"Bearer {TOKEN}"
+            allowed |= self.path.startswith("/objects/")  # an address that is signed itself
+            answer = hub.answer(f"{self.command} {self.path.split('?')[0]}", data)
+            status = 401 if not allowed else 404 if answer is None else 200
+            body = json.dumps(answer if status == 200 else {"error": "refused"}).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PUT = respond
+
+        def log_message(self, *_):
+            pass
+
+    return Handler
+
+
+@contextlib.contextmanager
+def serving():
+    """A Hub that listens, with its `address`."""
+    hub = Hub()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(hub)) as server:
+        hub.address = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield hub
+        finally:
+            server.shutdown()

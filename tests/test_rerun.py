@@ -1,0 +1,134 @@
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from stages import params
+from tools import rerun
+
+import small
+
+SETTINGS = params.load()
+
+
+def lock(**changed):
+    outs = {
+        "data/reference/tiny-vit": "1",
+        "data/export/tiny-vit/visual": "2",
+        "data/models/tiny-vit/visual/int8w": "3",
+        "metrics/parity.json": "4",
+    } | {path.replace("__", "/"): md5 for path, md5 in changed.items()}
+    return {path: md5 for path, md5 in outs.items() if md5}
+
+
+@pytest.mark.parametrize(
+    ("path", "anywhere"),
+    [
+        ("data/pins.json", True),
+        ("data/checkpoints/tiny-vit", True),
+        ("data/patch/tiny-rn/visual/std", True),
+        ("data/models/tiny-vit/textual/fp16", True),
+        ("data/models/tiny-vit/textual/fp16w", True),
+        ("data/models/tiny-vit/textual/onnxjs", True),
+        ("data/models/tiny-vit/preprocess/fp32", True),
+        ("data/models/tiny-vit/textual/int8w", False),
+        ("data/models/tiny-vit/visual/mixed", False),
+        ("data/models/tiny-rn/visual/int8-static", False),
+        ("data/models/tiny-vit/classifier/fp32", False),
+        ("data/reference/tiny-vit", False),
+        ("data/evalset", False),
+        ("metrics/parity.json", False),
+    ],
+)
+def test_what_no_cpu_shapes_has_the_same_bytes_anywhere(path, anywhere):
+    assert rerun.same_anywhere(path, SETTINGS) == anywhere
+
+
+def test_the_same_cpu_must_repeat_every_byte():
+    changed = lock(**{"data__models__tiny-vit__visual__int8w": "x"})
+    table, same_cpu = rerun.compare(lock(), changed, SETTINGS)
+    assert same_cpu
+    assert list(table["output"]) == ["`data/models/tiny-vit/visual/int8w`"]
+    assert list(table["allowed"]) == ["no"]
+
+
+def test_another_cpu_may_change_what_is_calibrated_and_nothing_else():
+    changed = lock(
+        **{
+            "data__reference__tiny-vit": "x",
+            "data__models__tiny-vit__visual__int8w": "x",
+            "data__export__tiny-vit__visual": None,
+        }
+    )
+    table, same_cpu = rerun.compare(lock(), changed, SETTINGS)
+    assert not same_cpu
+    assert dict(zip(table["output"], table["allowed"], strict=True)) == {
+        "`data/export/tiny-vit/visual`": "no",
+        "`data/models/tiny-vit/visual/int8w`": "another CPU",
+        "`data/reference/tiny-vit`": "another CPU",
+    }
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, archives):
+    """A committed project of one small model, built once."""
+    folder = tmp_path_factory.mktemp("project")
+    content = small.params({"vit": archives["vit"]})
+    content["grid"]["encodings"] = {"convert": ["fp32"], "quantize": ["int8w"]}
+    content["grid"]["encodings"] |= {"measured": [], "static": []}
+    content["bundle"] |= {"encodings": ["fp32"]}
+    content["evalset"]["images"] = "pictures.csv"  # fewer inputs than the gate wants of ours
+    small.set_up(folder, content)
+    shutil.copyfile(small.ROOT / "stages/photographs.csv", folder / "pictures.csv")
+    for name in ("tools", "tests"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(small.ROOT / name, folder / name, ignore=ignored)
+    shutil.copyfile(small.ROOT / ".gitignore", folder / ".gitignore")
+    run(folder, "git", "init", "--quiet", "--initial-branch=main")
+    run(folder, "dvc", "init", "--quiet")
+    shutil.copyfile(small.ROOT / ".dvc/config", folder / ".dvc/config")
+    run(folder, "dvc", "repro", "--quiet")
+    commit(folder)
+    return folder
+
+
+def run(folder, *line, fails=False):
+    path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
+    result = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True)
+    assert (result.returncode != 0) == fails, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+def commit(folder):
+    run(folder, "git", "add", "--all")
+    user = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    run(folder, "git", *user, "commit", "--quiet", "--message=x")
+
+
+RERUN = (sys.executable, "-m", "tools.rerun", "build/rerun.md")
+
+
+def test_a_rerun_repeats_every_byte(project):
+    run(project, *RERUN)
+    text = (project / "build/rerun.md").read_text()
+    assert "on the same kind of CPU" in text
+    assert "Every output is as committed." in text
+
+
+def test_a_lock_that_tells_otherwise_is_found(project):
+    lock = project / "dvc.lock"
+    old = lock.read_text()
+    md5 = rerun.outputs(old)["data/models/vit/visual/int8w"]
+    lock.write_text(old.replace(md5, "0" * 32 + ".dir"))
+    assert "commit first" in run(project, *RERUN, fails=True)
+    commit(project)
+    run(project, *RERUN, fails=True)
+    rows = [
+        line for line in (project / "build/rerun.md").read_text().splitlines() if "00000000" in line
+    ]
+    assert len(rows) == 1
+    assert "data/models/vit/visual/int8w" in rows[0]
+    assert rows[0].rstrip(" |").endswith("no")

@@ -1,0 +1,152 @@
+"""The model card of a release: Hugging Face's front matter, figures, how they came, provenance."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import yaml
+from huggingface_hub import ModelCardData
+
+from tools.checkpoint_origin import Origin
+
+TASK, LIBRARY = "zero-shot-image-classification", "transformers.js"
+TAGS = ["clip", "onnx", "onnxruntime", "quantized"]
+METRICS = {
+    "cosine_min": ("worst cosine", "{:.7f}"),
+    "cosine_mean": ("mean cosine", "{:.7f}"),
+    "snr_db": ("SNR, dB", "{:.1f}"),
+    "top1_agreement": ("same top-1", "{:.3f}"),
+    "accuracy": ("accuracy", "{:.3f}"),
+    "inputs": ("inputs", "{:.0f}"),
+}
+MEASURED = """\
+Each file was run in ONNX Runtime on the CPU and compared with OpenAI's own PyTorch code, in fp32 on
+the CPU, on the same weights. Cosine is between the two embeddings; the worst is over all inputs,
+batches of 1 and of 16, padded and unpadded text. CLIP's embeddings have much in common, which
+raises every cosine; the SNR leaves that out: 10·log10 of the reference's variance over the error's.
+Same top-1 is how often a picture and a text choose the same partner as the reference's; accuracy is
+zero-shot over 128 classes of drawings. Files of products are compared in what they give out.
+`golden.json` holds inputs with the reference's embeddings, to check any runtime."""
+USE = """\
+```js
+import {{ AutoTokenizer, CLIPTextModelWithProjection }} from "@huggingface/transformers";
+const tokenizer = await AutoTokenizer.from_pretrained("{target}");
+const model = await CLIPTextModelWithProjection.from_pretrained("{target}", {{ dtype: "{dtype}" }});
+const {{ text_embeds }} = await model(tokenizer("a large red circle"));
+```
+
+Inputs and outputs of `onnx/vision_model*.onnx` are `pixel_values` float32 [batch, 3, R, R] →
+`image_embeds`, of `onnx/text_model*.onnx` `input_ids` int64 [batch, sequence ≤ 77] → `text_embeds`;
+embeddings are not normalised. Files ending in `w`, and `_quantized` and `_mixed`, hold weights in
+fewer bits and compute in fp32. `sha256sum -c SHA256SUMS` checks the download."""
+DTYPES = {"int8w": "q8", "fp32": "fp32", "fp16": "fp16", "int8-dynamic": "int8"}
+
+
+class Release(NamedTuple):
+    """What a card tells of: one model, and the files of its bundle."""
+
+    model: str
+    target: str  # owner/name
+    files: dict  # of golden.json: {path: {key, …}}
+    bundle: Path
+    parity: dict
+    settings: object  # stages.params.Params
+    sha256: str  # the checkpoint's
+    origin: Origin
+    commit: str
+
+
+def figures(release):
+    """One row a file, in markdown."""
+    rows = []
+    for path, file in release.files.items():
+        model, graph, variant = file["key"].split(".")
+        metrics = release.parity[model][graph][variant]
+        row = {"file": f"`{path}`", "variant": variant}
+        row["MB"] = f"{size(release.bundle / path) / 1e6:.2f}"
+        for name, (title, form) in METRICS.items():
+            row[title] = form.format(metrics[name]) if metrics.get(name) is not None else ""
+        rows.append(row)
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+
+
+def size(path):
+    """Bytes of an ONNX file and of the external data beside it."""
+    beside = path.with_name(f"{path.name}_data")
+    return path.stat().st_size + (beside.stat().st_size if beside.exists() else 0)
+
+
+def parameters(release):
+    """The entries of params.yaml that made these files, as YAML.
+
+    What a profile may be left with (`operators`) made nothing.
+    """
+    variants = {file["key"].split(".")[2] for file in release.files.values()}
+    graphs = {file["key"].split(".")[1] for file in release.files.values()}
+    chosen = {
+        section: {
+            slug: entry.model_dump(exclude_unset=True, exclude={"operators"})
+            for slug, entry in getattr(release.settings, section).items()
+            if slug in slugs
+        }
+        for section, slugs in (
+            ("encodings", variants),
+            ("profiles", variants | {"std"}),
+            ("products", graphs),
+        )
+    }
+    return yaml.safe_dump(chosen, sort_keys=False, width=96, default_flow_style=None).strip()
+
+
+def source(model):
+    """Where a checkpoint came from; of a path elsewhere on the machine, its last part."""
+    if model.remote:
+        return model.source
+    path = Path(model.source.removeprefix("file:"))
+    return path.name if path.is_absolute() else str(path)
+
+
+def front_matter(release):
+    data = ModelCardData(
+        license=release.origin.license, library_name=LIBRARY, pipeline_tag=TASK, tags=TAGS
+    )
+    return f"---\n{data.to_yaml()}\n---"
+
+
+def dtype(release):
+    """transformers.js's name of an encoding that both towers are here in."""
+    variants = {file["key"].split(".")[2] for file in release.files.values()}
+    return next((name for variant, name in DTYPES.items() if variant in variants), "fp32")
+
+
+def provenance(release, pins):
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(pins.items()))
+    return "\n".join(
+        [
+            f"- checkpoint: {source(release.settings.models[release.model])}",
+            f"- its SHA-256: `{release.sha256}`",
+            f"- made by: {project['name']} {project['version']}, git commit `{release.commit}`",
+            f"- with: {versions}",
+        ]
+    )
+
+
+def text(release):
+    """The whole README.md."""
+    pins = json.loads(Path("data/pins.json").read_text())
+    use = USE.format(target=release.target, dtype=dtype(release))
+    parts = [
+        front_matter(release),
+        f"# {release.model}: CLIP as ONNX files, {release.origin.label}",
+        release.origin.text,
+        "## Use\n\n" + use,
+        f"## {release.origin.figures} of these files\n\n" + figures(release),
+        "## How they were measured\n\n" + MEASURED,
+        "## Provenance\n\n" + provenance(release, pins),
+        "What `params.yaml` said:\n\n```yaml\n" + parameters(release) + "\n```",
+        "## Licence\n\n" + release.origin.notice + " The text is in `LICENSE`.",
+    ]
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,142 @@
+"""The report as one HTML page that needs no network, in build/report.html.
+
+    python -m tools.page [build/report.html]
+
+Shows what git has in metrics/, judged by params.yaml: a table to sort, size against error, the file
+to take for a cosine that one drags, how cosines are distributed, and widths chosen by tensor. Links
+lead to data/ and are relative.
+"""
+
+import argparse
+import html
+import json
+import os
+from pathlib import Path
+
+import altair as alt
+import pandas as pd
+import vl_convert
+
+from stages import bundle, command, floors, params
+from tools import charts
+
+METRICS = Path("metrics")
+TEMPLATE = Path(__file__).with_suffix(".html")
+COLUMNS = {
+    "size_mb": ("MB", "{:.3f}"),
+    "cosine_min": ("worst cosine", "{:.7f}"),
+    "cosine_mean": ("mean cosine", "{:.7f}"),
+    "snr_db": ("SNR, dB", "{:.1f}"),
+    "top1_agreement": ("same top-1", "{:.3f}"),
+    "accuracy": ("accuracy", "{:.3f}"),
+    "floor": ("floor", "{:g}"),
+}
+
+
+def read(name):
+    path = METRICS / name
+    if not path.exists():
+        raise command.Refusal(f"{path} is missing: run `make`, or check it out of git")
+    return pd.read_csv(path)
+
+
+def href(row, root):
+    return f"{root}/data/models/{row.model}/{row.graph}/{row.variant}/model.onnx"
+
+
+def link(address, text):
+    return f'<a href="{html.escape(address)}">{html.escape(text)}</a>'
+
+
+def bundled(settings):
+    """{file: its place in data/bundles} of the files that bundles hold."""
+    return {
+        file["key"]: f"data/bundles/{model}/{name}"
+        for model in settings.grid.models
+        for name, file in bundle.files(model, settings).items()
+    }
+
+
+def judgements(settings):
+    """{file: (the least cosine, what the gate says)} of the files with a floor."""
+    parity = json.loads((METRICS / "parity.json").read_text())
+    found = {f"{m}.{graph}.{v}": (floor, []) for m, graph, v, floor in floors.cases(settings)}
+    for judged in floors.judged(parity, settings):
+        if judged.key in found and not judged.holds:
+            found[judged.key][1].append(judged.metric)
+    return {
+        key: (floor.cosine_min, f"fails: {', '.join(broken)}" if broken else "holds")
+        for key, (floor, broken) in found.items()
+    }
+
+
+def results(table, settings, root):
+    """The table of every file, in HTML."""
+    judged, places = judgements(settings), bundled(settings)
+    table = table.assign(
+        floor=[judged.get(file, (None, ""))[0] for file in table["file"]],
+        gate=[judged.get(file, (None, ""))[1] for file in table["file"]],
+    )
+    shown = pd.DataFrame({"file": [link(href(row, root), row.file) for row in table.itertuples()]})
+    for name, (title, form) in COLUMNS.items():
+        shown[title] = [form.format(value) if pd.notna(value) else "" for value in table[name]]
+    shown["gate"] = [
+        f'<span class="broken">{said}</span>' if said.startswith("fails") else said
+        for said in table["gate"]
+    ]
+    shown["bundle"] = [
+        link(f"{root}/{places[file]}", Path(places[file]).name) if file in places else ""
+        for file in table["file"]
+    ]
+    return shown.to_html(index=False, escape=False, table_id="results", border=0)
+
+
+def candidates(table, settings):
+    """The files that a floor chooses from: the towers in every encoding."""
+    towers, encodings = params.TOWERS, settings.encodings
+    return table[table["graph"].isin(towers) & table["variant"].isin(encodings)]
+
+
+def script(text):
+    """Text within a script element, which would end at the first end tag."""
+    return text.replace("</script", "<\\/script")
+
+
+def page(settings, root=".."):
+    """The whole page, from whose folder the project's is `root`."""
+    table = read("parity.csv")
+    chosen = candidates(table, settings)
+    drawn = {
+        "size": charts.size_and_error(table, chosen),
+        "distribution": charts.distribution(read("cosines.csv")),
+        "widths": charts.bits(read("widths.csv")),
+    }
+    specs = {name: chart.to_dict() for name, chart in drawn.items()}
+    listed = chosen[["model", "graph", "file", "size_mb", "cosine_min"]].to_dict("records")
+    for entry, row in zip(listed, chosen.itertuples(), strict=True):
+        entry["href"] = href(row, root)
+    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    filled = {
+        "<!-- results -->": results(table, settings, root),
+        "/* charts */null": script(json.dumps(specs)),
+        "/* candidates */null": script(json.dumps(listed)),
+        "/* libraries */": script(vl_convert.javascript_bundle(vl_version=version)),
+    }
+    text = TEMPLATE.read_text()
+    for marker, content in filled.items():
+        text = text.replace(marker, content)
+    return text
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("output", type=Path, nargs="?", default=Path("build/report.html"))
+    arguments = parser.parse_args()
+    settings = params.load()
+    with command.output_file(arguments.output) as file:
+        file.write_text(page(settings, os.path.relpath(".", arguments.output.parent)))
+    print(arguments.output)
+
+
+if __name__ == "__main__":
+    command.run(main)

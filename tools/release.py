@@ -1,0 +1,102 @@
+"""A folder to publish of one model: its bundle, checksums, a model card, a licence.
+
+Nothing is written before it is sure that the figures are of these files. DVC says it: the stages
+`bundle@MODEL` and `report`, and all before them, have to be as dvc.lock has them, outputs included.
+So metrics/parity.json is what the evaluation of today's files gave, and the bundle is a copy of the
+same files. Git says that what is published can be found again: no tracked file may be changed.
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from stages import command, floors, params
+from tools import card, checkpoint_origin
+
+FOLDER = Path("build/release")
+SUMS, CARD, LICENSE = "SHA256SUMS", "README.md", "LICENSE"
+CLIP_LICENSE = Path(__file__).parent / "clip_license.txt"
+CHUNK = 1 << 20  # bytes
+
+
+def check_current(model):
+    """Raise Refusal unless the bundle and the metrics are dvc.lock's."""
+    bundle = Path("data/bundles") / model
+    if not bundle.is_dir():
+        raise command.Refusal(f"{bundle} is missing: run `make`, or `dvc pull {bundle}`")
+    with Repo(".") as repo:
+        status = repo.status(targets=[f"bundle@{model}", "report"], with_deps=True)
+    if status:
+        stage, reasons = sorted(status.items())[0]
+        raise command.Refusal(
+            f"{bundle} or metrics/ are not what dvc.lock says, {stage}: {json.dumps(reasons)}: run"
+            " `make`, or `dvc pull` what is deleted"
+        )
+
+
+def git(*arguments):
+    return subprocess.run(
+        ["git", *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def commit():
+    """The commit that the tracked files are of. Raises Refusal if they differ from it."""
+    changed = git("status", "--porcelain", "--untracked-files=no").splitlines()
+    if changed:
+        raise command.Refusal(
+            f"{changed[0].split()[-1]} is not committed: commit first, for the card names a commit"
+        )
+    return git("rev-parse", "HEAD")
+
+
+def check_floors(parity, settings, keys):
+    """Raise Refusal naming the first floor that one of these files breaks."""
+    for judged in floors.judged(parity, settings):
+        if judged.key in keys and not judged.holds:
+            raise command.Refusal(f"{judged}: `make gate` fails, nothing is published")
+
+
+def checksum(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sums(folder):
+    """What `sha256sum -c` reads, of every file below a folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return "".join(f"{checksum(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths)
+
+
+def checkpoint_sha256(model, settings):
+    """The SHA-256 of the file that a model was made of: params.yaml's, or that of a local file."""
+    entry = settings.models[model]
+    return entry.sha256 or checksum(Path(entry.source.removeprefix("file:")))
+
+
+def write(model, target, stated=None, license_name=None):
+    """The folder build/release/MODEL, written whole. Raises Refusal where it must not be."""
+    settings = params.load()
+    params.lookup(dict.fromkeys(settings.grid.models), model, "grid.models")
+    check_current(model)
+    head = commit()
+    parity = json.loads(Path("metrics/parity.json").read_text())
+    bundle = Path("data/bundles") / model
+    files = json.loads((bundle / "golden.json").read_text())["files"]
+    check_floors(parity, settings, {file["key"] for file in files.values()})
+    sha256 = checkpoint_sha256(model, settings)
+    origin = checkpoint_origin.of(settings, model, sha256, stated, license_name)
+    release = card.Release(model, target, files, bundle, parity, settings, sha256, origin, head)
+    with command.output(FOLDER / model) as folder:
+        shutil.copytree(bundle, folder, dirs_exist_ok=True)
+        (folder / CARD).write_text(card.text(release))
+        shutil.copyfile(CLIP_LICENSE, folder / LICENSE)
+        (folder / SUMS).write_text(sums(folder))
+    return FOLDER / model
