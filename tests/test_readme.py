@@ -27,7 +27,8 @@ def test_the_suffix_table_is_the_codes():
 
 
 def test_every_command_of_make_that_is_named_exists():
-    targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE))
+    makefiles = Path("Makefile").read_text() + Path(".github/github.mk").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefiles, re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", README)) <= targets
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_every_line_that_runs_is_a_make_target(path):
     """Or one call of GitHub's own program."""
     for line in [step["run"] for step in steps(path) if "run" in step]:
         assert "\n" not in line.strip()
-        program, *words = line.split()
+        program, *words = shlex.split(line)
         if program == "gh":
             continue
         assert program == "make", line
