@@ -24,6 +24,10 @@ TEAM_INSTALLED := $(VENV)/team
 PORT ?= 8000
 # The revision that `make comment` compares with.
 AGAINST ?= origin/main
+# Prints the name of the default remote, or nothing where there is none.
+REMOTE = $(BIN)/dvc config core.remote
+# How `make fanout-plan` prints the jobs: text or github.
+FORMAT ?= text
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(BIN):$(PATH)
 
@@ -35,9 +39,9 @@ COMPILE = build/uv/bin/uv pip compile --quiet --universal --generate-hashes --fo
 NEWEST := torch torchvision onnx onnxruntime
 
 .DEFAULT_GOAL := all
-.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro bundles \
-	comment docs report publish bench-models bench-encodings bench-targets bench-runtimes lock newest upgrade \
-	rerun-check clean help
+.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro \
+	bundles comment docs report publish bench-models bench-encodings bench-targets bench-runtimes lock newest \
+	upgrade rerun-check docs-check fanout fanout-plan fanout-prepare fanout-model fanout-gather clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
@@ -82,6 +86,21 @@ test-web: pages-needs $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## 
 
 team: $(TEAM_INSTALLED)  ## install what shared caches, many machines and CI's checks need
 
+fanout: $(TEAM_INSTALLED)  ## build every model on Ray's machines and gather the results: RAY_ADDRESS=HOST:PORT
+	@$(BIN)/python -m tools.fanout run
+
+fanout-plan: $(INSTALLED)  ## the jobs of make fanout; FORMAT=github: a matrix for GitHub Actions
+	@$(BIN)/python -m tools.fanout plan --format $(FORMAT)
+
+fanout-prepare: $(TEAM_INSTALLED)  ## the job before all others: what models share
+	@$(BIN)/python -m tools.fanout prepare
+
+fanout-model: $(TEAM_INSTALLED)  ## one model's job: make fanout-model MODEL=vit-b-32
+	@$(BIN)/python -m tools.fanout model "$(MODEL)"
+
+fanout-gather: $(TEAM_INSTALLED)  ## the job after all others: dvc.lock and metrics from what they pushed
+	@$(BIN)/python -m tools.fanout gather
+
 lint: $(INSTALLED)  ## check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -95,18 +114,21 @@ stale: $(INSTALLED)  ## say which stages dvc.lock has not seen as they are now; 
 # Both take what they need from the default remote; where there is none, all is built here.
 repro: $(INSTALLED)  ## rerun what changed; what did not stays in the remote, if there is one
 	@$(BIN)/python -m stages.params
-	@if $(BIN)/dvc config core.remote > /dev/null 2>&1; then \
+	@if [ -n "$$($(REMOTE))" ]; then \
 		$(BIN)/python -m tools.pull && $(BIN)/dvc repro --pull --allow-missing; \
 	else $(BIN)/dvc repro; fi
 
 bundles: $(INSTALLED)  ## pull the bundles that `make repro` left in the remote
-	@if $(BIN)/dvc config core.remote > /dev/null 2>&1; then $(BIN)/dvc pull bundle; \
+	@if [ -n "$$($(REMOTE))" ]; then $(BIN)/dvc pull bundle; \
 	else $(BIN)/dvc repro bundle; fi
 
 comment: $(INSTALLED)  ## write what differs from a revision: make comment AGAINST=origin/main
 	@mkdir -p build
 	@$(BIN)/python -m stages.report --against "$(AGAINST)" > build/comment.md
 	@cat build/comment.md
+
+docs-check: $(INSTALLED)  ## fail where README.md is not what `make docs` writes
+	@$(BIN)/python -m tools.docs --check
 
 docs: $(INSTALLED)  ## put the results and the stage graph into README.md
 	$(BIN)/python -m tools.docs

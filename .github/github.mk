@@ -10,7 +10,7 @@ TITLE ?= $(error TITLE= is the heading of the issue or the pull request)
 BODY ?= $(error BODY= is the file with its text)
 AUTHOR := -c user.name=github-actions[bot] -c user.email=github-actions[bot]@users.noreply.github.com
 
-.PHONY: summary post patch apply issue propose
+.PHONY: summary post matrix patch apply issue propose
 
 summary:  ## add build/comment.md to the summary of a job of GitHub Actions
 	@cat build/comment.md >> "$$GITHUB_STEP_SUMMARY"
@@ -25,6 +25,11 @@ post:  ## put build/comment.md on a pull request, in place of its last state: ma
 	else \
 		gh api --silent "repos/{owner}/{repo}/issues/$(PR)/comments" --field body=@build/comment.md; \
 	fi
+
+matrix: $(INSTALLED)  ## tell a job the models of `make fanout`; none without a remote for them to meet in
+	@if [ -n "$$($(REMOTE))" ]; then \
+		echo "matrix=$$($(MAKE) --silent fanout-plan FORMAT=github)"; else echo "matrix="; \
+	fi | tee -a "$${GITHUB_OUTPUT:-/dev/null}"
 
 patch:  ## write what differs from HEAD into build/changes.patch, and tell a job whether anything does
 	@mkdir -p build

@@ -26,12 +26,6 @@ def test_the_suffix_table_is_the_codes():
         assert f"| `{encoding}` | {shown} |" in README
 
 
-def test_every_command_of_make_that_is_named_exists():
-    makefiles = Path("Makefile").read_text() + Path(".github/github.mk").read_text()
-    targets = set(re.findall(r"^([a-z-]+):", makefiles, re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z-]+)", README)) <= targets
-
-
 def test_the_review_shown_starts_from_todays_metrics():
     parity = json.loads(Path("metrics/parity.json").read_text())
     rows = re.findall(r"^(\S+)\.(\S+)\.(\S+)\.(\w+) +(\S+) +\S+ +\S+$", README, re.MULTILINE)

@@ -1,0 +1,205 @@
+"""The documents against the project: commands are accepted, paths exist, links lead somewhere."""
+
+import argparse
+import ast
+import functools
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dvc.cli.parser import get_main_parser
+from dvc.repo import Repo
+
+NAMES = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", "THIRD_PARTY.md")
+DOCUMENTS = {name: Path(name).read_text() for name in (*NAMES, "web/README.md")}
+TARGET = re.compile(r"`make ((?:[a-z][a-z-]*)+)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+TRACKED = subprocess.check_output(["git", "ls-files"], text=True).split()
+FOLDERS = {name.split("/")[0] for name in TRACKED if "/" in name}
+each_document = pytest.mark.parametrize("name", DOCUMENTS)
+
+
+def commands(text, language="sh"):
+    """The command lines of a text's shell blocks, without comments, long ones joined."""
+    for kind, block in FENCE.findall(text):
+        if kind == language:
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                while words and re.fullmatch(r"\w+=.*", words[0]):
+                    words.pop(0)  # the environment of one command
+                if words:
+                    yield words
+
+
+COMMANDS = [(name, words) for name, text in DOCUMENTS.items() for words in commands(text)]
+
+
+def of_program(program):
+    chosen = [(name, words[1:]) for name, words in COMMANDS if words[0] == program]
+    return pytest.mark.parametrize(
+        "words", [words for _, words in chosen], ids=[f"{n}: {' '.join(w)}" for n, w in chosen]
+    )
+
+
+@of_program("make")
+def test_make_has_the_target_and_what_it_needs(words):
+    done = subprocess.run(["make", "--dry-run", *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@each_document
+def test_every_target_that_is_named_exists(name):
+    targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE))
+    assert set(TARGET.findall(DOCUMENTS[name])) <= targets
+
+
+@of_program("dvc")
+def test_dvc_takes_the_arguments(words):
+    try:
+        get_main_parser().parse_args(words)
+    except SystemExit as refused:
+        assert refused.code == 0, words
+
+
+class Accepted(Exception):
+    pass
+
+
+@of_program("python")
+def test_the_program_takes_the_arguments(words, monkeypatch):
+    """Modules are run up to where their command line has been read."""
+    assert words[0] == "-m", "programs are modules"
+    module, arguments = words[1], words[2:]
+    if module == "pytest":
+        paths = [Path(word) for word in arguments if "/" in word]
+        assert paths and all(path.exists() for path in paths)
+        return
+    assert "ArgumentParser" in Path(f"{module.replace('.', '/')}.py").read_text()
+    parse = argparse.ArgumentParser.parse_args
+
+    def read(self, *given):
+        parse(self, *given)
+        raise Accepted
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", read)
+    monkeypatch.setattr(sys, "argv", [module, *arguments])
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(Accepted):
+        runpy.run_module(module, run_name="__main__")
+
+
+def run(folder, *line):
+    return subprocess.run(line, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def test_metrics_diff_prints_what_it_promises():
+    """README's command, against the last commit instead of a branch that a clone may lack."""
+    (words,) = (words for _, words in COMMANDS if words[:3] == ["dvc", "metrics", "diff"])
+    run(".", sys.executable, "-m", *words[:-1], "HEAD")
+    assert words[-1] == "main"
+
+
+def test_make_help_has_a_line_for_every_target_that_a_shell_block_makes():
+    listed = {line.split()[0] for line in run(".", "make", "help").splitlines()}
+    named = {word for _, words in COMMANDS if words[0] == "make" for word in words[1:2]}
+    assert {word for word in named if "=" not in word} <= listed
+
+
+def test_docs_mends_a_table_that_was_edited(tmp_path):
+    for name in TRACKED:
+        if not name.startswith("data/tiny/"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(name, tmp_path / name)
+    run(tmp_path, "git", "init", "--quiet")  # DVC wants one
+    program = [sys.executable, "-m", "tools.docs"]
+    (tmp_path / "README.md").write_text(
+        DOCUMENTS["README.md"].replace("| tiny-vit.visual.fp32 ", "| typed by hand ")
+    )
+    done = subprocess.run([*program, "--check"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, "make docs" in done.stderr) == (1, True)
+    run(tmp_path, *program)
+    assert (tmp_path / "README.md").read_text() == DOCUMENTS["README.md"]
+
+
+@each_document
+def test_every_module_that_is_named_exists(name):
+    named = re.findall(r"python -m ((?:stages|tools|bench|web|runtimes)\.\w+)", DOCUMENTS[name])
+    missing = {one for one in named if not Path(f"{one.replace('.', '/')}.py").is_file()}
+    assert not missing
+
+
+def slugs(text):
+    """The anchors that GitHub makes of a text's headings."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+@each_document
+def test_every_link_leads_somewhere(name):
+    for link in LINK.findall(FENCE.sub("", DOCUMENTS[name])):
+        address, _, anchor = link.partition("#")
+        if not address.startswith(("http://", "https://")):
+            target = Path(name).parent / address if address else Path(name)
+            assert target.exists(), link
+            assert not anchor or anchor in slugs(target.read_text()), link
+
+
+def test_slugs_are_githubs():
+    assert slugs("# Which file do I want?\n```sh\n# no heading\n```\n## A, `b`-c\n") == {
+        "which-file-do-i-want",
+        "a-b-c",
+    }
+
+
+def paths(text):
+    """What stands in backticks and is a path of this project without a placeholder."""
+    for quoted in re.findall(r"`([^`\n]+)`", FENCE.sub("", text)):
+        if re.fullmatch(r"[\w.*/-]+", quoted) and not re.search(r"[A-Z]{4,}/|/[A-Z]{3,}", quoted):
+            first, *rest = quoted.split("/")
+            if (rest and first in FOLDERS) or quoted in TRACKED:
+                yield quoted
+
+
+@functools.cache
+def made():
+    """What stages make, and the folders of it."""
+    outs = {Path(out.fs_path).relative_to(Path.cwd()) for out in Repo(".").index.outs}
+    return {str(path) for out in outs for path in (out, *out.parents)}
+
+
+@each_document
+def test_every_path_that_is_named_exists(name):
+    for path in paths(DOCUMENTS[name]):
+        known = any(Path().glob(path)) or path.rstrip("/") in made()
+        assert known, f"{name}: {path}"
+
+
+def test_paths_are_told_from_placeholders():
+    text = "`stages/gone.py` `data/models/MODEL` `a/b` `tests/` `dvc.yaml` `x.y` `stages/<verb>`"
+    assert list(paths(text)) == ["stages/gone.py", "tests/", "dvc.yaml"]
+
+
+ALLOWED = {  # ARCHITECTURE.md's table
+    "stages": {"stages"},
+    "runtimes": {"stages", "runtimes"},
+    "web": {"stages", "runtimes", "web"},
+}
+
+
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_folders_import_what_architecture_says(folder):
+    files = [name for name in TRACKED if name.startswith(f"{folder}/") and name.endswith(".py")]
+    for name in files:
+        if "tests" in Path(name).parts:
+            continue
+        for node in ast.walk(ast.parse(Path(name).read_text())):
+            if isinstance(node, ast.ImportFrom):
+                first = node.module.split(".")[0]
+                assert first not in FOLDERS or first in ALLOWED[folder], f"{name}: {node.module}"
