@@ -23,14 +23,15 @@ class Judged(NamedTuple):
             return False
         return self.value <= self.floor if self.most else self.value >= self.floor
 
+    @property
+    def bound(self):
+        value = self.floor if isinstance(self.floor, bool) else round(self.floor, 7)
+        return f"{'at most' if self.most else 'at least'} {value}"
+
     def __str__(self):
         if self.value is None:
-            return (
-                f"{self.key}: has a floor and no {self.metric}: add it to grid: or drop the floor"
-            )
-        side = "at most" if self.most else "at least"
-        floor = self.floor if isinstance(self.floor, bool) else round(self.floor, 7)
-        return f"{self.key}: {self.metric} is {self.value}, its floor {side} {floor}"
+            return f"{self.key}: has a floor and no {self.metric}: build it or drop the floor"
+        return f"{self.key}: {self.metric} is {self.value}, its floor {self.bound}"
 
 
 def cases(settings):

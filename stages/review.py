@@ -98,7 +98,9 @@ def differences(old, new):
 def verdict(parity, settings):
     """A section that names every broken floor."""
     broken = [one for one in floors.judged(parity, settings) if not one.holds]
-    table = pd.DataFrame({"floor": [str(one) for one in broken]})
+    rows = [(f"`{one.key}`", one.metric, one.value, one.bound) for one in broken]
+    table = pd.DataFrame(rows, columns=["file", "figure", "value", "floor"], dtype=object)
+    table["value"] = table["value"].fillna("not measured").astype(str)
     return section(f"Broken floors: {len(broken)}", table)
 
 

@@ -40,3 +40,13 @@ def test_the_review_shown_starts_from_todays_metrics():
 def test_the_number_of_stages_is_todays():
     stages = [s for s in Repo(".").index.stages if not s.addressing.startswith("runtimes/")]
     assert f"of the {len(stages)} stages" in README
+
+
+def test_the_comment_shown_starts_from_todays_metrics():
+    parity = json.loads(Path("metrics/parity.json").read_text())
+    rows = re.findall(r"^\| `(\S+)\.(\S+)\.(\S+)` +\| ([\d.]+) → .*$", README, re.MULTILINE)
+    assert len(rows) >= 4
+    for model, graph, variant, millionths in rows:
+        distance = (1 - parity[model][graph][variant]["cosine_min"]) * 1e6
+        # Another kind of CPU moves the last digits.
+        assert distance == pytest.approx(float(millionths), abs=5), (model, graph, variant)

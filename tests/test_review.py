@@ -148,5 +148,17 @@ def test_a_published_answer_that_differs_breaks_its_floor():
     ]
 
 
+def test_broken_floors_are_a_table_and_what_was_not_measured_says_so():
+    settings = params.load()
+    measured = {"cosine_min": 0.5, "snr_db": 200.0}
+    metrics = {"tiny-vit": {"visual": {"onnxjs": measured, "reference": {"accuracy": 0.9}}}}
+    found = "\n".join(review.verdict(metrics, settings))
+    rows = re.findall(r"^\| `tiny-vit.visual.onnxjs` .*", found, re.MULTILINE)
+    cells = [[cell.strip() for cell in row.strip("|").split("|")][1:] for row in rows]
+    assert ["cosine_min", "0.5", "at least 0.999999"] in cells
+    assert ["accuracy", "not measured", "at least 0.895"] in cells
+    assert len(cells) == 2
+
+
 def test_a_table_of_nothing_is_no_section():
     assert review.section("Files", pd.DataFrame()) == []
