@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,9 @@ from stages.inputs import CALIBRATION, EVALUATION, LABELLED
 import small
 
 SHIPPED = ("stages/photographs.csv", "stages/captions.txt")
+# Words that carry no content, with the ends of contractions and the beginning of a camera's names.
+COMMON = """about and around at below beside by d each from img in it ll of off on one only or out s
+she that their they to until who with"""
 
 
 @pytest.fixture
@@ -140,3 +145,10 @@ def test_refuses_a_caption_of_both_splits(workspace):
 def test_large_own_pictures_are_scaled_down(workspace):
     Image.new("RGB", (3200, 100)).save(workspace / "large.png")
     assert evalset.read_picture(workspace / "large.png").shape == (48, 1536, 3)
+
+
+def test_calibration_captions_share_no_content_word_with_evaluation():
+    evaluation, calibration = Path(SHIPPED[1]).read_text().split("--- calibration ---")
+    words = [set(re.findall(r"[^\W\d_]+", text.lower())) for text in (evaluation, calibration)]
+    assert min(map(len, words)) > 400
+    assert words[0] & words[1] <= set(COMMON.split())
