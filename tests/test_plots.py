@@ -24,7 +24,7 @@ def run(folder, *line):
 
 @pytest.fixture(scope="module")
 def plots(tmp_path_factory):
-    """{plot: its revisions' specifications} of `dvc plots diff HEAD`, the workspace lacking a row of each."""
+    """{plot: its revisions' specifications}; the workspace lacks a row that HEAD has."""
     folder = tmp_path_factory.mktemp("plots")
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copyfile(small.ROOT / name, folder / name)
