@@ -21,7 +21,7 @@ CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 NOT_CACHED = {"pins", "report"}
-OBJECT = re.compile(r"^/[\w-]+/(files/md5/\w\w/.+)$")
+OBJECT = re.compile(r"^/[\w-]+/(files/md5/\w\w/[0-9a-f]+)$")  # no .dir: DVC reads those again
 RUN = re.compile(r"^/[\w-]+/(runs/.+)$")
 
 
