@@ -21,7 +21,8 @@ CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 NOT_CACHED = {"pins", "report"}
-OBJECT = re.compile(r"^/[\w-]+/(files/md5/\w\w/[0-9a-f]+)$")  # no .dir: DVC reads those again
+FILE = re.compile(r"^/[\w-]+/(files/md5/\w\w/[0-9a-f]+)$")
+FILE_OR_LIST = re.compile(r"^/[\w-]+/files/md5/")  # a folder's list of files ends in .dir
 RUN = re.compile(r"^/[\w-]+/(runs/.+)$")
 
 
@@ -34,9 +35,9 @@ class Server:
         self.heal()
 
     def heal(self):
-        self.method, self.pattern, self.left, self.passed = None, OBJECT, 0, []
+        self.method, self.pattern, self.left, self.passed = None, FILE, 0, []
 
-    def fail(self, method, after, pattern=OBJECT):
+    def fail(self, method, after, pattern):
         self.method, self.pattern, self.left, self.passed = method, pattern, after, []
 
     def __call__(self, environ, start_response):
@@ -51,8 +52,8 @@ class Server:
         return self.moto(environ, start_response)
 
     def moved(self, method):
-        """The objects of the cache that passed since `heal` or `fail`."""
-        found = (OBJECT.match(path) for verb, path in self.passed if verb == method)
+        """The cached files that passed since `heal` or `fail`."""
+        found = (FILE.match(path) for verb, path in self.passed if verb == method)
         return [match[1] for match in found if match]
 
 
@@ -126,14 +127,14 @@ def test_no_tracked_file_holds_credentials(project):
 def test_a_push_that_breaks_off_is_completed_by_its_repetition(project, server, tmp_path):
     before = clones.files(project)
     address = bucket(server, "breaks-off")
-    server.fail("PUT", after=5)
+    server.fail("PUT", after=5, pattern=FILE_OR_LIST)
     push = ("push", "--run-cache", "--remote", "breaks-off")
     clones.done(project, "dvc", "remote", "add", "--local", "breaks-off", address)
     setting = ("--local", "breaks-off", "endpointurl", server.address)
     clones.done(project, "dvc", "remote", "modify", *setting)
     assert dvc(project, *push).returncode != 0
     first = server.moved("PUT")
-    assert len(first) == 5
+    assert 0 < len(first) <= 5
     assert clones.files(project) == before
     assert "Data and pipelines are up to date" in dvc(project, "repro").stdout
     server.heal()
@@ -151,7 +152,7 @@ def test_a_push_that_breaks_off_is_completed_by_its_repetition(project, server, 
 
 def test_a_pull_that_breaks_off_is_completed_by_its_repetition(project, server, tmp_path):
     clone = clones.clone(project, tmp_path / "clone")
-    server.fail("GET", after=5)
+    server.fail("GET", after=5, pattern=FILE)
     assert dvc(clone, "pull", "--run-cache").returncode != 0
     first = server.moved("GET")
     assert len(first) == 5

@@ -11,6 +11,7 @@ machines have this environment; else Ray starts here. Credentials travel as argu
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -50,11 +51,15 @@ def dvc(*arguments):
 
 
 def build(targets):
-    """Stages, and their results into the remote: also of those before a failure, for its retry."""
+    """Stages, and their results into the remote; of a failure too, for its retry to start there."""
+    push = ("push", "--run-cache", "--with-deps", *targets)
     try:
         dvc("repro", "--pull", *targets)
-    finally:
-        dvc("push", "--run-cache", "--with-deps", *targets)
+    except command.Refusal:
+        with contextlib.suppress(command.Refusal):
+            dvc(*push, "--quiet")
+        raise
+    dvc(*push)
 
 
 def gather(targets, uncached):
@@ -95,7 +100,10 @@ def started_ray():
         import ray
     except ImportError:
         raise command.Refusal("Ray is not installed: make team") from None
-    ray.init(**given)
+    try:
+        ray.init(**given)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise command.Refusal(f"Ray: {command.first_line(error)}") from None
     return ray
 
 
@@ -161,6 +169,7 @@ def main():
     parser.add_argument("model", nargs="?")
     parser.add_argument("--format", choices=("text", "github"), default="text")
     arguments = parser.parse_args()
+    params.load()  # refuses what DVC would say less plainly
     shared, jobs, uncached = planning.plan()
     if arguments.verb == "run":
         run(jobs, uncached)
