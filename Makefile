@@ -114,6 +114,7 @@ stale: $(INSTALLED)  ## say which stages dvc.lock has not seen as they are now; 
 # Both take what they need from the default remote; where there is none, all is built here.
 repro: $(INSTALLED)  ## rerun what changed; what did not stays in the remote, if there is one
 	@$(BIN)/python -m stages.params
+	@$(BIN)/python -m tools.prune
 	@if [ -n "$$($(REMOTE))" ]; then \
 		$(BIN)/python -m tools.pull && $(BIN)/dvc repro --pull --allow-missing; \
 	else $(BIN)/dvc repro; fi
@@ -164,9 +165,10 @@ newest: node-needs $(INSTALLED) $(UV_INSTALLED)  ## take the newest torch, onnx 
 	$(BIN)/python -m tools.upgrade $(NEWEST)
 	$(MAKE) lock UPGRADE="$(NEWEST:%=--upgrade-package %)"
 
-upgrade: newest  ## make newest, then rebuild what depends on it, also in the foreign runtimes
+upgrade: runtimes-needs newest  ## make newest, then rebuild what depends on it, also in the foreign runtimes
 	$(MAKE) all
 	$(MAKE) runtimes
+	$(MAKE) docs
 
 rerun-check: $(INSTALLED)  ## run HEAD again from nothing and compare every byte: build/rerun.md
 	@$(BIN)/python -m tools.rerun build/rerun.md

@@ -10,7 +10,7 @@ TITLE ?= $(error TITLE= is the heading of the issue or the pull request)
 BODY ?= $(error BODY= is the file with its text)
 AUTHOR := -c user.name=github-actions[bot] -c user.email=github-actions[bot]@users.noreply.github.com
 
-.PHONY: summary post matrix patch apply issue propose
+.PHONY: summary post matrix inputs outputs patch apply no-report outcomes issue propose
 
 summary:  ## add build/comment.md to the summary of a job of GitHub Actions
 	@cat build/comment.md >> "$$GITHUB_STEP_SUMMARY"
@@ -27,9 +27,14 @@ post:  ## put build/comment.md on a pull request, in place of its last state: ma
 	fi
 
 matrix: $(INSTALLED)  ## tell a job the models of `make fanout`; none without a remote for them to meet in
-	@if [ -n "$$($(REMOTE))" ]; then \
-		echo "matrix=$$($(MAKE) --silent fanout-plan FORMAT=github)"; else echo "matrix="; \
-	fi | tee -a "$${GITHUB_OUTPUT:-/dev/null}"
+	@plan=; if [ -n "$$($(REMOTE))" ]; then plan="$$($(MAKE) --silent fanout-plan FORMAT=github)" || exit 1; fi; \
+		echo "matrix=$$plan" | tee -a "$${GITHUB_OUTPUT:-/dev/null}"
+
+inputs: $(INSTALLED)  ## pull from the default remote, if there is one, what `make runtimes` will read
+	@if [ -n "$$($(REMOTE))" ]; then $(BIN)/python -m tools.pull runtimes/dvc.yaml; fi
+
+outputs: $(INSTALLED)  ## push to the default remote, if there is one, what `make runtimes` made
+	@if [ -n "$$($(REMOTE))" ]; then $(BIN)/dvc push runtimes/dvc.yaml; fi
 
 patch:  ## write what differs from HEAD into build/changes.patch, and tell a job whether anything does
 	@mkdir -p build
@@ -39,6 +44,13 @@ patch:  ## write what differs from HEAD into build/changes.patch, and tell a job
 
 apply:  ## put build/changes.patch into the working tree
 	@git apply $(PATCH)
+
+no-report:  ## write build/rerun.md where a rerun broke before it could
+	@mkdir -p build
+	@echo "The rerun broke: $$GITHUB_SERVER_URL/$$GITHUB_REPOSITORY/actions/runs/$$GITHUB_RUN_ID" > build/rerun.md
+
+outcomes:  ## add to build/comment.md how steps ended: make outcomes RUNTIMES=success GATE=failure
+	@printf '\nThe gate: %s. The foreign runtimes: %s.\n' "$(GATE)" "$(RUNTIMES)" >> build/comment.md
 
 issue:  ## open an issue, or add to the open one of that title: make issue TITLE=… BODY=build/rerun.md
 	@number="$$(gh issue list --state open --search 'in:title "$(TITLE)"' --json number --jq '.[0].number // empty')" && \

@@ -16,6 +16,8 @@ def _distance(cosine):
 
 
 def _short(text):
+    """Any text as a cell of a table."""
+    text = " ".join(text.split()).replace("|", "\\|")
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
@@ -102,7 +104,7 @@ def listed(table, keys):
 def _value(value):
     """A parameter for a cell of a table, whatever characters it holds."""
     text = _short(json.dumps(value, ensure_ascii=False))
-    return "`" + text.replace("`", "'").replace("|", "\\|") + "`"
+    return "`" + text.replace("`", "'") + "`"
 
 
 def parameters(old, new):

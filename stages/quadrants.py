@@ -5,7 +5,9 @@ Its axes run from 0 to 1: places on them are logarithmic, and the ends are writt
 
 import math
 
-CLOSEST = 0.5e-7  # cosines carry 7 digits: what prints as 1 is closer than half a digit
+from stages.cosines import CLOSEST
+
+SMALLEST = 0.001  # MB; sizes carry 3 digits
 STEPS = 40
 GREY = "#999999"
 
@@ -25,9 +27,9 @@ def _place(value, ends):
 def points(figures):
     """{variant: (MB, 1 - worst cosine)} of {variant: metrics}."""
     return {
-        variant: (metrics["size_mb"], max(1 - metrics["cosine_min"], CLOSEST))
+        variant: (max(metrics["size_mb"], SMALLEST), max(1 - metrics["cosine_min"], CLOSEST))
         for variant, metrics in figures.items()
-        if "size_mb" in metrics and "cosine_min" in metrics
+        if "size_mb" in metrics and metrics.get("cosine_min") is not None  # a file that gives NaN
     }
 
 

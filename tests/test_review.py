@@ -36,6 +36,19 @@ def test_a_changed_file_shows_old_and_new_in_millionths():
     assert cells == ["`vit.visual.int8w`", *changed]
 
 
+def test_a_file_that_gives_no_number_is_a_row_and_no_point():
+    broken = {"cosine_min": None, "snr_db": None, "size_mb": 0.0}
+    old, new = parity(fp32=NEW, fp16=OLD, int8w=OLD), parity(fp32=OLD, fp16=broken, int8w=OLD)
+    found = text(state(old), state(new))
+    assert "| `vit.visual.fp16` | 11.6 → –" in re.sub(" +", " ", found)
+    assert '"fp32, int8w"' in found and '"fp16' not in found
+
+
+def test_a_reason_stays_in_its_cell():
+    (cell,) = {changes._short("no | kernel\nfor it")}
+    assert cell == "no \\| kernel for it"
+
+
 def test_figures_without_a_column_are_named_where_they_change():
     found = text(state(parity(a=OLD)), state(parity(a=OLD | {"inputs": 78, "rounded_tensors": 1})))
     assert "inputs 77 → 78, rounded_tensors – → 1" in found

@@ -1,12 +1,14 @@
 """Pull what a `dvc repro` here will read, and nothing else.
 
-    python -m tools.pull
+    python -m tools.pull [dvc.yaml]
 
 Stages that are stale run, and those after them may. What these depend on is pulled from the default
-remote as dvc.lock has it, so that folders which stages read as a whole (data/eval,
-data/models/MODEL) are complete; `dvc repro --pull --allow-missing` then leaves the rest away. By
-itself it would give the last stages such folders with the new files alone.
+remote as dvc.lock has it (but what stale stages make anew), so that folders which stages read as a
+whole (data/eval, data/models/MODEL) are complete; `dvc repro --pull --allow-missing` then leaves
+the rest away. By itself it would give the last stages such folders with the new files alone.
 """
+
+import argparse
 
 import networkx
 from dvc.exceptions import DvcException
@@ -15,19 +17,20 @@ from stages import command
 from tools import stale
 
 
-def to_run(repo):
-    """The pipeline's stages that are stale or come after one that is."""
-    first = {stage for stage in stale.stale(repo) if stale.of_pipeline(stage)}
+def to_run(repo, file):
+    """A file's stages that are stale, and those with all that come after them."""
+    first = {stage for stage in stale.stale(repo) if stage.path_in_repo == file}
     after = (networkx.ancestors(repo.index.graph, stage) for stage in first)
-    return {stage for stage in first.union(*after) if stale.of_pipeline(stage)}
+    return first, {stage for stage in first.union(*after) if stage.path_in_repo == file}
 
 
-def read_by(stages, repo):
-    """The cached outputs, as paths, of which a stage depends on something."""
+def read_by(stages, repo, made):
+    """The paths of cached outputs that stages depend on, but for those of stages `made` anew."""
     given = {dep.fs_path for stage in stages for dep in stage.deps}
     return [
-        out.def_path
+        out.fs_path
         for stage in repo.index.stages
+        if stage not in made
         for out in stage.outs
         if out.use_cache and out.hash_info
         if any(stale.overlap(out.fs_path, path) for path in given)
@@ -35,9 +38,11 @@ def read_by(stages, repo):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("file", nargs="?", default=stale.PIPELINE)
     repo = stale.opened()
-    stages = to_run(repo)
-    paths = read_by(stages, repo)
+    first, stages = to_run(repo, parser.parse_args().file)
+    paths = read_by(stages, repo, first)
     print(f"{len(stages)} stages may run; they read {len(paths)} outputs of others")
     if not paths:
         return

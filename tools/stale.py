@@ -87,8 +87,11 @@ def reasons(stage, outs):
 def stale(repo):
     """{stage: reasons} of every stale stage."""
     outs = [out for stage in repo.index.stages for out in stage.outs if out.use_cache]
-    with repo.lock:
-        found = {stage: list(reasons(stage, outs)) for stage in repo.index.stages}
+    try:
+        with repo.lock:
+            found = {stage: list(reasons(stage, outs)) for stage in repo.index.stages}
+    except DvcException as error:  # another DVC is at work here
+        raise command.Refusal(command.first_line(error)) from None
     return {stage: why for stage, why in found.items() if why}
 
 
