@@ -1,5 +1,6 @@
 """The report page: what it names is what pandas computes, and it asks nothing of the network."""
 
+import json
 import re
 from pathlib import Path
 
@@ -73,6 +74,14 @@ def test_a_broken_floor_is_shown_with_its_metric(settings):
     judged = page.judgements(broken)
     assert judged["tiny-vit.visual.int8w"][1] == "fails: snr_db"
     assert judged["tiny-vit.visual.fp32"][1] == "holds"
+
+
+def test_a_published_answer_that_is_missed_is_named(settings, monkeypatch, tmp_path):
+    answers = {"cat": {"agrees": False}, "dog": {"agrees": True}}
+    (tmp_path / "parity.json").write_text(json.dumps({"vit": {"known_answers": answers}}))
+    monkeypatch.setattr(page, "METRICS", tmp_path)
+    shown = page.missed(settings)
+    assert "vit.known_answers.cat" in shown and "dog" not in shown
 
 
 def test_missing_metrics_are_refused(monkeypatch, tmp_path):

@@ -116,11 +116,15 @@ def test_without_dvc_lock_only_what_is_never_cached_runs(project, tmp_path):
     assert clones.files(clone) == clones.files(project)
 
 
-def test_no_tracked_file_holds_credentials(project):
-    tracked = clones.done(project, "git", "ls-files").split()
+def test_no_tracked_file_holds_credentials(project, tmp_path):
+    clone = clones.clone(project, tmp_path / "clone")
+    for name, value in (("access_key_id", KEY), ("secret_access_key", SECRET)):
+        clones.done(clone, "dvc", "remote", "modify", "--local", "shared", name, value)
+    clones.done(clone, "git", "add", "--all")
+    tracked = clones.done(clone, "git", "ls-files").split()
     assert ".dvc/config" in tracked
     for name in tracked:
-        content = (project / name).read_bytes()
+        content = (clone / name).read_bytes()
         assert KEY.encode() not in content and SECRET.encode() not in content, name
 
 

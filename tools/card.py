@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 from huggingface_hub import ModelCardData
 
+from stages import params
 from tools.checkpoint_origin import Origin
 
 TASK, LIBRARY = "zero-shot-image-classification", "transformers.js"
@@ -117,8 +118,10 @@ def front_matter(release):
 
 def dtype(release):
     """transformers.js's name of an encoding that both towers are here in."""
-    variants = {file["key"].split(".")[2] for file in release.files.values()}
-    return next((name for variant, name in DTYPES.items() if variant in variants), "fp32")
+    keys = {file["key"] for file in release.files.values()}
+    towers = [f"{release.model}.{tower}" for tower in params.TOWERS]
+    both = (n for v, n in DTYPES.items() if all(f"{tower}.{v}" in keys for tower in towers))
+    return next(both, "fp32")
 
 
 def provenance(release, pins):
@@ -147,6 +150,6 @@ def text(release):
         "## How they were measured\n\n" + MEASURED,
         "## Provenance\n\n" + provenance(release, pins),
         "What `params.yaml` said:\n\n```yaml\n" + parameters(release) + "\n```",
-        "## Licence\n\n" + release.origin.notice + " The text is in `LICENSE`.",
+        "## Licence\n\n" + release.origin.notice + " CLIP's is in `LICENSE`.",
     ]
     return "\n\n".join(parts) + "\n"

@@ -11,7 +11,7 @@ FIGURES = ["file", "size_mb", "cosine_min", "snr_db"]
 def frontier(table):
     """The files of `table` than which none is both smaller and as close, by model and graph."""
     kept = []
-    for _, files in table.groupby(["model", "graph"], sort=False):
+    for _, files in table.dropna(subset=["cosine_min"]).groupby(["model", "graph"], sort=False):
         ordered = files.sort_values(["size_mb", "cosine_min"], ascending=[True, False])
         best = ordered["cosine_min"].cummax().shift(fill_value=-2)
         kept += list(ordered.index[ordered["cosine_min"] > best])

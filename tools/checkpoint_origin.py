@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stages import command
+from stages.transfer import OFFICIAL
 
 TINY = Path("data/tiny")
 MIT = "mit"
@@ -62,7 +63,7 @@ def trained(license_name):
 
 def known(settings, sha256):
     """The origin that a checksum tells, or None."""
-    openai = {m.sha256 for m in settings.models.values() if f"/clip/models/{m.sha256}/" in m.source}
+    openai = {m.sha256 for m in settings.models.values() if m.source.startswith(OFFICIAL)}
     if sha256 in openai:
         return OPENAI
     shipped = {hashlib.sha256(path.read_bytes()).hexdigest() for path in TINY.glob("*.pt")}

@@ -17,6 +17,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,17 +34,26 @@ RETRIES = 2
 # Variables that tasks get, by their beginnings: credentials, mirrors, and threads, which may change
 # the last digits.
 PASSED = ("AWS_", "AZURE_", "CLIP_", "CLOUDSDK_", "GOOGLE_", "OMP_NUM_THREADS")
+RUNS = re.compile(r"^Running stage '(.+)':", re.MULTILINE)
 MERGED = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
 
-def dvc(*arguments):
-    """Run DVC here; what it says is shown as it comes, and returned."""
+def dvc(*arguments, only=None):
+    """Run DVC here, showing what it says. Stopped at a stage that is not among `only`, if given."""
     path, said = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", ""
     line = [sys.executable, "-m", "dvc", *arguments]
-    with subprocess.Popen(line, env=os.environ | {"PATH": path}, **MERGED) as process:
-        for text in process.stdout:
-            print(text, end="", flush=True)
-            said += text
+    given = {"env": os.environ | {"PATH": path}, "start_new_session": True, **MERGED}
+    with subprocess.Popen(line, **given) as process:
+        try:
+            for text in process.stdout:
+                print(text, end="", flush=True)
+                said += text
+                runs = RUNS.match(text)
+                if runs and only is not None and runs[1] not in only:
+                    raise command.Refusal(f"the remote lacks what {runs[1]} made: push it, repeat")
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
     # To DVC, an entry of the run cache that does not arrive is no failure.
     if process.returncode or "failed to transfer" in said:
         raise command.Refusal(f"dvc {arguments[0]} failed, as said above; mend it and repeat")
@@ -64,10 +74,8 @@ def build(targets):
 
 def gather(targets, uncached):
     """Stages, or with no targets all, from the remote's run cache into this working tree."""
-    ran = re.findall(r"^Running stage '(.+)':", dvc("repro", "--pull", *targets), re.MULTILINE)
+    ran = RUNS.findall(dvc("repro", "--pull", *targets, only=uncached))
     print(f"gathered; run here: {', '.join(ran) or 'nothing'}")
-    if again := sorted(set(ran) - uncached):
-        raise command.Refusal(f"the remote lacked results, run here again: {', '.join(again)}")
 
 
 def attempt(run, arguments, bundle, remote, variables):
@@ -89,10 +97,11 @@ def attempt(run, arguments, bundle, remote, variables):
 def started_ray():
     """Ray, connected to RAY_ADDRESS or to a cluster of this machine alone."""
     given = {"log_to_driver": False, "logging_level": "ERROR"}
+    os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))  # without end by Ray's default
     if "RAY_ADDRESS" not in os.environ:  # these are read when Ray is imported
         # A token in the environment, or Ray writes one into the home folder.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_task_oom_retries": str(RETRIES)}
+        os.environ |= {"RAY_USAGE_STATS_ENABLED": "0"}
         os.environ |= {"RAY_process_group_cleanup_enabled": "true"}  # stages end with their task
         os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # else it listens to the network
         given |= {"address": "local", "include_dashboard": False}
@@ -125,7 +134,7 @@ def failures(ray, tasks):
 
 def spread(ray, jobs, *given):
     """Prepare, then all models at once; the names of those that failed."""
-    limits = {} if "RAY_ADDRESS" in os.environ else ray.cluster_resources()
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     task = ray.remote(max_retries=RETRIES, retry_exceptions=True)(attempt)
     run = f"clip-onnx-{secrets.token_hex(4)}"
     try:
@@ -134,7 +143,7 @@ def spread(ray, jobs, *given):
         tasks = {}
         for job in jobs:  # a machine with less than a job asks for runs it alone
             needs = {"memory": job["memory_mb"] * 1e6, "CPU": job["cpus"]}
-            needs = {name: min(need, limits.get(name, need)) for name, need in needs.items()}
+            needs = {k: min(v, max(one.get(k, 0) for one in machines)) for k, v in needs.items()}
             sized = task.options(memory=needs["memory"], num_cpus=needs["CPU"])
             tasks[sized.remote(run, ["model", job["model"]], *given)] = job["model"]
         return failures(ray, tasks)

@@ -70,6 +70,15 @@ def judgements(settings):
     }
 
 
+def missed(settings):
+    """A line, in HTML, for each published answer that a model does not give."""
+    parity = json.loads((METRICS / "parity.json").read_text())
+    found = [
+        judged for judged in floors.judged(parity, settings) if ".known_answers." in judged.key
+    ]
+    return "".join(f'<p class="broken">{one}</p>\n' for one in found if not one.holds)
+
+
 def results(table, settings, root):
     """The table of every file, in HTML."""
     judged, places = judgements(settings), bundled(settings)
@@ -117,7 +126,7 @@ def page(settings, root=".."):
         entry["href"] = href(row, root)
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     filled = {
-        "<!-- results -->": results(table, settings, root),
+        "<!-- results -->": missed(settings) + results(table, settings, root),
         "/* charts */null": script(json.dumps(specs)),
         "/* candidates */null": script(json.dumps(listed)),
         "/* libraries */": script(vl_convert.javascript_bundle(vl_version=version)),

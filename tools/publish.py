@@ -46,7 +46,7 @@ def upload(folder, repository, token):
             commit_message=f"{folder.name}, by clip-onnx",
             delete_patterns=OURS,
         )
-    except httpx2.HTTPError as error:  # what the hub answers, and where it does not
+    except (httpx2.HTTPError, RuntimeError, ValueError) as error:  # its answers, and its client's
         raise command.Refusal(
             f"{repository}: {command.first_line(error)}: {folder} is complete, try again"
         ) from None

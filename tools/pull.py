@@ -50,8 +50,8 @@ def main():
         repo.pull(paths)
     except DvcException as error:
         raise command.Refusal(
-            f"{command.first_line(error)}: dvc push --run-cache where dvc.lock was made,"
-            " or make, which builds everything"
+            f"{command.first_line(error)}: dvc push --run-cache {stale.PIPELINE} where dvc.lock was"
+            " made, or make, which builds everything"
         ) from None
 
 

@@ -55,9 +55,11 @@ def commit():
 
 
 def check_floors(parity, settings, keys):
-    """Raise Refusal naming the first floor that one of these files breaks."""
+    """Raise Refusal naming the first floor that a file breaks, or published answer it misses."""
+    answers = {f"{key.split('.')[0]}.known_answers" for key in keys}
     for judged in floors.judged(parity, settings):
-        if judged.key in keys and not judged.holds:
+        of_these = judged.key in keys or judged.key.rpartition(".")[0] in answers
+        if of_these and not judged.holds:
             raise command.Refusal(f"{judged}: `make gate` fails, nothing is published")
 
 
@@ -75,12 +77,6 @@ def sums(folder):
     return "".join(f"{checksum(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths)
 
 
-def checkpoint_sha256(model, settings):
-    """The SHA-256 of the file that a model was made of: params.yaml's, or that of a local file."""
-    entry = settings.models[model]
-    return entry.sha256 or checksum(Path(entry.source.removeprefix("file:")))
-
-
 def write(model, target, stated=None, license_name=None):
     """The folder build/release/MODEL, written whole. Raises Refusal where it must not be."""
     settings = params.load()
@@ -91,12 +87,14 @@ def write(model, target, stated=None, license_name=None):
     bundle = Path("data/bundles") / model
     files = json.loads((bundle / "golden.json").read_text())["files"]
     check_floors(parity, settings, {file["key"] for file in files.values()})
-    sha256 = checkpoint_sha256(model, settings)
+    sha256 = settings.models[model].sha256
     origin = checkpoint_origin.of(settings, model, sha256, stated, license_name)
     release = card.Release(model, target, files, bundle, parity, settings, sha256, origin, head)
     with command.output(FOLDER / model) as folder:
         shutil.copytree(bundle, folder, dirs_exist_ok=True)
         (folder / CARD).write_text(card.text(release))
-        shutil.copyfile(CLIP_LICENSE, folder / LICENSE)
+        ours = [Path(LICENSE)] if origin is checkpoint_origin.DRAWINGS else []
+        texts = [path.read_text() for path in (*ours, CLIP_LICENSE)]
+        (folder / LICENSE).write_text("\n".join(texts))
         (folder / SUMS).write_text(sums(folder))
     return FOLDER / model
