@@ -54,8 +54,8 @@ all: $(INSTALLED)  ## install, build what params.yaml asks for, print the result
 model: $(INSTALLED)  ## build one model in one variant: make model MODEL=vit-b-32 VARIANT=int8w PRODUCTS=image
 	@$(BIN)/python -m tools.build_one "$(MODEL)" "$(VARIANT)" $(PRODUCTS)
 
-test: $(INSTALLED)  ## run every test
-	$(BIN)/python -m pytest
+test: $(INSTALLED)  ## run every test, or make test TESTS=tests/test_parity.py
+	$(BIN)/python -m pytest $(TESTS)
 
 runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(NODE_INSTALLED) $(LITERT_INSTALLED)  ## run the files in every foreign runtime
 	$(BIN)/dvc repro runtimes/dvc.yaml
