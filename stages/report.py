@@ -19,14 +19,13 @@ import pandas as pd
 
 from stages import command, cosines, params, review, widths
 
-COLUMNS = {
-    "file": "file",
-    "size_mb": "MB",
-    "cosine_min": "worst cosine",
-    "cosine_mean": "mean cosine",
-    "snr_db": "SNR, dB",
-    "top1_agreement": "same top-1",
-    "accuracy": "accuracy",
+FIGURES = {  # what tables show of a file, under which heading and in which form
+    "size_mb": ("MB", "{:.2f}"),
+    "cosine_min": ("worst cosine", "{:.7f}"),
+    "cosine_mean": ("mean cosine", "{:.7f}"),
+    "snr_db": ("SNR, dB", "{:.1f}"),
+    "top1_agreement": ("same top-1", "{:.3f}"),
+    "accuracy": ("accuracy", "{:.3f}"),
 }
 
 
@@ -65,7 +64,6 @@ def frame(parity, grid):
         for model, graph, variant in keys(grid)
     ]
     table = pd.DataFrame(rows)
-    # Cosines carry 7 digits: what prints as 1 is closer than half a digit.
     table["cosine_error"] = (1 - table["cosine_min"]).clip(lower=cosines.CLOSEST).round(9)
     return table
 
@@ -77,11 +75,10 @@ def shortened(tensors):
 
 def markdown(table, rounded):
     """The table that README shows."""
-    shown = table.reindex(columns=COLUMNS).rename(columns=COLUMNS)
-    formats = {"MB": "{:.2f}", "worst cosine": "{:.7f}", "mean cosine": "{:.7f}"}
-    formats |= {"SNR, dB": "{:.1f}", "same top-1": "{:.3f}", "accuracy": "{:.3f}"}
-    for name, form in formats.items():
-        shown[name] = [form.format(x) if pd.notna(x) else "" for x in shown[name]]
+    table = table.reindex(columns=["file", *FIGURES])
+    shown = table[["file"]].copy()
+    for name, (title, form) in FIGURES.items():
+        shown[title] = [form.format(x) if pd.notna(x) else "" for x in table[name]]
     text = shown.to_markdown(index=False, disable_numparse=True)
     if rounded:
         names = [f"`{file}` ({shortened(tensors)})" for file, tensors in rounded.items()]

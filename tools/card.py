@@ -10,18 +10,12 @@ import yaml
 from huggingface_hub import ModelCardData
 
 from stages import params
+from stages.report import FIGURES
 from tools.checkpoint_origin import Origin
 
 TASK, LIBRARY = "zero-shot-image-classification", "transformers.js"
 TAGS = ["clip", "onnx", "onnxruntime", "quantized"]
-METRICS = {
-    "cosine_min": ("worst cosine", "{:.7f}"),
-    "cosine_mean": ("mean cosine", "{:.7f}"),
-    "snr_db": ("SNR, dB", "{:.1f}"),
-    "top1_agreement": ("same top-1", "{:.3f}"),
-    "accuracy": ("accuracy", "{:.3f}"),
-    "inputs": ("inputs", "{:.0f}"),
-}
+COLUMNS = FIGURES | {"inputs": ("inputs", "{:.0f}")}
 MEASURED = """\
 Each file was run in ONNX Runtime on the CPU and compared with OpenAI's own PyTorch code, in fp32 on
 the CPU, on the same weights. Cosine is between the two embeddings; the worst is over all inputs,
@@ -65,9 +59,9 @@ def figures(release):
     for path, file in release.files.items():
         model, graph, variant = file["key"].split(".")
         metrics = release.parity[model][graph][variant]
+        metrics = metrics | {"size_mb": size(release.bundle / path) / 1e6}
         row = {"file": f"`{path}`", "variant": variant}
-        row["MB"] = f"{size(release.bundle / path) / 1e6:.2f}"
-        for name, (title, form) in METRICS.items():
+        for name, (title, form) in COLUMNS.items():
             row[title] = form.format(metrics[name]) if metrics.get(name) is not None else ""
         rows.append(row)
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
