@@ -33,7 +33,7 @@ ENCODINGS = {"convert": ["fp32"], "quantize": ["fp16w", "int8w"], "measured": []
 GRID = {"encodings": ENCODINGS, "profiles": [], "products": [], "composed": []}
 BUNDLE = {"encodings": [], "profiles": [], "products": []}
 EVALUATIONS = ["evaluate-converted", "evaluate-quantized"]
-PHOTOGRAPHS = {"evaluation": 8, "calibration": 4}  # with one crop each, 16: a whole batch
+PHOTOGRAPHS = {"evaluation": 8, "calibration": 4}  # with one crop each: a whole batch
 CAPTIONS = 16
 
 
@@ -71,7 +71,7 @@ def workspace(model, archive, address, grid=GRID, bundle=BUNDLE):
     content["grid"] |= {"models": [model], "resnets": [], **grid}
     content["bundle"], content["floors"] = bundle, {}
     content["evalset"] |= {"images": images, "captions": captions}
-    content["evalset"] |= {"crops": 1, "drawn": 1, "drawn_calibration": 0}
+    content["evalset"] |= {"crops": 1, "drawn": 1}  # calibration keeps its drawings: most of it
     folder = FOLDER / model
     build_one.workspace(folder, content, model)
     return folder

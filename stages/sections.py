@@ -6,7 +6,7 @@ One class a kind of entry; stages/params.py puts them together and reads the fil
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -39,20 +39,34 @@ Bits = Literal[3, 4, 5, 6, 7, 8, 16]
 Block = Annotated[int, Field(ge=8)] | Literal["row"]  # weights that share a scale
 
 
+class Form(Section):
+    """How a weight is stored; in `tensors` what is left out is as for the others."""
+
+    bits: Bits | None = None
+    block: Block | None = None
+
+
+def _as_form(given):
+    """A number in the place of a Form is its bits."""
+    return {"bits": given} if isinstance(given, int) else given
+
+
 class WeightOnly(Section):
     scheme: Literal["weight_only"]
     bits: Bits
     block: Block = "row"
-    tensors: dict[str, Bits] = {}  # other widths, by names or patterns (fnmatch) of weights
+    tensors: dict[str, Annotated[Form, BeforeValidator(_as_form)]] = {}  # by names, or fnmatch
 
     def named(self, name):
-        """The bits of the first pattern of `tensors` that a name fits, or None."""
-        fitting = (bits for pattern, bits in self.tensors.items() if fnmatchcase(name, pattern))
-        return next(fitting, None)
+        """The Form that the first fitting pattern of `tensors` gives to a name, or None."""
+        for pattern, form in self.tensors.items():
+            if fnmatchcase(name, pattern):
+                return Form(bits=form.bits or self.bits, block=form.block or self.block)
+        return None
 
-    def width(self, name):
-        """The bits of a weight: those of its name, or else of them all."""
-        return self.named(name) or self.bits
+    def form(self, name):
+        """The Form of a weight: that of its name, or else that of them all."""
+        return self.named(name) or Form(bits=self.bits, block=self.block)
 
 
 class Mixed(Section):

@@ -30,6 +30,11 @@ def test_load_accepts_the_shipped_file():
         ({"encodings": {"int8w": {"blok": 32}}}, ["encodings.int8w", "blok", "unknown key"]),
         ({"encodings": {"int8w": {"bits": "8"}}}, ["encodings.int8w", "bits", "'8'"]),
         ({"encodings": {"int8w": {"block": 1}}}, ["encodings.int8w", "block"]),
+        ({"encodings": {"int8w": {"tensors": {"x": 9}}}}, ["encodings.int8w", "tensors.x", "9"]),
+        (
+            {"encodings": {"int8w": {"tensors": {"x": {"block": 4}}}}},
+            ["encodings.int8w", "tensors.x.block", "8", "4"],
+        ),
         ({"models": {"Tiny_ViT": {"source": "x.pt"}}}, ["models.Tiny_ViT"]),
         ({"models": {"tiny-vit": {"sha256": "abc"}}}, ["models.tiny-vit.sha256", "abc"]),
         ({"evalset": {"crops": "six"}}, ["evalset.crops", "six"]),

@@ -110,8 +110,10 @@ def test_every_width_and_block_decodes_in_the_runtime_as_it_was_meant(
     np.testing.assert_allclose(*embeds, rtol=0, atol=1e-5 * np.abs(embeds[0]).max())
 
 
-def test_tensors_may_have_widths_of_their_own(built):
+def test_tensors_may_have_widths_and_blocks_of_their_own(built):
+    finer = {"bits": 4, "block": 16}
     tensors = {"token_embedding.weight": 8, "*.1.mlp.*": 16, "*positional_embedding": 16}
+    tensors |= {"*.0.attn.in*": {"block": 16}, "*.0.attn.out*": finer}
     encoding = sections.WeightOnly(scheme="weight_only", bits=3, block=32, tensors=tensors)
     model = weight_only.encode(graph.load(built / "data/models/vit/textual/fp32"), encoding)
     names = set(model.graph.initializers)
@@ -125,7 +127,12 @@ def test_tensors_may_have_widths_of_their_own(built):
     assert widths["token_embedding.weight"] == 8
     assert widths["positional_embedding"] == 16
     assert widths["transformer.resblocks.1.mlp.c_proj.weight.T"] == 16
-    assert widths["transformer.resblocks.0.attn.out_proj.weight.T"] == 3
+    assert widths["transformer.resblocks.0.attn.in_proj_weight.T"] == 3
+    assert widths["transformer.resblocks.0.attn.out_proj.weight.T"] == 4
+    blocks = {"attn.in_proj_weight.T": 128 // 16, "attn.out_proj.weight.T": 128 // 16}
+    blocks |= {"mlp.c_proj.weight.T": 512 // 32}
+    for name, count in {f"transformer.resblocks.0.{n}": c for n, c in blocks.items()}.items():
+        assert model.graph.initializers[f"{name}.subscale"].shape[0] == count
 
 
 @pytest.mark.parametrize("key", ["vit/visual", "vit/textual", "rn/visual"])

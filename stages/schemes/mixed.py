@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from stages import command, graph, parity, runtime
 from stages.schemes import activations, equalise, rounding, weight_only
+from stages.sections import Form
 
 WIDTHS = (3, 4, 5, 6, 7, 8)
 TAIL = 4  # deviations of the errors' logarithms from their mean, where the worst is expected
@@ -33,9 +34,13 @@ def encode(model, encoding, calibration, sensitivity):
     known = {}  # (weight, bits): what rounding it gave
 
     def build(widths):
-        missing = {w: bits for w, bits in widths.items() if (w, bits) not in known}
-        for weight, result in weight_only.rounded(model, missing, encoding.block, calibration):
-            known[weight, missing[weight]] = result
+        missing = {
+            weight: Form(bits=bits, block=encoding.block)
+            for weight, bits in widths.items()
+            if (weight, bits) not in known
+        }
+        for weight, result in weight_only.rounded(model, missing, calibration):
+            known[weight, missing[weight].bits] = result
         return {w: known[w, widths[w]] if w in widths else None for w in found}
 
     allowed = 1 - encoding.target_cosine

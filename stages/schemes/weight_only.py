@@ -94,19 +94,19 @@ def encode(model, encoding, calibration=None):
 def others(model, encoding):
     """Initializers that are no weights, named by `tensors:` to be kept in fp16."""
     for value in list(model.graph.initializers.values()):
-        halved = value.dtype == ir.DataType.FLOAT and encoding.named(value.name) == 16
-        uses = value.uses() if halved else ()
+        form = encoding.named(value.name) if value.dtype == ir.DataType.FLOAT else None
+        uses = value.uses() if form is not None and form.bits == 16 else ()
         if len(uses) == 1 and uses[0].node.op_type not in PLACES:
             yield Weight(value, *uses[0])
 
 
 def encode_some(model, chosen, encoding, calibration=None):
     """Encode the chosen weights in place, equalised or not. Returns {name: bits}."""
-    widths = {weight: encoding.width(weight.value.name) for weight in chosen}
-    widths |= dict.fromkeys(small(chosen), 16)
-    large = {weight: bits for weight, bits in widths.items() if bits != 16}
-    store(model, dict.fromkeys(chosen) | dict(rounded(model, large, encoding.block, calibration)))
-    return {weight.value.name: bits for weight, bits in widths.items()}
+    forms = {weight: encoding.form(weight.value.name) for weight in chosen}
+    kept = {weight for weight, form in forms.items() if form.bits == 16} | set(small(chosen))
+    large = {weight: form for weight, form in forms.items() if weight not in kept}
+    store(model, dict.fromkeys(chosen) | dict(rounded(model, large, calibration)))
+    return {w.value.name: 16 if w in kept else form.bits for w, form in forms.items()}
 
 
 def small(found):
@@ -115,18 +115,19 @@ def small(found):
     return [weight for weight in found if weight.value.const_value.size < least]
 
 
-def rounded(model, widths, block, calibration=None):
-    """Yield (weight, (Rounded, the mean change of its outputs or None)) for {weight: bits}."""
-    with tqdm(total=len(widths), desc="weights") as bar:
+def rounded(model, forms, calibration=None):
+    """Yield (weight, (Rounded, the mean change of its outputs or None)) for {weight: Form}."""
+    with tqdm(total=len(forms), desc="weights") as bar:
         if calibration is not None:
-            for weight, known in activations.collect(model, widths, calibration.batches):
-                matrix = weight.matrix()
-                result = rounding.round_matrix(matrix, widths[weight], block, known.second)
+            for weight, known in activations.collect(model, forms, calibration.batches):
+                matrix, form = weight.matrix(), forms[weight]
+                result = rounding.round_matrix(matrix, form.bits, form.block, known.second)
                 yield weight, (result, (matrix - result.matrix()) @ known.mean)
                 bar.update()
-        for weight, bits in widths.items():
+        for weight, form in forms.items():
             if calibration is None or weight.is_table:
-                yield weight, (rounding.round_matrix(weight.matrix(), bits, block), None)
+                matrix = weight.matrix()
+                yield weight, (rounding.round_matrix(matrix, form.bits, form.block), None)
                 bar.update()
 
 
