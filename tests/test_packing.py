@@ -54,7 +54,8 @@ def test_any_axis_that_divides_is_taken(bits, shape, first):
 
 
 def test_bits_are_masked_before_they_are_shifted():
-    """OpenVINO rounds a right shift of constants unless nothing is shifted out."""
+    """OpenVINO rounds a right shift of constants, and saturates a left one, unless nothing is
+    shifted out."""
     for bits in range(3, 8):
         for cut in packing.pieces(bits):
             for _, mask, by in cut:
