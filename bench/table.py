@@ -64,8 +64,7 @@ the cosines of `int8w` say nothing of trained weights.
 
 `memory GB` is the peak of one process, `disk GB` all that the stages leave in `data` for `fp32`,
 `fp16w` and `int8w`. `reference` and `evaluate` run on a few pictures and captions; their time
-grows with `evalset`. `int8w` is rounded with error feedback on a calibration split of nearly the
-default's size.
+grows with `evalset`.
 
 ## Every process
 
