@@ -13,14 +13,13 @@ stages/inputs.py says what is written.
 
 import argparse
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from safetensors.numpy import save_file
 
-from stages import command, drawings, params
+from stages import command, drawings, inputs, params
 from stages.inputs import CALIBRATION, EVALUATION, LABELLED, PICTURES_FILE
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -165,8 +164,7 @@ def main():
         index = [
             dict(zip(("name", "source", "split", "label"), row[:4], strict=True)) for row in rows
         ]
-        (directory / "pictures.json").write_text(json.dumps(index, indent=1))
-        (directory / "captions.json").write_text(json.dumps(texts, indent=1, ensure_ascii=False))
+        inputs.write(directory, index, texts)
         save_file({row[0]: row[4] for row in rows}, directory / PICTURES_FILE)
 
 

@@ -1,4 +1,8 @@
-"""The evaluation set and the reference as the stages after them read them."""
+"""The evaluation set and the reference as the stages after them read them.
+
+Both say which pictures and captions they hold; a reference holds those of the evaluation set that
+its model is measured on.
+"""
 
 import json
 
@@ -7,12 +11,13 @@ from safetensors import safe_open
 
 EVALUATION, CALIBRATION, LABELLED = "evaluation", "calibration", "labelled"  # the splits
 PICTURES_FILE = "pictures.safetensors"
+INDEX_FILE, CAPTIONS_FILE = "pictures.json", "captions.json"
 REFERENCE_FILE, PIXELS_FILE = "reference.safetensors", "pixel_values.npy"
 
 
-def index(evalset):
+def index(directory):
     """The pictures' rows, in order: name, source, split, and label or None."""
-    return json.loads((evalset / "pictures.json").read_text())
+    return json.loads((directory / INDEX_FILE).read_text())
 
 
 def rows_of(rows, split):
@@ -20,10 +25,16 @@ def rows_of(rows, split):
     return [number for number, row in enumerate(rows) if row["split"] == split]
 
 
-def captions(evalset):
+def captions(directory):
     """{evaluation: texts, calibration: texts, prompts: how many evaluation captions, from the
-    first on, name the drawn classes in order}."""
-    return json.loads((evalset / "captions.json").read_text())
+    first on, name the drawn classes in order}. A reference has no calibration."""
+    return json.loads((directory / CAPTIONS_FILE).read_text())
+
+
+def write(directory, rows, texts):
+    """Write what `index` and `captions` read."""
+    (directory / INDEX_FILE).write_text(json.dumps(rows, indent=1))
+    (directory / CAPTIONS_FILE).write_text(json.dumps(texts, indent=1, ensure_ascii=False))
 
 
 def reference(directory):

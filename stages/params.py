@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
 from stages import command
-from stages.sections import Encoding, Model, Product, Profile, Section
+from stages.sections import AmountsBySize, Encoding, Model, Product, Profile, Section
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
 TOWERS = ("visual", "textual")
@@ -99,6 +99,7 @@ class Params(Section):
     profiles: dict[Slug, Profile]
     products: dict[Slug, Product]
     evalset: Evalset
+    inputs: Annotated[list[AmountsBySize], Field(min_length=1)]
     known_answers: KnownAnswers
     bundle: Bundle
     floors: dict[Slug, dict[Slug, dict[Slug, Floor]]]  # model, graph, variant
@@ -116,6 +117,10 @@ def load(path="params.yaml"):
         params = Params.model_validate(content)
     except ValidationError as error:
         raise command.Refusal(f"{path}: {_explain(error.errors()[0])}") from None
+    if params.inputs[-1].gflop is not None:
+        raise command.Refusal(
+            f"{path}: inputs: the last entry serves models of any size; take its `gflop` away"
+        )
     for option in FINISHED_ONLY:
         if option in getattr(params.profiles.get(STD), "model_fields_set", ()):
             raise command.Refusal(

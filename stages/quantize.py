@@ -1,12 +1,10 @@
 """Make a quantised file of a tower from its fp32 one.
 
-    python -m stages.quantize data/models/MODEL/TOWER/fp32 ENCODING data/evalset \\
-        data/reference/MODEL [--sensitivity data/sensitivity/MODEL.TOWER.json] \\
-        data/models/MODEL/TOWER/ENCODING
+    python -m stages.quantize data/models/MODEL/TOWER/fp32 ENCODING data/calibration/MODEL \\
+        [--sensitivity data/sensitivity/MODEL.TOWER.json] data/models/MODEL/TOWER/ENCODING
 
-`encodings.ENCODING` of params.yaml says how; its scheme is a module of stages/schemes. What it
-looks at is the calibration split of data/evalset, as the reference saw it, and what some schemes
-go by, the table of how much each weight means.
+`encodings.ENCODING` of params.yaml says how; its scheme is a module of stages/schemes. It goes by
+what stages/calibrate.py saw, and some schemes by the table of how much each weight means.
 """
 
 import argparse
@@ -25,13 +23,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("encoding")
-    for name in ("evalset", "reference"):
-        parser.add_argument(name, type=Path)
+    parser.add_argument("calibration", type=Path)
     parser.add_argument("--sensitivity", type=Path)
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
     tower = graph.load(arguments.model).metadata_props["graph"]
-    given = [Calibration(arguments.evalset, arguments.reference, tower)]
+    given = [Calibration(arguments.calibration, tower)]
     schemes = SCHEMES
     if arguments.sensitivity:
         given.append(json.loads(arguments.sensitivity.read_text()))

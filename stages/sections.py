@@ -22,10 +22,30 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+Count = Annotated[int, Field(ge=2)] | None  # none: all
+
+
+class Amounts(Section):
+    """How many of the evaluation set's inputs a model is measured and calibrated on."""
+
+    pictures: Count = None
+    drawn: Count = None  # labelled drawings
+    captions: Count = None  # besides those that name the drawings' classes
+    calibration_pictures: Count = None
+    calibration_captions: Count = None
+
+
+class AmountsBySize(Amounts):
+    """Those of models whose visual tower takes at most so many GFLOP a picture."""
+
+    gflop: Annotated[float, Field(gt=0)] | None = None  # none: any
+
+
 class Model(Section):
     source: str
     sha256: Sha256 | None = None
     activation: Literal["quick_gelu", "gelu"] | None = None  # for files that do not say it
+    inputs: Amounts | None = None  # what it says, instead of what `inputs:` says by size
 
     @property
     def remote(self):

@@ -3,13 +3,26 @@
 Parameters carry OpenAI's names, so a tower's state dict is a part of the checkpoint's. The
 arithmetic is clip/model.py's; only the attention is written out, batch first, so that every
 dimension but the batch and the text's length is static in the trace.
+
+`steps` of a tower are its parts in the order in which they run, so that a model too large for
+memory can be taken through them one by one.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from stages.openai import ModifiedResNet
+
+
+class Step(NamedTuple):
+    """A part of a tower that runs by itself: run(what the step before gave, the batch)."""
+
+    run: Callable
+    members: tuple[str, ...]  # of the tower; their parameters are all that it reads
 
 
 def attend(q, k, v, heads, mask=None):
@@ -69,6 +82,16 @@ class Transformer(nn.Module):
         return x
 
 
+def blocks(transformer, mask):
+    """The steps of a transformer; mask(batch) is what its blocks get."""
+    for number, block in enumerate(transformer.resblocks):
+
+        def run(x, batch, block=block):
+            return block(x, mask(batch))
+
+        yield Step(run, (f"transformer.resblocks.{number}",))
+
+
 class VisionTransformer(nn.Module):
     """pixel_values [B, 3, R, R] → image_embeds [B, E]."""
 
@@ -83,11 +106,22 @@ class VisionTransformer(nn.Module):
         self.ln_post = nn.LayerNorm(width)
         self.proj = nn.Parameter(torch.empty(width, a.embed_dim))
 
-    def forward(self, x):
+    def embed(self, x):
         x = self.conv1(x).flatten(2).transpose(1, 2)  # [B, tokens - 1, width]
         x = torch.cat([self.class_embedding.expand(x.shape[0], 1, -1), x], dim=1)
-        x = self.transformer(self.ln_pre(x + self.positional_embedding))
+        return self.ln_pre(x + self.positional_embedding)
+
+    def pool(self, x):
         return self.ln_post(x[:, 0]) @ self.proj
+
+    def forward(self, x):
+        return self.pool(self.transformer(self.embed(x)))
+
+    def steps(self):
+        first = ("conv1", "class_embedding", "positional_embedding", "ln_pre")
+        yield Step(lambda _, batch: self.embed(batch), first)
+        yield from blocks(self.transformer, lambda _: None)
+        yield Step(lambda x, _: self.pool(x), ("ln_post", "proj"))
 
 
 class AttentionPool(nn.Module):
@@ -110,13 +144,28 @@ class AttentionPool(nn.Module):
         return self.c_proj(attend(q, k, v, self.heads).squeeze(1))
 
 
-def resnet(a):
+class ResNet(ModifiedResNet):
     """pixel_values [B, 3, R, R] → image_embeds [B, E]: OpenAI's module, its pooling rewritten."""
-    tower = ModifiedResNet(
-        a.vision_layers, a.embed_dim, a.vision_heads, a.resolution, a.vision_width
-    )
-    tower.attnpool = AttentionPool(a)
-    return tower
+
+    def __init__(self, a):
+        super().__init__(a.vision_layers, a.embed_dim, a.vision_heads, a.resolution, a.vision_width)
+        self.attnpool = AttentionPool(a)
+
+    def stem(self, x):
+        for number in (1, 2, 3):
+            convolution, norm, relu = (
+                getattr(self, f"{name}{number}") for name in ("conv", "bn", "relu")
+            )
+            x = relu(norm(convolution(x)))
+        return self.avgpool(x)
+
+    def steps(self):
+        first = tuple(f"{name}{number}" for number in (1, 2, 3) for name in ("conv", "bn"))
+        yield Step(lambda _, batch: self.stem(batch), first)
+        for layer in ("layer1", "layer2", "layer3", "layer4"):
+            for number, block in enumerate(getattr(self, layer)):
+                yield Step(lambda x, _, block=block: block(x), (f"{layer}.{number}",))
+        yield Step(lambda x, _: self.attnpool(x), ("attnpool",))
 
 
 def causal_mask(length):
@@ -141,18 +190,32 @@ class TextTransformer(nn.Module):
         self.text_projection = nn.Parameter(torch.empty(width, a.embed_dim))
         self.register_buffer("causal_mask", causal_mask(a.context_length), persistent=False)
 
-    def forward(self, input_ids):
+    def embed(self, input_ids):
+        return self.token_embedding(input_ids) + self.positional_embedding[: input_ids.shape[1]]
+
+    def mask(self, input_ids):
         length = input_ids.shape[1]
-        x = self.token_embedding(input_ids) + self.positional_embedding[:length]
-        x = self.transformer(x, self.causal_mask[:length, :length])
+        return self.causal_mask[:length, :length]
+
+    def pool(self, x, input_ids):
         eot = input_ids.to(torch.int32).argmax(-1)
         x = x[torch.arange(x.shape[0]), eot]  # [B, width]
         return self.ln_final(x) @ self.text_projection
+
+    def forward(self, input_ids):
+        x = self.transformer(self.embed(input_ids), self.mask(input_ids))
+        return self.pool(x, input_ids)
+
+    def steps(self):
+        first = ("token_embedding", "positional_embedding")
+        yield Step(lambda _, batch: self.embed(batch), first)
+        yield from blocks(self.transformer, self.mask)
+        yield Step(self.pool, ("ln_final", "text_projection"))
 
 
 def build(architecture, tower):
     """The `visual` or `textual` module, in evaluation mode, with uninitialised parameters."""
     if tower == "textual":
         return TextTransformer(architecture).eval()
-    visual = VisionTransformer if architecture.vit else resnet
+    visual = VisionTransformer if architecture.vit else ResNet
     return visual(architecture).eval()

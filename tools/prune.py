@@ -14,6 +14,7 @@ from dvc.repo import Repo
 GENERATED = (
     "checkpoints",
     "reference",
+    "calibration",
     "export",
     "patch",
     "models",

@@ -57,6 +57,8 @@ LIBRARY_RULES = [
 # Transposed weights are left to `transpose_weight`; tables cut to a fixed length are folded at any
 # size. The library decides on the rest.
 FOLDS = {"Transpose": False, "Slice": True}
+# Parameters stay apart even where training left them equal: later stages know them by their names.
+LARGEST_CONSTANT = 8
 
 
 def summaries():
@@ -74,7 +76,7 @@ def clean(model):
         common.IdentityEliminationPass(),
         common.RemoveUnusedNodesPass(),
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
-        common.DeduplicateInitializersPass(),
+        common.DeduplicateInitializersPass(size_limit=LARGEST_CONSTANT),
         common.CommonSubexpressionEliminationPass(),
         common.NameFixPass(),
     )(model)

@@ -27,7 +27,7 @@ def correct(model, weight, change, stored):
             patches[0] = 0  # the class token is no patch
             add(model, positions, 1, patches * change)
     elif _is_norm_for_one(before):
-        add(model, before, 2, np.linalg.lstsq(stored, change, rcond=None)[0])
+        add(model, before, 2, np.linalg.lstsq(stored.astype(float), change, rcond=None)[0])
 
 
 def _is_norm_for_one(node):

@@ -19,17 +19,19 @@ MOVED = ("Transpose", "Reshape", "Squeeze")  # between the value projection and 
 def apply(model, weights, largest=None):
     """Rescale the norms and value projections that `weights` read, in place.
 
-    largest: {output of a norm: [channels] its largest values}, to equalise those too.
+    largest: {name of a norm: [channels] its largest values}, to equalise those too.
+    Returns {name of a weight or of a norm: [channels] what its inputs or outputs were divided by}.
     """
-    by_node = {weight.consumer: weight for weight in weights}
+    by_node, done = {weight.consumer: weight for weight in weights}, {}
     for node in list(model.graph):
         if node.op_type in NORMS:
             found = readers(node.outputs[0], by_node)
             if found:
-                factor = factors(found, largest and largest[node.outputs[0].name])
+                norm = node.inputs[1].name.removesuffix(".weight")
+                done[norm] = factor = factors(found, largest and largest[norm])
                 scale(model, node, 1, 1 / factor)
                 scale(model, node, 2, 1 / factor)
-                _scale_readers(model, found, factor)
+                done |= _scale_readers(model, found, factor)
     for weight in weights:
         projection = value_projection(weight, by_node)
         if projection is not None:
@@ -39,7 +41,8 @@ def apply(model, weights, largest=None):
             written[part] = 1 / factor
             scale(model, writer.consumer, writer.place, written.reshape(1, -1))
             scale(model, bias, 1, written.ravel())
-            _scale_readers(model, [weight], factor)
+            done |= _scale_readers(model, [weight], factor)
+    return done
 
 
 def factors(found, largest=None):
@@ -49,12 +52,17 @@ def factors(found, largest=None):
     are of a size, whatever the inputs' own. Where the inputs are quantised too, one scale serves
     all channels, so what counts more is that their `largest` values are of a size.
     """
-    squares = np.mean([_channels(w, np.square(w.matrix()).mean(0)) for w in found], axis=0)
+    squares = np.mean([_channels(w, _squares(w.matrix())) for w in found], axis=0)
     size = np.sqrt(np.maximum(squares, 1e-24))
     if largest is not None:
         floor = max(largest.max() * LEAST, 1e-12)  # of channels that are never used
         size = size ** (1 - INPUTS) / np.maximum(largest, floor) ** INPUTS
     return 2.0 ** np.rint(-np.log2(size / np.exp(np.log(size).mean())))
+
+
+def _squares(matrix):
+    """float64 [K]: the mean square of an input's weights."""
+    return np.einsum("nk,nk->k", matrix, matrix, dtype=np.float64) / len(matrix)
 
 
 def _channels(weight, values):
@@ -66,6 +74,7 @@ def _scale_readers(model, found, factor):
     for weight in found:
         shape = (-1, 1) if weight.outputs_last else (1, -1, 1, 1)
         scale(model, weight.consumer, weight.place, factor.reshape(shape))
+    return {weight.name: factor for weight in found}
 
 
 def readers(value, by_node):

@@ -7,14 +7,12 @@ rounded with error feedback, is measured on the calibration split, and the budge
 the worst cosine is just above the target.
 """
 
-import tempfile
-
 import numpy as np
 from scipy.optimize import LinearConstraint, milp
 from tqdm import tqdm
 
-from stages import command, graph, parity, runtime
-from stages.schemes import activations, equalise, rounding, weight_only
+from stages import command, graph, parity
+from stages.schemes import bias, equalise, rounding, weight_only
 from stages.sections import Form
 
 WIDTHS = (3, 4, 5, 6, 7, 8)
@@ -22,29 +20,33 @@ TAIL = 4  # deviations of the errors' logarithms from their mean, where the wors
 HEADROOM = 0.4  # of the allowed error: the integers were fitted to the inputs that they meet here
 CLOSE = 0.8  # of the allowed error, from which on no smaller file is sought
 ROUNDS = 8
+DIGITS = 3  # of what is measured: beyond them CPUs might differ
+PICTURES = 4  # a batch
 
 
 def encode(model, encoding, calibration, sensitivity):
     """Encode in place. `sensitivity` is the table that stages/sensitivity.py wrote."""
     found = list(weight_only.weights(model))
-    equalise.apply(model, found)
+    known = weight_only.Known(calibration, equalise.apply(model, found))
     small = weight_only.small(found)
     large = [weight for weight in found if weight not in small]
     choice = Choice(large, sensitivity, encoding.block)
-    known = {}  # (weight, bits): what rounding it gave
+    made = {}  # (weight, bits): what rounding it gave
 
     def build(widths):
-        missing = {
-            weight: Form(bits=bits, block=encoding.block)
-            for weight, bits in widths.items()
-            if (weight, bits) not in known
-        }
-        for weight, result in weight_only.rounded(model, missing, calibration):
-            known[weight, missing[weight].bits] = result
-        return {w: known[w, widths[w]] if w in widths else None for w in found}
+        for weight, bits in tqdm(widths.items(), desc="weights"):
+            if (weight, bits) not in made:
+                form = Form(bits=bits, block=encoding.block)
+                (made[weight, bits],) = weight_only.round_weight(weight, [form], known)
+        return {w: made[w, widths[w]] if w in widths else None for w in found}
 
     allowed = 1 - encoding.target_cosine
-    results = search(choice, build, lambda r: error(model, r, calibration), allowed * HEADROOM)
+
+    def measure(results):
+        named = {weight.value.name: result for weight, result in results.items()}
+        return error(model, named, calibration)
+
+    results = search(choice, build, measure, allowed * HEADROOM)
     weight_only.store(model, results)
     widths = {w.value.name: result[0].bits if result else 16 for w, result in results.items()}
     graph.describe(model, widths=widths)
@@ -119,24 +121,38 @@ class Choice:
 
 def stored(weight, bits, block):
     """Bytes of a weight with its scales."""
-    inputs = activations.inputs_of(weight)
     count = weight.value.const_value.size
-    length = rounding.block_length(inputs, block)
-    return count * bits / 8 + count / length + 2 * count / inputs
+    length = rounding.block_length(weight.inputs, block)
+    return count * bits / 8 + count / length + 2 * count / weight.inputs
 
 
 def error(model, results, calibration):
-    """1 - the worst cosine to expect, of a copy of the model so encoded.
+    """1 - the worst cosine to expect, of a copy of the model so encoded, computed in float64.
 
     Measured on the calibration split. Other inputs come out worse than the worst of these, the
     more so the more these differ: their errors are taken for lognormal.
     """
-    copy = model.clone()
-    same = {weight.value.name: weight for weight in weight_only.weights(copy)}
-    weight_only.store(copy, {same[w.value.name]: result for w, result in results.items()})
-    with tempfile.TemporaryDirectory() as folder:
-        graph.save(copy, folder)
-        embeds = runtime.run(runtime.session(folder), calibration.batches())
+    from stages import passes  # torch, which no other scheme needs
+
+    tower = passes.of_model(decoded(model, results), calibration.sizes(), calibration.tower)
+    embeds = tower.embed(calibration.batches(PICTURES), title="measured")
     errors = np.maximum(1 - parity.cosine(calibration.embeds(), embeds), 1e-12)
     logarithms = np.log(errors)
-    return max(errors.max(), np.exp(logarithms.mean() + TAIL * logarithms.std()))
+    expected = max(errors.max(), np.exp(logarithms.mean() + TAIL * logarithms.std()))
+    return float(f"{expected:.{DIGITS}g}")
+
+
+def decoded(model, results):
+    """A copy of the model, whose weights are what the runtime decodes."""
+    copy = model.clone()
+    for weight in list(weight_only.weights(copy)):
+        result = results.get(weight.value.name)
+        if result is None:
+            array = weight.array().astype(np.float16).astype(np.float32)
+        else:
+            matrix, change = result
+            if change is not None:
+                bias.correct(copy, weight, change, matrix.matrix())
+            array = np.ascontiguousarray(weight.arrange(matrix.matrix(), None))
+        weight.value.const_value = graph.ir.tensor(array, name=weight.value.name)
+    return copy

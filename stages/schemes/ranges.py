@@ -1,61 +1,67 @@
-"""Which values a tower's activations take on the calibration pictures.
+"""Which values a ResNet's activations take, by what calibration saw of their channels.
 
-ONNX Runtime's calibrators hold what all pictures make at once; here its histograms are fed picture
-by picture. A range leaves out the outermost values, which did better than all of them; entropy's
-ranges were all of them.
+A range leaves out the outermost values, which did better than all of them; entropy's ranges were
+all of them. They are among each picture's and channel's least and largest, which equalising
+rescales exactly: no further pass over the pictures is needed.
 """
 
 import math
-import tempfile
 
 import numpy as np
-from onnxruntime.quantization.calibrate import CalibrationMethod, HistogramCollector, TensorsData
-from tqdm import tqdm
+from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
 
-from stages.calibration import PICTURES
-from stages.schemes import activations
-
-PERCENTILE, BINS = 99.999, 2048  # of a tensor's values that its range holds, by a histogram
-GROUP_BYTES = 2**29  # of a picture's activations, looked at in one run of the tower
+OUTSIDE = 1e-5  # of a tensor's values, at each end of its range
 
 
 def largest(model, calibration):
-    """{output of a BatchNormalization: [channels] its largest values}."""
+    """{name of a BatchNormalization: [channels] its largest values}."""
+    norms = [norm_name(node) for node in model.graph if node.op_type == "BatchNormalization"]
+    return {name: calibration.extremes(f"{name}.output")[1].max(0) for name in norms}
+
+
+def norm_name(node):
+    return node.inputs[1].name.removesuffix(".weight")
+
+
+def of_activations(model, calibration, factors):
+    """ONNX Runtime's TensorsData of what convolutions and ReLUs read and write.
+
+    `model` still has its norms; factors: what equalise.apply divided their outputs by.
+    """
     found = {}
-    norms = [node.outputs[0] for node in model.graph if node.op_type == "BatchNormalization"]
-    for arrays in observe(model, norms, calibration):
-        for name, array in arrays.items():
-            found[name] = np.maximum(found.get(name, 0), array.max((0, 2, 3)))
-    return found
+    for node in model.graph:
+        if node.op_type == "Conv":
+            place = node.inputs[1].name.removesuffix(".weight")
+            value, place, factor = node.inputs[0], f"{place}.input", factors.get(f"{place}.weight")
+        elif node.op_type == "BatchNormalization":
+            name = norm_name(node)
+            value, place, factor = node.outputs[0], f"{name}.output", factors.get(name)
+        elif node.op_type == "Relu" and node.inputs[0].producer().op_type == "Add":
+            value, place, factor = node.inputs[0], f"{_block(node.inputs[0])}.sum", None
+        else:
+            continue
+        extremes = calibration.extremes(place) / (1 if factor is None else factor)
+        found[value.name] = ends(extremes, math.prod(value.shape[2:]))
+    for node in model.graph:
+        if node.op_type == "Relu":
+            high = max(found[node.inputs[0].name][1], np.float32(0))
+            found.setdefault(node.outputs[0].name, (np.float32(0), high))
+    return TensorsData(CalibrationMethod.MinMax, found)
 
 
-def percentiles(model, operators, calibration):
-    """ONNX Runtime's TensorsData of what nodes of these operators read and write."""
-    collector = HistogramCollector("percentile", False, BINS, None, PERCENTILE, "same")
-    nodes = [node for node in model.graph if node.op_type in operators]
-    values = dict.fromkeys(value for node in nodes for value in (node.inputs[0], node.outputs[0]))
-    for arrays in observe(model, values, calibration):
-        collector.collect(arrays)
-    return TensorsData(CalibrationMethod.Percentile, collector.compute_collection_result())
+def ends(extremes, area):
+    """(low, high) of [2, pictures, channels], least and largest of `area` values each."""
+    low, high = np.sort(extremes.reshape(2, -1).astype(np.float32))
+    beyond = int(OUTSIDE * low.size * area)
+    return low[beyond], high[-1 - beyond]
 
 
-def observe(model, values, calibration):
-    """Yield {name: array} of each picture, of as many of the values as GROUP_BYTES hold."""
-    for group in groups(values):
-        with tempfile.TemporaryDirectory() as folder:
-            tower = activations.session(model, group, folder)
-            for batch in tqdm(list(calibration.batches()), desc="ranges"):
-                yield activations.run(tower, batch, [value.name for value in group])
+def _block(value):
+    """The residual block that ends in a sum: the one whose last norm is added."""
+    norms = [norm_name(v.producer()) for v in value.producer().inputs if _is_of_norm(v)]
+    (block,) = {name.removesuffix(".bn3") for name in norms if name.endswith(".bn3")}
+    return block
 
 
-def groups(values):
-    """Cut values [batch, …] into lists that fit GROUP_BYTES."""
-    group, used = [], 0
-    for value in values:
-        size = 4 * math.prod(value.shape[1:]) * PICTURES
-        if group and used + size > GROUP_BYTES:
-            yield group
-            group, used = [], 0
-        group.append(value)
-        used += size
-    yield group
+def _is_of_norm(value):
+    return value.producer().op_type == "BatchNormalization"

@@ -5,6 +5,8 @@ share a scale. Integers fill -2**(bits-1) … 2**(bits-1) - 1; a negative scale 
 on whichever end of a block's values lies further out.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +15,10 @@ from scipy.linalg import lapack
 FACTORS = np.linspace(
     0.7, 1.05, 15, dtype=np.float32
 )  # of the scale that just holds a block's largest weight
-CACHED = 2**16  # weights searched at a time, which stay in a CPU's cache
+CACHED = 2**15  # weights searched at a time, which stay in a CPU's cache
 SUB_SCALE_TOP = 127  # a block's scale is an int8 times its row's fp16
 DAMPING = 0.01  # of the mean diagonal, for inputs that calibration hardly moved
-COLUMNS = 128  # inputs rounded between two updates of all that follow
+COLUMNS, FEW = 256, 16  # inputs rounded between two updates of all that follow, and of those near
 
 
 class Scales(NamedTuple):
@@ -55,41 +57,53 @@ def levels(bits):
     return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
 
 
-def to_integers(array, scale, bits):
-    integers = array / scale
+def to_integers(array, scale, bits, out=None):
+    integers = np.divide(array, scale, out=out)
     np.rint(integers, out=integers)
     return np.clip(integers, *levels(bits), out=integers)
 
 
 def search_scales(matrix, bits, block, importance=None):
-    """[N, K/B] scales with the least squared error, each input's weighted by `importance` [K]."""
+    """[N, K/B] scales with the least squared error, each input's weighted by `importance` [K].
+
+    Every sum is of float32 numbers one after the other, so that all CPUs choose the same.
+    """
     length = block_length(matrix.shape[1], block)
-    weight = np.ones(matrix.shape[1]) if importance is None else importance
-    weight = (weight / max(weight.mean(), 1e-30)).reshape(1, -1, length).astype(np.float32)
     blocked = matrix.reshape(len(matrix), -1, length)
+    weight = None if importance is None else _weight(importance, length)
     rows = max(1, CACHED // matrix.shape[1])
-    parts = (blocked[start : start + rows] for start in range(0, len(matrix), rows))
-    return np.concatenate([_search(part, bits, weight) for part in parts])
+    parts = [blocked[start : start + rows] for start in range(0, len(matrix), rows)]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return np.concatenate(list(threads.map(lambda part: _search(part, bits, weight), parts)))
+
+
+def _weight(importance, length):
+    """float32 [B, 1, K/B]: the importance times the power of two that brings it close to 1."""
+    mean = max(importance.mean(dtype=float), 1e-30)
+    scaled = importance * 2.0 ** -np.floor(np.log2(mean))
+    return np.ascontiguousarray(scaled.astype(np.float32).reshape(-1, length).T[:, None])
 
 
 def _search(blocked, bits, weight):
     """[rows, K/B] of [rows, K/B, B]: the best of two ways to hold the largest weight, shrunk."""
     low, high = levels(bits)
-    places = np.abs(blocked).argmax(-1)[..., None]
-    extreme = np.take_along_axis(blocked, places, -1)[..., 0]
+    blocked = np.ascontiguousarray(blocked.transpose(2, 0, 1))  # sums go along the first axis
+    places = np.abs(blocked).argmax(0)[None]
+    extreme = np.take_along_axis(blocked, places, 0)[0]
     best = np.full(extreme.shape, np.inf, np.float32)
-    chosen = np.ones_like(extreme)
+    chosen, error = np.ones_like(extreme), np.empty_like(blocked)
     for whole in (extreme / low, np.abs(extreme) / high):
         for factor in FACTORS:
             scale = np.where(whole == 0, np.float32(1), whole * factor)
-            error = to_integers(blocked, scale[..., None], bits)
-            error *= scale[..., None]
+            to_integers(blocked, scale, bits, error)
+            error *= scale
             error -= blocked
             np.square(error, out=error)
-            error *= weight
-            error = error.sum(-1)
-            better = error < best
-            best[better], chosen[better] = error[better], scale[better]
+            if weight is not None:
+                error *= weight
+            total = error.sum(0)
+            better = total < best
+            best[better], chosen[better] = total[better], scale[better]
     return chosen
 
 
@@ -114,52 +128,68 @@ def spread(scales, columns):
     return np.repeat(scales, columns // scales.shape[1], axis=1)
 
 
-def round_matrix(matrix, bits, block, second_moment=None):
-    """A `Rounded` of [N, K]; by error feedback where the inputs' E[x xᵀ] is known."""
+def round_matrix(matrix, bits, block, feedback=None):
+    """A `Rounded` of [N, K]; by error feedback where it is given."""
     matrix = np.ascontiguousarray(matrix, np.float32)
-    importance = None if second_moment is None else np.diag(second_moment)
+    importance = None if feedback is None else feedback.importance
     scales = search_scales(matrix, bits, block, importance)
     scales = Scales(scales) if block == "row" else split_scales(scales)
-    if second_moment is None:
+    if feedback is None:
         integers = nearest(matrix, scales.values(), bits)
     else:
-        integers = error_feedback(matrix, scales.values(), bits, second_moment)
+        integers = error_feedback(matrix, scales.values(), bits, feedback)
     return Rounded(integers, scales, bits)
 
 
-def error_feedback(matrix, scales, bits, second_moment):
-    """[N, K] integers that keep the outputs close: GPTQ (Frantar et al. 2022, arXiv:2210.17323).
+class Feedback(NamedTuple):
+    """In which order inputs are rounded, and how those still to come make up for it."""
+
+    importance: np.ndarray  # float64 [K], E[x²] of the inputs x
+    order: np.ndarray  # [K]; rounding begins at the end, with the strongest input
+    shares: np.ndarray  # float64 [K, K], below the diagonal: of k's error, what j < k takes over
+
+    @classmethod
+    def of(cls, moments):
+        """From `Moments`. H = E[x xᵀ], damped, is (I + shares) D (I + shares)ᵀ: Cholesky's factor.
+
+        LAPACK works in place: of the widest convolutions' matrices a small machine holds one.
+        """
+        squares = moments.squares()
+        order = np.argsort(-squares, kind="stable")[::-1]
+        second = moments.second(order)
+        damping = DAMPING * max(squares.mean(), 1e-30)
+        np.einsum("ii->i", second)[:] += damping + moments.slack(order)
+        upper, failed = lapack.dpotrf(second, lower=0, clean=0, overwrite_a=1)
+        assert not failed, "damping keeps the matrix positive"
+        shares = upper.T
+        shares /= np.diag(shares).copy()
+        return cls(squares, order, shares)
+
+
+def error_feedback(matrix, scales, bits, feedback):
+    """[N, K] integers that keep the outputs close: GPTQ (Frantar et al. 2022, arXiv:2210.17323),
+    in the form that Chee et al. (2023, arXiv:2307.13304) show to be the same.
 
     Inputs are rounded one after the other, the strongest first, and what rounding changed in the
-    outputs is made up for by the inputs that follow. `second_moment` is E[x xᵀ], [K, K].
+    outputs is made up for by the inputs still to come: at once by the next few, by the others
+    when COLUMNS are done. In float64, so that all CPUs round to the same integers.
     """
-    order = np.argsort(-np.diag(second_moment), kind="stable")
-    inverse = _inverse_factor(second_moment[np.ix_(order, order)])
-    weights = np.ascontiguousarray(matrix.T[order], np.float32)  # [K, N], changed on the way
-    steps = np.ascontiguousarray(spread(scales, matrix.shape[1]).T[order], np.float32)
-    integers = np.empty_like(weights)
-    for start in range(0, len(weights), COLUMNS):
-        end = min(start + COLUMNS, len(weights))
-        errors = np.empty_like(weights[start:end])
-        for k in range(start, end):
-            integers[k] = to_integers(weights[k], steps[k], bits)
-            errors[k - start] = (weights[k] - integers[k] * steps[k]) / inverse[k, k]
-            weights[k + 1 : end] -= inverse[k, k + 1 : end, None] * errors[k - start]
-        weights[end:] -= inverse[start:end, end:].T @ errors
+    _, order, shares = feedback
+    errors = np.array(matrix.T[order], np.float64)  # [K, N]; the weights, until they are rounded
+    steps = spread(scales, matrix.shape[1]).T[order].astype(np.float64)
+    wanted = errors.copy()  # the weights, with what the inputs before have left to them
+    integers = np.empty(errors.shape, np.int8)
+    for end in range(len(errors), 0, -COLUMNS):
+        start = max(end - COLUMNS, 0)
+        for last in range(end, start, -FEW):
+            first = max(last - FEW, start)
+            for k in range(last - 1, first - 1, -1):
+                wanted[k] += shares[k + 1 : last, k] @ errors[k + 1 : last]
+                rounded = to_integers(wanted[k], steps[k], bits)
+                integers[k] = rounded
+                errors[k] -= rounded * steps[k]
+            wanted[start:first] += shares[first:last, start:first].T @ errors[first:last]
+        wanted[:start] += shares[start:end, :start].T @ errors[start:end]
     result = np.empty(matrix.shape, np.int8)
     result[:, order] = integers.T
     return result
-
-
-def _inverse_factor(second_moment):
-    """The upper Cholesky factor of the damped matrix's inverse, float32.
-
-    H = R Rᵀ with R upper, by the Cholesky factor of H backwards; R⁻¹ is the factor sought. LAPACK
-    works in place: of the widest convolutions' matrices a small machine cannot hold several.
-    """
-    backwards = np.array(second_moment[::-1, ::-1], np.float64, order="F")
-    diagonal = np.einsum("ii->i", backwards)
-    diagonal += DAMPING * max(diagonal.mean(), 1e-30)
-    lower, _ = lapack.dpotrf(backwards, lower=1, clean=1, overwrite_a=1)
-    inverse, _ = lapack.dtrtri(lower, lower=1, overwrite_c=1)
-    return inverse[::-1, ::-1].astype(np.float32, order="C")

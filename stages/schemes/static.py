@@ -22,12 +22,14 @@ from onnxruntime.quantization import QuantType, quantize_static
 from onnxruntime.quantization.calibrate import CalibrationMethod, save_tensors_data
 from onnxscript.rewriter import rewrite
 from onnxscript.rewriter.rules.common import fuse_batchnorm_into_conv_rule
+from tqdm import tqdm
 
 from stages import command, graph
-from stages.schemes import activations, bias, equalise, ranges, rounding, weight_only
+from stages.schemes import bias, equalise, ranges, weight_only
 from stages.schemes.dynamic import REST, quiet
+from stages.sections import Form
 
-BITS = 7
+FORM = Form(bits=7, block="row")
 OPERATORS = ["Conv", "Relu"]
 
 
@@ -38,19 +40,14 @@ def encode(model, encoding, calibration):
             f"{model.metadata_props['graph']} has no convolutions with BatchNorm to run in int8:"
             " only the ResNets' visual towers have; take scheme: dynamic for the others"
         )
-    fold(model, calibration)
-    weight_only.encode_some(model, products(model), REST, calibration)
-    scales = round_weights(model, calibration)
-    with quiet(), contextlib.redirect_stdout(io.StringIO()):  # its collector prints
-        found = ranges.percentiles(model, OPERATORS, calibration)
-        return quantize(model, scales, found)
-
-
-def fold(model, calibration):
-    """Equalise, and leave no BatchNormalization, in place: the same function."""
-    equalise.apply(model, convolutions(model), ranges.largest(model, calibration))
-    equalise.apply(model, products(model))
+    factors = equalise.apply(model, convolutions(model), ranges.largest(model, calibration))
+    known = weight_only.Known(calibration, factors | equalise.apply(model, products(model)))
+    found = ranges.of_activations(model, calibration, factors)
     rewrite(model, [fuse_batchnorm_into_conv_rule])
+    weight_only.encode_some(model, products(model), REST, known)
+    scales = round_weights(model, known)
+    with quiet(), contextlib.redirect_stdout(io.StringIO()):  # its collector prints
+        return quantize(model, scales, found)
 
 
 def quantize(model, scales, found):
@@ -71,7 +68,7 @@ def quantize(model, scales, found):
             folder / graph.FILE,
             quantized / graph.FILE,
             calibration_cache_path=folder / "ranges.json",
-            calibrate_method=CalibrationMethod.Percentile,
+            calibrate_method=CalibrationMethod.MinMax,
             op_types_to_quantize=OPERATORS,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -93,19 +90,16 @@ def products(model):
     return [weight for weight in weight_only.weights(model) if weight.consumer.op_type == "MatMul"]
 
 
-def round_weights(model, calibration):
+def round_weights(model, known):
     """Put every convolution's weights on its grid, in place: {its name: scales [N, 1]}."""
-    rounded = []
-    for weight, moments in activations.collect(model, convolutions(model), calibration.batches):
-        matrix = weight.matrix()
-        result = rounding.round_matrix(matrix, BITS, "row", moments.second)
-        change = (matrix - result.matrix()) @ moments.mean
-        rounded.append((weight, result, change))
-    for weight, result, change in rounded:
+    scales = {}
+    for weight in tqdm(convolutions(model), desc="weights"):
+        ((result, change),) = weight_only.round_weight(weight, [FORM], known)
         array = weight.arrange(result.matrix(), None).astype(np.float32)
         weight.value.const_value = ir.tensor(array, name=weight.value.name)
         bias.add(model, weight.consumer, 2, change)
-    return {weight.value.name: result.scales.values() for weight, result, _ in rounded}
+        scales[weight.value.name] = result.scales.values()
+    return scales
 
 
 def steps(scales):

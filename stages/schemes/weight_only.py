@@ -10,13 +10,15 @@ and the ResNets' first convolutions, which are among them, make most of the erro
 pictures.
 """
 
+import math
 from typing import NamedTuple
 
+import numpy as np
 import onnx_ir as ir
 from tqdm import tqdm
 
 from stages import graph
-from stages.schemes import activations, bias, decoding, equalise, rounding
+from stages.schemes import bias, decoding, equalise, rounding
 
 PLACES = {"MatMul": 1, "Conv": 1, "Gather": 0}  # of the weight among an operator's inputs
 SMALL_SHARE = 1e-3
@@ -28,6 +30,17 @@ class Weight(NamedTuple):
     value: ir.Value
     consumer: ir.Node
     place: int
+
+    @property
+    def name(self):
+        """The name of the parameter that it was in the checkpoint, without `visual.`."""
+        return self.value.name.removesuffix(".T")
+
+    @property
+    def inputs(self):
+        """K, how many inputs an output reads."""
+        shape = self.value.shape.numpy()
+        return shape[0] if self.outputs_last else math.prod(shape[1:])
 
     @property
     def outputs_last(self):
@@ -81,9 +94,8 @@ def encode(model, encoding, calibration=None):
         changed = [weight.value.name for weight in found if decoding.store_half(model, weight)]
         model.metadata_props["rounded"] = ", ".join(changed)
         return model
-    if calibration is not None:
-        equalise.apply(model, found)
-    widths = encode_some(model, found, encoding, calibration)
+    known = calibration and Known(calibration, equalise.apply(model, found))
+    widths = encode_some(model, found, encoding, known)
     for other in others(model, encoding):
         decoding.store_half(model, other)
         widths[other.value.name] = 16
@@ -100,12 +112,27 @@ def others(model, encoding):
             yield Weight(value, *uses[0])
 
 
-def encode_some(model, chosen, encoding, calibration=None):
-    """Encode the chosen weights in place, equalised or not. Returns {name: bits}."""
+class Known(NamedTuple):
+    """What calibration says of the inputs of an equalised graph's weights."""
+
+    calibration: object  # stages.calibration.Calibration
+    factors: dict  # of equalise.apply: {weight's name: [channels]}
+
+    def moments(self, weight):
+        """The Moments of what a weight reads now."""
+        moments = self.calibration.moments(weight.name)
+        factor = self.factors.get(weight.name)
+        if factor is None:
+            return moments
+        return moments.scaled(np.repeat(factor, weight.inputs // len(factor)))
+
+
+def encode_some(model, chosen, encoding, known=None):
+    """Encode the chosen weights in place, as what is Known says. Returns {name: bits}."""
     forms = {weight: encoding.form(weight.value.name) for weight in chosen}
     kept = {weight for weight, form in forms.items() if form.bits == 16} | set(small(chosen))
     large = {weight: form for weight, form in forms.items() if weight not in kept}
-    store(model, dict.fromkeys(chosen) | dict(rounded(model, large, calibration)))
+    store(model, dict.fromkeys(chosen) | dict(rounded(large, known)))
     return {w.value.name: 16 if w in kept else form.bits for w, form in forms.items()}
 
 
@@ -115,20 +142,24 @@ def small(found):
     return [weight for weight in found if weight.value.const_value.size < least]
 
 
-def rounded(model, forms, calibration=None):
+def rounded(forms, known=None):
     """Yield (weight, (Rounded, the mean change of its outputs or None)) for {weight: Form}."""
-    with tqdm(total=len(forms), desc="weights") as bar:
-        if calibration is not None:
-            for weight, known in activations.collect(model, forms, calibration.batches):
-                matrix, form = weight.matrix(), forms[weight]
-                result = rounding.round_matrix(matrix, form.bits, form.block, known.second)
-                yield weight, (result, (matrix - result.matrix()) @ known.mean)
-                bar.update()
-        for weight, form in forms.items():
-            if calibration is None or weight.is_table:
-                matrix = weight.matrix()
-                yield weight, (rounding.round_matrix(matrix, form.bits, form.block), None)
-                bar.update()
+    for weight, form in tqdm(forms.items(), desc="weights"):
+        yield weight, round_weight(weight, [form], known)[0]
+
+
+def round_weight(weight, forms, known=None):
+    """[(Rounded, the mean change of its outputs or None)] of a weight in each of some forms."""
+    matrix = weight.matrix()
+    if known is None or weight.is_table:
+        return [(rounding.round_matrix(matrix, f.bits, f.block), None) for f in forms]
+    moments = known.moments(weight)
+    feedback, results = rounding.Feedback.of(moments), []
+    for form in forms:
+        result = rounding.round_matrix(matrix, form.bits, form.block, feedback)
+        change = (matrix.astype(float) - result.matrix()) @ moments.mean
+        results.append((result, change))
+    return results
 
 
 def store(model, results):

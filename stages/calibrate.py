@@ -1,0 +1,156 @@
+"""What all quantisers ask of activations, from one float64 pass over the calibration split.
+
+    python -m stages.calibrate MODEL data/checkpoints/MODEL data/evalset data/calibration/MODEL
+
+Writes pixel_values.npy, and of each tower a folder: of every weight of a product or a convolution
+the moments of what it reads (NAME.safetensors, see calibration.Moments), and tower.safetensors
+with `embeds`, `input_ids`, and, of a ResNet, the extremes of its activations. A convolution's
+moments are taken from some positions of a picture.
+
+The towers are those of `export`, which compute what OpenAI's modules do. No caption is padded.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from scipy.linalg import blas
+from torch import nn
+from torch.nn import functional as F
+
+from stages import amounts, architecture, command, inputs, params, passes, reference, weights
+from stages.calibration import Calibration, Moments, equally_long
+from stages.openai import Bottleneck, tokenize
+
+PICTURES = 4  # a batch
+POSITIONS = 196  # of a picture, at most, that a convolution's moments are taken from
+
+
+class Sums:
+    """Of what one weight reads: how many, their sum and the sum of their products."""
+
+    def __init__(self, count):
+        self.rows, self.total = 0, np.zeros(count)
+        self.products = np.zeros((count, count), order="F")  # the upper triangle
+
+    def add(self, rows):
+        """Add rows [n, K]."""
+        self.rows += len(rows)
+        self.total += rows.sum(0)
+        blas.dsyrk(1, rows.T, beta=1, c=self.products, overwrite_c=1)
+
+    def moments(self):
+        return Moments.of(self.total / self.rows, self.products.T / self.rows)
+
+
+class Collected:
+    """Sums of the weights that a step multiplies; their moments are written after it."""
+
+    def __init__(self, folder):
+        self.sums, self.folder = {}, folder
+        folder.mkdir()
+
+    def see(self, product, _):
+        if product.function is not F.embedding:
+            rows = unfold(product).numpy()
+            if product.name not in self.sums:
+                self.sums[product.name] = Sums(rows.shape[1])
+            self.sums[product.name].add(rows)
+
+    def write(self):
+        for name in list(self.sums):
+            found = self.sums.pop(name).moments()
+            save_file(found._asdict(), self.folder / f"{name}.safetensors")
+
+
+def unfold(product):
+    """[rows, K]: what each output of a product, or of a convolution's position, is made from."""
+    if product.function is not F.conv2d:
+        return product.inputs.reshape(-1, product.inputs.shape[-1])
+    _, stride, padding = product.rest[:3]
+    height, width = product.weight.shape[2:]
+    down, across = padding
+    windows = F.pad(product.inputs, (across, across, down, down))
+    windows = windows.unfold(2, height, stride[0]).unfold(3, width, stride[1])
+    places = math.prod(windows.shape[2:4])  # of [B, C, y, x, height, width]
+    chosen = torch.arange(0, places, -(-places // POSITIONS))
+    picked = windows[:, :, chosen // windows.shape[3], chosen % windows.shape[3]]
+    return picked.transpose(1, 2).reshape(-1, product.weight[0].numel())
+
+
+class Extremes:
+    """How far a ResNet's channels go in every picture, at the places calibration.py names."""
+
+    def __init__(self, module):
+        self.found = {}
+        for name, part in module.named_modules():
+            if isinstance(part, nn.Conv2d):
+                part.register_forward_pre_hook(self._of_input(f"{name}.input"))
+            elif isinstance(part, nn.BatchNorm2d):
+                part.register_forward_hook(self._of_output(f"{name}.output"))
+            elif isinstance(part, Bottleneck):
+                part.relu3.register_forward_pre_hook(self._of_input(f"{name}.sum"))
+
+    def _of_input(self, place):
+        return lambda _, given: self.add(place, given[0])
+
+    def _of_output(self, place):
+        return lambda _, __, output: self.add(place, output)
+
+    def add(self, place, values):
+        """Add values [B, channels, y, x]."""
+        each = torch.stack([values.amin((2, 3)), values.amax((2, 3))])  # [2, B, channels]
+        self.found.setdefault(place, []).append(each)
+
+    def tensors(self):
+        """{place: float32 [2, pictures, channels]}: the least and the largest values."""
+        return {name: torch.cat(each, 1).float().numpy() for name, each in self.found.items()}
+
+
+def pictures(evalset, side, count, path):
+    """Write the pixel_values of `count` calibration pictures."""
+    index = inputs.index(evalset)
+    rows = amounts.spread(inputs.rows_of(index, inputs.CALIBRATION), count)
+    if not rows:
+        raise command.Refusal(
+            f"{evalset} has no calibration pictures: give evalset.images more, or raise"
+            " evalset.drawn_calibration"
+        )
+    names = [index[row]["name"] for row in rows]
+    for _ in reference.pixel_values(evalset, names, side, path):
+        pass
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model")
+    for name in ("checkpoint", "evalset", "output"):
+        parser.add_argument(name, type=Path)
+    arguments = parser.parse_args()
+    sizes = architecture.read(weights.shapes(arguments.checkpoint))
+    counts = amounts.of(params.load(), arguments.model, sizes)
+    texts = inputs.captions(arguments.evalset)[inputs.CALIBRATION]
+    texts = amounts.spread(texts, counts.calibration_captions)
+    input_ids = tokenize(texts, truncate=True).numpy()
+    about = {"architecture": json.dumps(dataclasses.asdict(sizes))}
+    with command.output(arguments.output) as directory:
+        pixels = directory / inputs.PIXELS_FILE
+        pictures(arguments.evalset, sizes.resolution, counts.calibration_pictures, pixels)
+        batches = Calibration(directory, "visual").batches(PICTURES)
+        for name, given in {"visual": batches, "textual": equally_long(input_ids)}.items():
+            tower = passes.of_checkpoint(arguments.checkpoint, sizes, name)
+            collected, extremes = Collected(directory / name), Extremes(tower.module)
+            embeds = tower.embed(given, collected.see, collected.write, f"calibrate {name}")
+            found = {"embeds": embeds.astype(np.float32)} | extremes.tensors()
+            if name == "textual":
+                found["input_ids"] = input_ids
+            save_file(found, directory / name / Calibration.FILE, metadata=about)
+
+
+if __name__ == "__main__":
+    command.run(main)
