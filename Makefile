@@ -28,9 +28,10 @@ AGAINST ?= origin/main
 REMOTE = $(BIN)/dvc config core.remote
 # What `make test` leaves out, by pytest's markers, unless TESTS names files: those run whole.
 LEAVE_OUT ?= slow
-# A file's tests stay with one of pytest's workers, for they share what the file builds.
+# A file's tests stay with one of pytest's workers, for they share what the file builds. Threads of
+# several workers' torch would wait for each other.
 WORKERS ?= 2
-PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 # How `make fanout-plan` prints the jobs: text or github.
 FORMAT ?= text
 # Stages run `python` and DVC finds itself by PATH.
