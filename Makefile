@@ -26,6 +26,12 @@ PORT ?= 8000
 AGAINST ?= origin/main
 # Prints the name of the default remote, or nothing where there is none.
 REMOTE = $(BIN)/dvc config core.remote
+# What `make test` leaves out, by pytest's markers, unless TESTS names files: those run whole.
+LEAVE_OUT ?= slow
+# A file's tests stay with one of pytest's workers, for they share what the file builds. Threads of
+# several workers' torch would wait for each other.
+WORKERS ?= 2
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 # How `make fanout-plan` prints the jobs: text or github.
 FORMAT ?= text
 # Stages run `python` and DVC finds itself by PATH.
@@ -39,7 +45,7 @@ COMPILE = build/uv/bin/uv pip compile --quiet --universal --generate-hashes --fo
 NEWEST := torch torchvision onnx onnxruntime
 
 .DEFAULT_GOAL := all
-.PHONY: all model team test web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro \
+.PHONY: all model team test test-all web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro \
 	bundles comment docs report publish bench-models bench-encodings bench-targets bench-runtimes lock newest \
 	upgrade rerun-check docs-check fanout fanout-plan fanout-prepare fanout-model fanout-gather clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
@@ -54,13 +60,15 @@ all: $(INSTALLED)  ## install, build what params.yaml asks for, print the result
 model: $(INSTALLED)  ## build one model in one variant: make model MODEL=vit-b-32 VARIANT=int8w PRODUCTS=image
 	@$(BIN)/python -m tools.build_one "$(MODEL)" "$(VARIANT)" $(PRODUCTS)
 
-test: $(INSTALLED)  ## run every test, or make test TESTS=tests/test_parity.py
-	$(BIN)/python -m pytest $(TESTS)
+test: $(INSTALLED)  ## run every test that is not slow, or all of a file: make test TESTS=tests/test_parity.py
+	$(PYTEST) $(or $(TESTS),-m "not ($(LEAVE_OUT))")
+
+test-all: $(INSTALLED)  ## run every test, also those that build whole projects
+	$(PYTEST) $(TESTS)
 
 runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(NODE_INSTALLED) $(LITERT_INSTALLED)  ## run the files in every foreign runtime
 	$(BIN)/dvc repro runtimes/dvc.yaml
-	JUST_MEASURED=1 $(BIN)/python -m pytest tests/test_runtimes.py tests/test_runtimes_lock.py
-	$(RUNTIMES)/bin/python -m pytest -rs $$(grep -l "^from runtimes import" tests/test_*.py)
+	JUST_MEASURED=1 $(RUNTIMES)/bin/python -m pytest -rs -m runtimes
 
 node-needs:
 	@node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' 2> /dev/null && \

@@ -2,6 +2,7 @@
 
 import shutil
 
+import filelock
 import hypothesis
 import numpy as np
 import pytest
@@ -13,10 +14,40 @@ hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")
-def archives(tmp_path_factory):
+def once(request, tmp_path_factory):
+    """once(name, make): a folder that `make(folder)` has filled.
+
+    The first of xdist's workers to ask makes it. Each has a copy of its own, for tests write there.
+    """
+
+    def folder(name, make):
+        own = tmp_path_factory.mktemp(name)
+        if not hasattr(request.config, "workerinput"):
+            make(own)
+            return own
+        common = tmp_path_factory.getbasetemp().parent / name
+        with filelock.FileLock(f"{common}.lock"):
+            if not common.exists():
+                partial = common.with_suffix(".partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir()
+                make(partial)
+                partial.rename(common)
+        return shutil.copytree(common, own, dirs_exist_ok=True)
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def archives(once):
     """{kind: path} of random two-layer checkpoints, `vit` and `rn`."""
-    folder = tmp_path_factory.mktemp("archives")
-    return {kind: small.write_checkpoint(kind, folder / f"{kind}.pt") for kind in small.KINDS}
+
+    def make(folder):
+        for kind in small.KINDS:
+            small.write_checkpoint(kind, folder / f"{kind}.pt")
+
+    folder = once("archives", make)
+    return {kind: folder / f"{kind}.pt" for kind in small.KINDS}
 
 
 @pytest.fixture
@@ -28,58 +59,49 @@ def workspace(tmp_path, archives, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory, archives):
+def built(once, archives):
     """A project folder in which every stage up to the models has run for both checkpoints."""
-    folder = tmp_path_factory.mktemp("built")
-    small.set_up(folder, small.params(archives))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        small.run_stage("evalset", "stages/photographs.csv", "stages/captions.txt", "data/evalset")
-        for model in archives:
-            small.build(model)
-    return folder
+
+    def make(folder):
+        small.set_up(folder, small.params(archives))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            small.run_stage(
+                "evalset", "stages/photographs.csv", "stages/captions.txt", "data/evalset"
+            )
+            for model in archives:
+                small.build(model)
+
+    return once("built", make)
 
 
 @pytest.fixture(scope="session")
-def bundled(built, tmp_path_factory):
+def bundled(built, once):
     """A project folder with every product and the bundle of the small ViT, `vit`.
 
     Two of its files have a floor. Its npu profile leaves the projection to the host.
     """
-    content, models = small.params({}), "data/models/vit"
-    products, floor = ["combined", "classifier", "image"], {"cosine_min": 0.9999, "snr_db": 40.0}
-    content["models"] = {"vit": {"source": "x"}}
-    content["grid"]["models"] = ["vit"]
-    content["grid"] |= {"profiles": ["npu"], "products": products, "composed": ["fp32"]}
-    content["bundle"] |= {"profiles": ["npu"], "products": [*products, "preprocess"]}
-    content["profiles"]["npu"]["text"] = "tokens"
-    content["floors"] = {"vit": {"visual": {"fp32": floor}, "textual": {"fp32": floor}}}
-    folder = tmp_path_factory.mktemp("bundled") / "project"
-    shutil.copytree(built, folder, ignore=shutil.ignore_patterns("rn", "rn.*"))
-    small.write_params(folder, content)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for tower in ("visual", "textual"):
-            small.run_stage("patch", f"data/export/vit/{tower}", "npu", f"{models}/{tower}/npu")
-        for product in products:
-            given = [f"--{tower}={models}/{tower}/fp32" for tower in ("visual", "textual")]
-            given += [f"--labels-by={models}/textual/fp32", "--checkpoint=data/checkpoints/vit"]
-            small.run_stage("compose", product, *given, f"{models}/{product}/fp32")
-        given = ["preprocess", "--checkpoint=data/checkpoints/vit", f"{models}/preprocess/fp32"]
-        small.run_stage("compose", *given)
-        paths = ("models/vit", "reference/vit", "checkpoints/vit", "evalset", "bundles/vit")
-        small.run_stage("bundle", *(f"data/{path}" for path in paths))
-    return folder
+
+    def make(folder):
+        ignored = shutil.ignore_patterns("rn", "rn.*")
+        shutil.copytree(built, folder, ignore=ignored, dirs_exist_ok=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            small.bundle("vit")
+
+    return once("bundled", make)
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
+def tiny(once):
     """A project folder: the shipped models up to std, and a reference of five inputs of each."""
-    folder = tmp_path_factory.mktemp("tiny")
-    small.set_up(folder, small.tiny_params())
-    pictures = np.random.default_rng(0).normal(size=(5, 3, 64, 64)).astype(np.float32)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for model in small.TINY:
-            small.export_with_reference(model, pictures, small.TEXTS)
-    return folder
+
+    def make(folder):
+        small.set_up(folder, small.tiny_params())
+        pictures = np.random.default_rng(0).normal(size=(5, 3, 64, 64)).astype(np.float32)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            for model in small.TINY:
+                small.export_with_reference(model, pictures, small.TEXTS)
+
+    return once("tiny", make)

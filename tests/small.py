@@ -127,6 +127,28 @@ def quantize(model, tower, encoding, output, source=None):
     run_stage("quantize", *inputs, output)
 
 
+def bundle(model):
+    """Every product and the bundle of a model that is built in the current folder."""
+    content, models = params({}), f"data/models/{model}"
+    products, floor = ["combined", "classifier", "image"], {"cosine_min": 0.9999, "snr_db": 40.0}
+    content["models"] = {model: {"source": "x"}}
+    content["grid"]["models"] = [model]
+    content["grid"] |= {"profiles": ["npu"], "products": products, "composed": ["fp32"]}
+    content["bundle"] |= {"profiles": ["npu"], "products": [*products, "preprocess"]}
+    content["profiles"]["npu"]["text"] = "tokens"
+    content["floors"] = {model: {"visual": {"fp32": floor}, "textual": {"fp32": floor}}}
+    write_params(Path(), content)
+    for tower in ("visual", "textual"):
+        run_stage("patch", f"data/export/{model}/{tower}", "npu", f"{models}/{tower}/npu")
+    by = [f"--labels-by={models}/textual/fp32", f"--checkpoint=data/checkpoints/{model}"]
+    towers = [f"--{tower}={models}/{tower}/fp32" for tower in ("visual", "textual")]
+    for product in products:
+        run_stage("compose", product, *towers, *by, f"{models}/{product}/fp32")
+    run_stage("compose", "preprocess", by[1], f"{models}/preprocess/fp32")
+    paths = (f"models/{model}", f"reference/{model}", f"checkpoints/{model}", "evalset")
+    run_stage("bundle", *(f"data/{path}" for path in (*paths, f"bundles/{model}")))
+
+
 def tiny_params():
     """params.yaml's content as it ships, for a project folder elsewhere."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text())

@@ -161,6 +161,7 @@ def workspace(tmp_path, archives, monkeypatch):
     return encodings.prepare("vit", params.load().models["vit"])
 
 
+@pytest.mark.slow
 def test_every_encoding_of_the_grid_is_built(workspace, monkeypatch):
     monkeypatch.setattr(encodings.pipeline, "measured", lambda *_: None)
     files = encodings.build("vit", workspace)
@@ -176,6 +177,7 @@ def test_every_encoding_of_the_grid_is_built(workspace, monkeypatch):
     assert len(found) == len(params.TOWERS) * len(peers.PEERS)
 
 
+@pytest.mark.slow
 def test_chosen_encodings_are_built_with_fp32_alone(workspace, monkeypatch):
     monkeypatch.setattr(encodings.pipeline, "measured", lambda *_: None)
     again = encodings.prepare("vit", params.load().models["vit"], ["int8w"])
@@ -185,6 +187,7 @@ def test_chosen_encodings_are_built_with_fp32_alone(workspace, monkeypatch):
     assert params.load(again / "params.yaml").grid.encodings.measured == []
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_not_measured_again(workspace, monkeypatch):
     file = encodings.File("ours", "vit", "visual", "fp32", workspace / "a", workspace / "b")
     monkeypatch.setattr(encodings, "build", lambda *_: [file])

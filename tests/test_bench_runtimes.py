@@ -12,6 +12,8 @@ from stages import command, params, parity, runtime
 
 import small
 
+pytestmark = pytest.mark.runtimes
+
 missing = browser.missing("onnxruntime-web", "onnxjs", "@huggingface/transformers")
 no_litert = litert_programs.missing()
 STD = [name for name, one in runners.RUNTIMES.items() if runners.STD[0] in one.variants]

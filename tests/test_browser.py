@@ -10,6 +10,8 @@ import pytest
 from runtimes import browser, jobs
 from stages import command
 
+pytestmark = pytest.mark.runtimes
+
 needs_browser = pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))
 
 

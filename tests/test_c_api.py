@@ -12,6 +12,8 @@ from stages import command, params
 
 import small
 
+pytestmark = pytest.mark.runtimes
+
 REASON = c_api.missing()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 

@@ -5,6 +5,8 @@ import pytest
 from runtimes import collect
 from stages import command
 
+pytestmark = pytest.mark.runtimes
+
 GOOD = {"inputs": 8, "cosine": 1.0, "runtime_cosine": 1.0}
 
 

@@ -8,6 +8,8 @@ import pytest
 from runtimes import comparison
 from stages import command, parity, runtime
 
+pytestmark = pytest.mark.runtimes
+
 REFERENCE, MODELS = "data/reference/vit", "data/models/vit"
 
 

@@ -21,7 +21,9 @@ DOCUMENTS = {name: Path(name).read_text() for name in (*NAMES, "web/README.md")}
 TARGET = re.compile(r"`make ((?:[a-z][a-z-]*)+)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-TRACKED = subprocess.check_output(["git", "ls-files"], text=True).split()
+TRACKED = subprocess.run(["git", "ls-files"], capture_output=True, text=True).stdout.split()
+if not TRACKED:
+    pytest.skip("git has no files here: clone the project", allow_module_level=True)
 FOLDERS = {name.split("/")[0] for name in TRACKED if "/" in name}
 each_document = pytest.mark.parametrize("name", DOCUMENTS)
 
@@ -102,6 +104,8 @@ def run(folder, *line):
 def test_metrics_diff_prints_what_it_promises():
     """README's command, against the last commit instead of a branch that a clone may lack."""
     (words,) = (words for _, words in COMMANDS if words[:3] == ["dvc", "metrics", "diff"])
+    if subprocess.run(["git", "rev-parse", "--quiet", "--verify", "HEAD"]).returncode:
+        pytest.skip("git has no commit here to compare with")
     run(".", sys.executable, "-m", *words[:-1], "HEAD")
     assert words[-1] == "main"
 
@@ -112,20 +116,30 @@ def test_make_help_has_a_line_for_every_target_that_a_shell_block_makes():
     assert {word for word in named if "=" not in word} <= listed
 
 
+MEASURED = ("results", "runtimes")  # sections of what `make` and `make runtimes` build anew
+
+
+def without(text, *names):
+    for name in names:
+        text = re.sub(f"<!-- {name} -->.*?<!-- end of {name} -->", "", text, flags=re.DOTALL)
+    return text
+
+
 def test_docs_mends_a_table_that_was_edited(tmp_path):
+    """What was measured is judged by tests/test_readme.py: another kind of CPU moves its digits."""
     for name in TRACKED:
         if not name.startswith("data/tiny/"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(name, tmp_path / name)
     run(tmp_path, "git", "init", "--quiet")  # DVC wants one
-    program = [sys.executable, "-m", "tools.docs"]
-    (tmp_path / "README.md").write_text(
-        DOCUMENTS["README.md"].replace("| tiny-vit.visual.fp32 ", "| typed by hand ")
-    )
+    program, readme = [sys.executable, "-m", "tools.docs"], tmp_path / "README.md"
+    readme.write_text(DOCUMENTS["README.md"].replace("| tiny-vit.visual.fp32 ", "| typed by hand "))
     done = subprocess.run([*program, "--check"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, "make docs" in done.stderr) == (1, True)
     run(tmp_path, *program)
-    assert (tmp_path / "README.md").read_text() == DOCUMENTS["README.md"]
+    mended = readme.read_text()
+    assert f"<!-- results -->\n{Path('metrics/table.md').read_text().strip()}\n<!--" in mended
+    assert without(mended, *MEASURED) == without(DOCUMENTS["README.md"], *MEASURED)
 
 
 @each_document

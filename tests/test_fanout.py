@@ -68,6 +68,7 @@ def worker_of(folder, stage):
     return None
 
 
+@pytest.mark.slow
 def test_fanout_gives_the_bytes_of_a_plain_repro_though_a_worker_is_killed(project, plain):
     clone, given = clones.clone(project, project.parent / "fanned"), variables(project.parent)
     environment = clones.environment(clone, **given)
@@ -90,6 +91,7 @@ def test_fanout_gives_the_bytes_of_a_plain_repro_though_a_worker_is_killed(proje
     assert not (project.parent / ".ray").exists()
 
 
+@pytest.mark.slow
 def test_a_model_that_always_fails_is_named_and_the_others_are_gathered(project, plain):
     clone = clones.clone(project, project.parent / "failing")
     content = small.yaml.safe_load((clone / "params.yaml").read_text())

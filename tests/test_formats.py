@@ -177,6 +177,7 @@ def test_open_clips_configuration_is_read(archives, tmp_path, model, message):
         assert load(tmp_path / "open_clip_model.safetensors").keys() == state.keys()
 
 
+@pytest.mark.slow
 def test_a_fine_tuned_model_goes_through_the_pipeline(copied, workspace):
     """From a Hugging Face folder to a measured file; weights that half precision cannot hold."""
     path = copied / "model.safetensors"

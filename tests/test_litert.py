@@ -11,6 +11,8 @@ from stages import command, graph, host
 
 import small
 
+pytestmark = pytest.mark.runtimes
+
 REASON = litert_programs.missing()
 needs_litert = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 TOWERS = [(model, tower) for model in small.TINY for tower in ("visual", "textual")]

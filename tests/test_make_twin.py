@@ -84,6 +84,7 @@ def test_resnets_do_not_amplify_noise(monkeypatch):
     assert snr_db() < 15
 
 
+@pytest.mark.slow
 def test_the_full_size_recipe_is_fixed():
     """What a quantiser loses on a twin depends on its recipe, so the recipe's figures are held.
 

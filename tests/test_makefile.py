@@ -1,5 +1,6 @@
 """What `make` says of a machine that lacks something, before it installs anything."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -102,3 +103,25 @@ def test_pages_are_tested_without_the_runtimes_packages(machine, tmp_path):
     assert "npm ci --ignore-scripts --no-audit --no-fund --prefix web" in printed
     assert "--prefix runtimes" not in printed
     assert printed.splitlines()[-1].endswith("pytest -rs web/tests")
+
+
+@pytest.mark.parametrize(
+    ("given", "run"),
+    [
+        (["test"], '-m "not (slow)"'),
+        (["test", "LEAVE_OUT=slow or runtimes"], '-m "not (slow or runtimes)"'),
+        (["test", "TESTS=tests/test_pipeline.py"], "loadfile tests/test_pipeline.py"),
+        (["test-all"], "--dist loadfile"),
+        (["test-all", "TESTS=tests/patches"], "loadfile tests/patches"),
+    ],
+)
+def test_slow_tests_run_where_they_are_asked_for(machine, tmp_path, given, run):
+    (tmp_path / "requirements.lock").touch()
+    assert machine("-n", *given).stdout.rstrip().endswith(run)
+
+
+def test_what_imports_runtimes_is_marked_for_make_runtimes():
+    for path in Path("tests").glob("test_*.py"):
+        text = path.read_text()
+        if re.search(r"^(from|import) runtimes\b", text, re.MULTILINE):
+            assert "\npytestmark = pytest.mark.runtimes\n" in text, path

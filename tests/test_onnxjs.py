@@ -12,6 +12,8 @@ from stages.preprocessing import preprocess
 
 import small
 
+pytestmark = pytest.mark.runtimes
+
 missing = browser.missing("onnxjs")
 needs_onnxjs = pytest.mark.skipif(missing is not None, reason=str(missing))
 

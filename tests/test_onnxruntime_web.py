@@ -5,6 +5,8 @@ import pytest
 from runtimes import browser, comparison, onnxruntime_web
 from stages import command
 
+pytestmark = pytest.mark.runtimes
+
 missing = browser.missing("onnxruntime-web")
 needs_browser = pytest.mark.skipif(missing is not None, reason=str(missing))
 WASM = ("onnxruntime-web", "onnxruntime-web-threads")

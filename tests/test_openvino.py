@@ -6,6 +6,8 @@ openvino = pytest.importorskip("openvino", reason="not in .venv: run in .venv-ru
 from runtimes import comparison  # noqa: E402
 from runtimes import openvino as runner  # noqa: E402
 
+pytestmark = pytest.mark.runtimes
+
 
 @pytest.mark.parametrize("encoding", ["int8w", "int4w"])
 @pytest.mark.parametrize("graph", ["visual", "textual"])

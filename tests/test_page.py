@@ -11,6 +11,8 @@ from runtimes import browser
 from stages import params
 from tools import charts, page
 
+pytestmark = pytest.mark.runtimes
+
 needs_browser = pytest.mark.skipif(browser.missing() is not None, reason=str(browser.missing()))
 FLOORS = [-1, 0.99, 0.999, 0.9995, 0.99999, 1]
 

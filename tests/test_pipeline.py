@@ -12,6 +12,8 @@ import pytest
 
 import small
 
+pytestmark = pytest.mark.slow
+
 BIN = os.path.dirname(sys.executable)
 
 

@@ -13,6 +13,8 @@ import yaml
 import small
 from test_pipeline import ran
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = {
     f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
 }

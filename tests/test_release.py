@@ -97,6 +97,7 @@ def refused(result):
     return lines[0]
 
 
+@pytest.mark.slow
 def test_without_a_token_the_folder_is_all_and_the_same_again(project):
     folder = project / "build/release" / SLUG
     result = publishing(project, "--weights", "random")
@@ -111,6 +112,7 @@ def test_without_a_token_the_folder_is_all_and_the_same_again(project):
     assert contents(folder) == first
 
 
+@pytest.mark.slow
 def test_the_card_tells_that_weights_are_random_and_what_was_measured(project):
     publishing(project, "--weights", "random")
     text = (project / "build/release" / SLUG / "README.md").read_text()
@@ -127,6 +129,7 @@ def test_the_card_tells_that_weights_are_random_and_what_was_measured(project):
     assert content["models"][SLUG]["source"] not in body  # a path of this machine
 
 
+@pytest.mark.slow
 def test_with_a_token_the_folder_is_uploaded_and_the_token_is_kept_nowhere(project):
     with hub.serving() as served:
         variables = {"HF_ENDPOINT": served.address, "HF_TOKEN": hub.TOKEN}
@@ -141,6 +144,7 @@ def test_with_a_token_the_folder_is_uploaded_and_the_token_is_kept_nowhere(proje
     assert kept == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["token", "address"])
 def test_an_upload_that_fails_is_refused_and_leaves_the_folder(project, fault):
     with hub.serving() as served:
@@ -155,6 +159,7 @@ def test_an_upload_that_fails_is_refused_and_leaves_the_folder(project, fault):
     assert (project / "build/release" / SLUG / "SHA256SUMS").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -166,6 +171,7 @@ def test_weights_of_unknown_origin_are_asked_about(project, arguments, message):
     assert message in refused(publishing(project, *arguments))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [f"{BUNDLE}/config.json", "metrics/parity.json"])
 def test_what_is_not_dvc_locks_is_refused(project, path):
     old = (project / path).read_bytes()
@@ -176,6 +182,7 @@ def test_what_is_not_dvc_locks_is_refused(project, path):
         (project / path).write_bytes(old)
 
 
+@pytest.mark.slow
 def test_a_missing_bundle_is_refused(project):
     (project / BUNDLE).rename(project / "build/aside")
     try:
@@ -184,6 +191,7 @@ def test_a_missing_bundle_is_refused(project):
         (project / "build/aside").rename(project / BUNDLE)
 
 
+@pytest.mark.slow
 def test_what_is_not_committed_is_refused(project):
     path = project / "tools/card.py"
     old = path.read_text()
@@ -195,6 +203,7 @@ def test_what_is_not_committed_is_refused(project):
         path.write_text(old)
 
 
+@pytest.mark.slow
 def test_a_broken_floor_is_refused_by_its_name(project):
     parity = json.loads((project / "metrics/parity.json").read_text())
     settings = params.load(project / "params.yaml")
@@ -211,6 +220,7 @@ def test_a_broken_floor_is_refused_by_its_name(project):
         release.check_floors(parity, settings, {key})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["", "name", "a/b/c", "some one/x"])
 def test_a_target_that_is_no_repository_is_refused(project, target):
     line = (sys.executable, "-m", "tools.publish", target, SLUG, "--weights", "random")
@@ -260,6 +270,7 @@ def test_artifacts_are_the_grids_bundles():
     assert all(artifact.type == "model" and artifact.desc for artifact in named.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [

@@ -114,6 +114,7 @@ def commit(folder):
 RERUN = (sys.executable, "-m", "tools.rerun", "build/rerun.md")
 
 
+@pytest.mark.slow
 def test_a_rerun_repeats_every_byte(project):
     run(project, *RERUN)
     text = (project / "build/rerun.md").read_text()
@@ -121,6 +122,7 @@ def test_a_rerun_repeats_every_byte(project):
     assert "Every output is as committed." in text
 
 
+@pytest.mark.slow
 def test_a_lock_that_tells_otherwise_is_found(project):
     lock = project / "dvc.lock"
     old = lock.read_text()

@@ -16,6 +16,8 @@ import pytest
 from runtimes import onnxruntime_web
 from stages import params
 
+pytestmark = pytest.mark.runtimes
+
 PARAMS = params.load()
 GRID = PARAMS.grid
 METRICS = json.loads(Path("metrics/runtimes.json").read_text())

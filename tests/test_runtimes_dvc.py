@@ -3,9 +3,13 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from runtimes import collect
 
 from test_dvc_yaml import closure, foreign, module, packages, pins, stages
+
+pytestmark = pytest.mark.runtimes
 
 FOLDER = Path("runtimes")
 FOREIGN = {"openvino", "playwright"}  # of runtimes/requirements.lock

@@ -14,6 +14,8 @@ import yaml
 
 from stages import params
 
+pytestmark = pytest.mark.runtimes
+
 LOCK = Path("runtimes/dvc.lock")
 REMEDY = "make runtimes"
 

@@ -13,6 +13,8 @@ pytest.importorskip("dvc_s3", reason="make team installs it")
 from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 KEY, SECRET = "KEYOFTHETEST", "secret-of-the-test"
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": KEY,

@@ -13,6 +13,8 @@ from runtimes import browser, comparison, jobs, transformers_js
 from stages import command, runtime, tokens
 from stages.preprocessing import preprocess
 
+pytestmark = pytest.mark.runtimes
+
 missing = browser.missing("@huggingface/transformers")
 pytestmark = pytest.mark.skipif(missing is not None, reason=str(missing))
 

@@ -105,6 +105,21 @@ def test_only_what_runs_no_code_of_the_branch_may_write():
             assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
 
 
+def test_what_make_test_leaves_out_runs_weekly():
+    path = Path(".github/workflows/rerun.yml")
+    assert "schedule" in yaml.safe_load(path.read_text())[True]
+    assert "make test-all" in [step.get("run") for step in steps(path)]
+
+
+def test_ci_run_makes_targets_and_ends_at_one_that_fails():
+    text = Path(".ci/run").read_text()
+    assert "\nset -euo pipefail\n" in text
+    made = re.findall(r"^ *(?:if )?make ?([\w-]*)", text, re.MULTILINE)
+    assert {name for name in made if name} <= TARGETS
+    assert {"stale", "docs-check", "lint", "gate", "test-web", "runtimes", "test"} <= {*made}
+    assert made.index("docs-check") < made.index("")  # another kind of CPU rebuilds the metrics
+
+
 GH = """#!/bin/sh
 echo "$@" >> {log}
 case "$*" in *--jq*) printf '{found}' ;; esac
