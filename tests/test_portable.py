@@ -68,6 +68,14 @@ def test_a_list_is_sha256sums(tmp_path):
     (tmp_path / "list").write_text(f"{line}{ONE} x\n")
     with pytest.raises(command.Refusal, match="list:2: no line"):
         portable.read_list(tmp_path / "list")
+    with pytest.raises(command.Refusal, match="gone is not there"):
+        portable.read_list(tmp_path / "gone")
+
+
+def test_digests_that_look_like_numbers_are_shown_as_they_are():
+    sides = {"a": {"x": "0012e345" * 8}, "b": {"x": "00000000" * 8}}
+    text = portable.described(sides, portable.table(sides))
+    assert "0012e345" in text and "00000000" in text
 
 
 def compared(folder, *contents):

@@ -39,7 +39,9 @@ def write_list(path, digests):
 
 def read_list(path):
     """{path: SHA-256} of a list that `--write` wrote, or sha256sum."""
-    lines = [LINE.fullmatch(line) for line in Path(path).read_text().splitlines()]
+    if not path.is_file():
+        raise command.Refusal(f"{path} is not there: make portable WRITE={path} writes it")
+    lines = [LINE.fullmatch(line) for line in path.read_text().splitlines()]
     if None in lines:
         raise command.Refusal(f"{path}:{lines.index(None) + 1}: no line of sha256sum's")
     return {line[2]: line[1] for line in lines}
@@ -68,7 +70,9 @@ def table(sides, folders=()):
 def described(sides, found):
     count = len(set().union(*sides.values()))
     title = f"{', '.join(sides)}: {count} files, of which {len(found)} differ."
-    return title if found.empty else f"{title}\n\n{found.to_markdown(index=False)}"
+    if found.empty:
+        return title
+    return f"{title}\n\n{found.to_markdown(index=False, disable_numparse=True)}"
 
 
 def moved(old, new):
