@@ -47,7 +47,7 @@ NEWEST := torch torchvision onnx onnxruntime
 .DEFAULT_GOAL := all
 .PHONY: all model team test test-all web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro \
 	bundles comment docs report publish bench-models bench-encodings bench-targets bench-runtimes lock newest \
-	upgrade rerun-check docs-check fanout fanout-plan fanout-prepare fanout-model fanout-gather clean help
+	upgrade rerun-check portable docs-check fanout fanout-plan fanout-prepare fanout-model fanout-gather clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
@@ -180,6 +180,9 @@ upgrade: runtimes-needs newest  ## make newest, then rebuild what depends on it,
 
 rerun-check: $(INSTALLED)  ## run HEAD again from nothing and compare every byte: build/rerun.md
 	@$(BIN)/python -m tools.rerun build/rerun.md
+
+portable: $(INSTALLED)  ## build HEAD here and as on an old CPU, compare every byte: MODELS=…, or WRITE=FILE, LISTS="FILE …"
+	@$(BIN)/python -m tools.portable build/portable.md $(MODELS:%=--models=%) $(WRITE:%=--write=%) $(LISTS:%=--against=%)
 
 clean:  ## remove the environment, what was built and its cache
 	rm -rf $(VENV) $(RUNTIMES) $(LITERT) runtimes/node_modules web/node_modules build .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .hypothesis

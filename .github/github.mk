@@ -45,9 +45,9 @@ patch:  ## write what differs from HEAD into build/changes.patch, and tell a job
 apply:  ## put build/changes.patch into the working tree
 	@git apply $(PATCH)
 
-no-report:  ## write build/rerun.md where a rerun broke before it could
+no-report:  ## write a report where what writes it broke before it could: make no-report BODY=build/rerun.md
 	@mkdir -p build
-	@echo "The rerun broke: $$GITHUB_SERVER_URL/$$GITHUB_REPOSITORY/actions/runs/$$GITHUB_RUN_ID" > build/rerun.md
+	@echo "The rerun broke: $$GITHUB_SERVER_URL/$$GITHUB_REPOSITORY/actions/runs/$$GITHUB_RUN_ID" > "$(BODY)"
 
 outcomes:  ## add to build/comment.md how steps ended: make outcomes RUNTIMES=success GATE=failure
 	@printf '\nThe gate: %s. The foreign runtimes: %s.\n' "$(GATE)" "$(RUNTIMES)" >> build/comment.md
