@@ -100,6 +100,11 @@ def dump(content, path):
         file.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+def to_csv(table, path):
+    with command.output_file(path) as file:
+        table.to_csv(file, index=False)
+
+
 def settle(measured, path, settings):
     """(the figures that stay and those that moved, what `path` held)."""
     old = former(path, lambda file: json.loads(file.read_text()), {})
@@ -114,11 +119,10 @@ def others(old, new, grid):
             yield f"{model}.{graph}.{variant}"
 
 
-def distributions(directory, path, files, new, settings):
-    """How the files' cosines are distributed: rows that `path` held, where they stay."""
-    table = cosines.frame(cosines.read(directory, files))
-    old = former(path, pd.read_csv, table[:0])
-    return noise.quantiles(old, table, set(new), settings.noise)
+def distributions(found, path, new, settings):
+    """The table of how the files' cosines are distributed: rows of `path` where they stay."""
+    old = former(path, pd.read_csv, found[:0])
+    return noise.quantiles(old, found, new, settings.noise)
 
 
 def write(paths):
@@ -128,25 +132,17 @@ def write(paths):
     parity, old = settle(measured, paths.parity, settings)
     controls, _ = settle(controls, paths.controls, settings)
     table, new = frame(parity, settings.grid), others(old, parity, settings.grid)
-    files = paths.evaluations, paths.cosines, table["file"]
-    distributed = distributions(*files, new, settings)
-    chosen = {
-        file: of_tensors
-        for file, of_tensors in bits.items()
-        if of_tensors and is_mixed(settings, file)
-    }
+    found = cosines.frame(cosines.read(paths.evaluations, table["file"]))
+    chosen = {file: its for file, its in bits.items() if its and is_mixed(settings, file)}
+    to_csv(distributions(found, paths.cosines, set(new), settings), paths.cosines)
     dump(parity, paths.parity)
     dump(controls, paths.controls)
-    with command.output_file(paths.rows) as file:
-        table.to_csv(file, index=False)
+    to_csv(table, paths.rows)
     with command.output_file(paths.table) as file:
         file.write_text(markdown(table, rounded))
-    with command.output_file(paths.widths) as file:
-        widths.frame(chosen).to_csv(file, index=False)
+    to_csv(widths.frame(chosen), paths.widths)
     with command.output_file(paths.picture) as file:
         widths.draw(chosen, file)
-    with command.output_file(paths.cosines) as file:
-        distributed.to_csv(file, index=False)
     kept, every = noise.kept(old, parity)
     print(f"kept {kept} of {every} figures: they moved less than noise")
 

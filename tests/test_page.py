@@ -42,6 +42,7 @@ def smallest(table, settings, floor):
 
 
 def test_frontier_leaves_out_what_another_file_beats(table):
+    table = table.dropna(subset=["size_mb"])  # OpenAI's own code is no file
     kept = charts.frontier(table)
     for _, files in table.groupby(["model", "graph"]):
         for row in files.itertuples():

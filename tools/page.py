@@ -27,11 +27,15 @@ TEMPLATE = Path(__file__).with_suffix(".html")
 COLUMNS = FIGURES | {"size_mb": ("MB", "{:.3f}".format), "floor": ("floor", "{:g}".format)}
 
 
-def read(name):
+def present(name):
     path = METRICS / name
     if not path.exists():
         raise command.Refusal(f"{path} is missing: run `make`, or check it out of git")
-    return pd.read_csv(path)
+    return path
+
+
+def read(name):
+    return pd.read_csv(present(name))
 
 
 def href(row, root):
@@ -59,7 +63,7 @@ def bundled(settings):
 def judged(settings):
     """Every figure with a floor, of stages.floors."""
     names = ("parity.json", "controls.json")
-    parity, controls = (json.loads((METRICS / name).read_text()) for name in names)
+    parity, controls = (json.loads(present(name).read_text()) for name in names)
     return floors.judged(parity, controls, settings)
 
 
