@@ -109,8 +109,8 @@ def make(file, source, data):
         run("bench.peers", file.encoding, source, file.directory)
     if not file.evaluation.exists():
         checkpoint, reference = data / "checkpoints" / file.model, data / "reference" / file.model
-        tokenizer, evalset = checkpoint / "tokenizer.json", data / "evalset"
-        run("stages.evaluate", file.directory, reference, tokenizer, evalset, file.evaluation)
+        tokenizer = checkpoint / "tokenizer.json"
+        run("stages.evaluate", file.directory, reference, tokenizer, file.evaluation)
 
 
 def measure(file, folder):

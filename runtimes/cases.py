@@ -38,7 +38,7 @@ class Sample:
 
     def pictures(self):
         """(picture uint8 [height, width, 3], row of the reference) of evaluation pictures."""
-        index = inputs.index(self.data / "evalset")
+        index = inputs.index(self.directory)
         for row in self.spread(inputs.rows_of(index, inputs.EVALUATION)):
             yield inputs.picture(self.data / "evalset", index[row]["name"]), row
 

@@ -32,14 +32,14 @@ def golden_rows(input_ids):
 
 def golden(reference, evalset):
     """Captions and one picture with the reference's embeddings, as JSON can hold them."""
-    captions = inputs.captions(evalset)[inputs.EVALUATION]
-    index = inputs.index(evalset)
+    captions = inputs.captions(reference)[inputs.EVALUATION]
+    index = inputs.index(reference)
     smallest = next(row for row, picture in enumerate(index) if picture["label"] is not None)
     pixels = inputs.picture(evalset, index[smallest]["name"])
     png = io.BytesIO()
     Image.fromarray(pixels).save(png, "PNG")
     with inputs.reference(reference) as tensors:
-        input_ids = tensors.get_tensor("input_ids")[: len(captions)]
+        input_ids = tensors.get_tensor("input_ids")
         text_embeds = tensors.get_slice("text_embeds")
         texts = [
             {

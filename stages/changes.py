@@ -8,6 +8,8 @@ import json
 
 import pandas as pd
 
+from stages.columns import decibels
+
 MOST_CHARACTERS = 4500  # of one table, of nine: a comment on GitHub holds 65536
 
 
@@ -24,7 +26,7 @@ def _short(text):
 FORMS = {
     "cosine_min": ("1 − worst cosine, 1e-6", _distance),
     "runtime_cosine": ("the runtime's own part, 1e-6", _distance),
-    "snr_db": ("SNR, dB", "{:.1f}".format),
+    "snr_db": ("SNR, dB", decibels),
     "size_mb": ("MB", "{:.3f}".format),
     "accuracy": ("accuracy", "{:.4f}".format),
     "reason": ("does not run", _short),

@@ -61,11 +61,8 @@ def text_answer(model, answer):
     difference = float(np.abs(embeds - published).max())
     cosine = float(parity.cosine(published, embeds))
     agrees = difference <= answer["tolerance"] and cosine >= answer["cosine_min"]
-    return {
-        "agrees": agrees,
-        "largest_difference": round(difference, 6),
-        "cosine": round(cosine, 7),
-    }
+    found = {"largest_difference": difference, "cosine": cosine}
+    return {"agrees": agrees} | parity.rounded(found)
 
 
 def picture_answer(model, answer, path):
@@ -73,7 +70,7 @@ def picture_answer(model, answer, path):
     found = model.probabilities(path, answer["captions"])
     difference = float(np.abs(found - answer["probabilities"]).max())
     agrees = difference <= answer["tolerance"]
-    return {"agrees": agrees, "largest_difference": round(difference, 6)}
+    return {"agrees": agrees} | parity.rounded({"largest_difference": difference})
 
 
 def answers(model, listed, sha256, picture):

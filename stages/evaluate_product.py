@@ -19,40 +19,14 @@ import json
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from stages import command, graph, inputs, parity, runtime, tokens, weights
+from stages import command, graph, parity, runtime, tokens, weights
 from stages.drawings import LABELS
-from stages.evaluate import cosines, expected, repeatable, rounded
+from stages.evaluate import Truth, cosines, expected, write
 from stages.preprocessing import STD
 from stages.products import labels
 
 WORST = {"cosine_min": min, "cosine_mean": min, "snr_db": min, "top1_agreement": min, "inputs": sum}
-
-
-class Truth:
-    """What OpenAI's code computes of the evaluation split."""
-
-    def __init__(self, reference, evalset):
-        self.directory, self.evalset = reference, evalset
-        self.index = inputs.index(evalset)
-        captions = inputs.captions(evalset)
-        self.rows = inputs.rows_of(self.index, inputs.EVALUATION)
-        self.labelled = inputs.rows_of(self.index, inputs.LABELLED)
-        texts = len(captions[inputs.EVALUATION])
-        with inputs.reference(reference) as tensors:
-            self.input_ids = tensors.get_tensor("input_ids")[:texts].astype(np.int64)
-            self.text_embeds = tensors.get_tensor("text_embeds")[:texts]
-            self.all_embeds = tensors.get_tensor("image_embeds")
-        self.image_embeds = self.all_embeds[self.rows]
-
-    def pixels(self, rows):
-        return inputs.pixels(self.directory, rows)
-
-    def pictures(self):
-        """The evaluation pictures one by one, uint8 [height, width, 3]."""
-        for row in tqdm(self.rows, desc="pictures"):
-            yield inputs.picture(self.evalset, self.index[row]["name"])
 
 
 def softmax(logits):
@@ -137,7 +111,7 @@ def classifier(session, truth, arguments):
     metrics = parity.measure(truths[truth.rows], runs, np.eye(len(names)))
     control, own = parity.control(truths[truth.rows]), {}
     if names == [str(label) for label in LABELS]:
-        right = np.array([truth.index[row]["label"] for row in truth.labelled])
+        right = truth.labels
         chosen = run(truth.labelled, sizes[-1]).argmax(-1)
         metrics["accuracy"] = float((chosen == right).mean())
         chosen = truths[truth.labelled].argmax(-1)
@@ -156,8 +130,8 @@ def visual(session, truth, arguments):
 
 def textual(session, truth, arguments):
     truths = expected(session, truth.text_embeds)
-    rows = [ids[: ids.argmax() + 1] for ids in truth.input_ids]
-    runs = [runtime.run(session, batches) for batches in runtime.text_settings(rows)]
+    settings = runtime.text_settings(truth.token_rows())
+    runs = [runtime.run(session, batches) for batches in settings]
     metrics = parity.measure(truths, runs, truth.image_embeds)
     return metrics, {}, parity.control(truths), cosines(truths, runs)
 
@@ -184,7 +158,8 @@ def preprocess(session, truth, arguments):
         "pixels_off": float((levels > 0).mean((1, 2, 3)).max()),
         "pixels_max": float(levels.max()),
     }
-    return metrics, {}, parity.control(flat[0]), [repeatable(one) for one in found.tolist()]
+    each = [parity.repeatable("cosine", cosine) for cosine in found.tolist()]
+    return metrics, {}, parity.control(flat[0]), each
 
 
 def changed(session):
@@ -215,13 +190,9 @@ def main():
     session = runtime.session(arguments.model)
     measure = MEASURES[session.get_modelmeta().custom_metadata_map["graph"]]
     truth = Truth(arguments.reference, arguments.evalset)
-    metrics, own, control, worst_of_each = measure(session, truth, arguments)
-    metrics["size_mb"] = graph.size(arguments.model) / 1e6
-    content = {"metrics": metrics, "reference": own, "control": control}
-    content = {name: rounded(figures) for name, figures in content.items()}
-    content |= {"cosines": worst_of_each, "rounded": changed(session), "widths": {}}
-    with command.output_file(arguments.output) as partial:
-        partial.write_text(json.dumps(content, indent=1, allow_nan=False))
+    results = measure(session, truth, arguments)
+    results[0]["size_mb"] = graph.size(arguments.model) / 1e6
+    write(arguments.output, results, changed(session))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What `floors:` of params.yaml asks of metrics/parity.json: one judgement for gate and review.
 
+How much accuracy may fall is said against the reference's, which metrics/controls.json holds.
+
 Known answers that differ from what was published count as broken floors, too.
 """
 
@@ -56,11 +58,11 @@ def of_file(key, metrics, reference, floor):
         yield Judged(key, "pixels_off", metrics.get("pixels_off"), floor.pixels_off, most=True)
 
 
-def judged(parity, settings):
+def judged(parity, controls, settings):
     """Every figure of metrics/parity.json's content that has a floor."""
     for model, graph, variant, floor in cases(settings):
-        variants = parity.get(model, {}).get(graph, {})
-        metrics, reference = variants.get(variant, {}), variants.get("reference", {})
+        metrics = parity.get(model, {}).get(graph, {}).get(variant, {})
+        reference = controls.get(model, {}).get(graph, {}).get("reference", {})
         yield from of_file(f"{model}.{graph}.{variant}", metrics, reference, floor)
     for model, graphs in parity.items():
         for name, answer in graphs.get("known_answers", {}).items():

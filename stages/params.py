@@ -17,6 +17,7 @@ from stages.sections import AmountsBySize, Encoding, Model, Product, Profile, Se
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
 TOWERS = ("visual", "textual")
 PREPROCESS = "preprocess"  # the product that needs no tower
+PYTORCH = "pytorch"  # the variant that is no file: OpenAI's own code in fp32
 STD = "std"  # the profile whose graphs are encoded; the others' are finished
 FINISHED_ONLY = ("batch", "length", "text", "normalize")  # options that encoding cannot start from
 QUANTIZED_FROM = "fp32"  # the encoding that all but convert's start from
@@ -65,6 +66,11 @@ class Grid(Section):
             yield from ((product, encoding) for encoding in self.composed)
         yield PREPROCESS, QUANTIZED_FROM
 
+    def measured(self, model):
+        """The same, and OpenAI's own code, which is measured like a file."""
+        yield from ((tower, PYTORCH) for tower in TOWERS)
+        yield from self.files(model)
+
 
 class Evalset(Section):
     images: str
@@ -92,6 +98,22 @@ class Floor(Section):
     pixels_off: Annotated[float, Field(ge=0, le=1)] | None = None  # share that may differ, by 1
 
 
+class Margin(Section):
+    """A part of a figure, and what is added to it."""
+
+    share: Annotated[float, Field(ge=0, lt=1)]
+    least: Annotated[float, Field(ge=0)]
+
+
+class Noise(Section):
+    """How far figures may be from those in git, which then stay: stages/noise.py."""
+
+    cosine: Margin  # of 1 - cosine
+    snr_db: Annotated[float, Field(ge=0)]
+    top1_inputs: Annotated[int, Field(ge=0)]
+    error: Margin
+
+
 class Params(Section):
     grid: Grid
     models: dict[Slug, Model]
@@ -102,6 +124,7 @@ class Params(Section):
     inputs: Annotated[list[AmountsBySize], Field(min_length=1)]
     known_answers: KnownAnswers
     bundle: Bundle
+    noise: Noise
     floors: dict[Slug, dict[Slug, dict[Slug, Floor]]]  # model, graph, variant
 
 
@@ -162,9 +185,9 @@ def _new_names(params):
     for slug in params.products:
         yield "products", slug, [*TOWERS, PREPROCESS, "model"]  # combined's name in bundles
     for slug in params.profiles:
-        yield "profiles", slug, [*params.encodings, "control", "reference"]
+        yield "profiles", slug, [*params.encodings, "control", "reference", PYTORCH]
     for slug in params.encodings:
-        yield "encodings", slug, ["control", "reference"]
+        yield "encodings", slug, ["control", "reference", PYTORCH]
 
 
 def _references(params):
@@ -203,6 +226,7 @@ def _references(params):
             yield f"floors.{model}", graph, [*TOWERS, PREPROCESS, *params.products]
             for variant in variants:
                 known = [*params.encodings, *params.profiles]
+                known += [PYTORCH] if graph in TOWERS else []
                 yield f"floors.{model}.{graph}", variant, known
 
 

@@ -15,7 +15,8 @@ import yaml
 from stages import changes, command, floors, params, quadrants, revision
 
 MARKER = "<!-- clip-onnx: parity -->"  # by which `make post` finds the comment again
-PARITY, RUNTIMES = "metrics/parity.json", "metrics/runtimes.json"
+PARITY, CONTROLS = "metrics/parity.json", "metrics/controls.json"
+RUNTIMES = "metrics/runtimes.json"
 SETTINGS, PINS = "params.yaml", "data/pins.json"
 MOST_CHARTS = 6
 
@@ -24,6 +25,7 @@ class State(NamedTuple):
     """The content of the files that are compared."""
 
     parity: dict
+    controls: dict  # not compared: floors are judged by them
     runtimes: dict
     parameters: dict  # by dotted keys
     pins: dict
@@ -31,17 +33,17 @@ class State(NamedTuple):
 
 def state(read, where):
     """The files as `read(path)` gives their texts; None is a file that is not there."""
-    texts = {path: read(path) for path in (PARITY, RUNTIMES, SETTINGS, PINS)}
+    texts = {path: read(path) for path in (PARITY, CONTROLS, RUNTIMES, SETTINGS, PINS)}
     for path in (PARITY, SETTINGS):
         if texts[path] is None:
             raise command.Refusal(f"{where} has no {path}: choose a revision that has it")
     try:
-        loaded = [json.loads(texts[path] or "{}") for path in (PARITY, RUNTIMES, PINS)]
+        paths = (PARITY, CONTROLS, RUNTIMES, PINS)
+        parity, controls, runtimes, pins = (json.loads(texts[path] or "{}") for path in paths)
         settings = yaml.safe_load(texts[SETTINGS])
     except (ValueError, yaml.YAMLError) as error:
         raise command.Refusal(f"{where}: {command.first_line(error)}: mend the file") from None
-    parity, runtimes, pins = loaded
-    return State(parity, runtimes, changes.flat(settings), pins)
+    return State(parity, controls, runtimes, changes.flat(settings), pins)
 
 
 def here(path):
@@ -95,9 +97,10 @@ def differences(old, new):
     ]
 
 
-def verdict(parity, settings):
-    """A section that names every broken floor."""
-    broken = [one for one in floors.judged(parity, settings) if not one.holds]
+def verdict(now, settings):
+    """A section that names every broken floor of a state."""
+    judged = floors.judged(now.parity, now.controls, settings)
+    broken = [one for one in judged if not one.holds]
     rows = [(f"`{one.key}`", one.metric, one.value, one.bound) for one in broken]
     table = pd.DataFrame(rows, columns=["file", "figure", "value", "floor"], dtype=object)
     table["value"] = table["value"].fillna("not measured").astype(str)
@@ -109,7 +112,7 @@ def comment(name):
     sha = revision.commit(name)
     old, new = state(lambda path: revision.read(sha, path), name), state(here, "the working tree")
     against = f"`{name}` ({sha[:7]})"
-    sections = verdict(new.parity, params.load()) + differences(old, new)
+    sections = verdict(new, params.load()) + differences(old, new)
     if not sections:
         return (
             f"{MARKER}\nNo change against {against}: metrics, parameters and packages are equal.\n"

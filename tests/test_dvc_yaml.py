@@ -18,7 +18,7 @@ from tools import stale
 import small
 
 OTHER_PYTHONS = {Path("runtimes/litert_run.py")}  # run, not imported
-TORCH_STAGES = {"download", "reference", "export"}
+TORCH_STAGES = {"download", "reference", "export", "evaluate_pytorch"}
 MOST_STAGES = 100
 SHIPPED = ["tiny-vit", "tiny-rn"]
 OURS = {"stages", "runtimes"}
@@ -133,7 +133,7 @@ def test_every_path_of_a_stage_stands_in_its_command():
             assert path in command(stage), f"{stage.addressing}: {path}"
 
 
-def test_only_three_stages_import_torch():
+def test_few_stages_import_torch():
     modules = {module(stage) for stage in stages()}
     importing = {name for name in modules if "torch" in packages(name)}
     assert importing == {f"stages.{name}" for name in TORCH_STAGES}
@@ -143,6 +143,13 @@ def test_only_three_stages_import_torch():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "False"
+
+
+def test_figures_of_git_are_in_sight_of_the_report_and_dvc_compares_those_of_files_alone():
+    (report,) = [stage for stage in stages() if module(stage) == "stages.report"]
+    assert all(out.persist and not out.use_cache for out in report.outs)
+    assert "metrics/controls.json" in {out.def_path for out in report.outs}
+    assert yaml.safe_load(Path("dvc.yaml").read_text())["metrics"] == ["metrics/parity.json"]
 
 
 def test_the_shipped_models_expand_to_few_stages():

@@ -46,7 +46,8 @@ def check_cosines(found):
     cosines, metrics = found["cosines"], found["metrics"]
     assert len(cosines) == metrics["inputs"]
     assert min(cosines) == metrics["cosine_min"]
-    assert sum(cosines) / len(cosines) == pytest.approx(metrics["cosine_mean"], abs=1e-7)
+    errors, mean = [1 - cosine for cosine in cosines], 1 - metrics["cosine_mean"]
+    assert sum(errors) / len(errors) == pytest.approx(mean, rel=0.01, abs=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +84,23 @@ def test_no_number_is_null_and_the_worst_run_counts():
     reference = np.eye(2)
     runs = [np.eye(2), np.array([[0.6, 0.8], [np.nan, 0.0]])]
     assert evaluate_stage.cosines(reference, runs) == [0.6, None]
+
+
+@pytest.mark.parametrize("model", small.TINY)
+def test_openais_own_code_is_measured_like_a_file_without_a_size(
+    evaluate, tiny, monkeypatch, model
+):
+    file = evaluate(model, "textual", "std")
+    monkeypatch.chdir(tiny)
+    outputs = [f"data/eval/{model}.{tower}.pytorch.json" for tower in ("visual", "textual")]
+    given = (f"data/checkpoints/{model}", f"data/reference/{model}", "data/evalset")
+    small.run_stage("evaluate_pytorch", *given, *outputs)
+    visual, textual = (json.loads((tiny / output).read_text()) for output in outputs)
+    for found, inputs in ((visual, LABELS.count(None)), (textual, len(small.TEXTS))):
+        assert found["metrics"]["inputs"] == inputs
+        assert found["metrics"]["cosine_min"] >= 0.9999999
+        assert found["metrics"]["snr_db"] == 100.0
+        assert "size_mb" not in found["metrics"]
+        check_cosines(found)
+    assert visual["metrics"]["accuracy"] == visual["reference"]["accuracy"]
+    assert textual["control"] == file["control"]

@@ -6,6 +6,7 @@ import yaml
 
 from stages import command, params
 
+FLOOR = {"cosine_min": 0.9, "snr_db": 10.0}
 SHIPPED = yaml.safe_load(Path("params.yaml").read_text())
 
 
@@ -24,6 +25,13 @@ def test_load_accepts_the_shipped_file():
         ({"grid": {"composed": []}}, ["grid.products and grid.composed"]),
         ({"products": {"model": {"kind": "combined"}}}, ["products.model", "taken"]),
         ({"profiles": {"int8w": {"patches": []}}}, ["profiles.int8w", "taken"]),
+        ({"profiles": {"pytorch": {"patches": []}}}, ["profiles.pytorch", "taken"]),
+        ({"encodings": {"pytorch": {"scheme": "none"}}}, ["encodings.pytorch", "taken"]),
+        ({"noise": {"cosine": {"share": 2}}}, ["noise.cosine.share", "less than 1", "2"]),
+        ({"noise": {"cosine": {"least": -1.0}}}, ["noise.cosine.least", "-1.0"]),
+        ({"noise": {"accuracy": 0.1}}, ["noise.accuracy", "unknown key"]),
+        ({"noise": {"top1_inputs": 0.5}}, ["noise.top1_inputs", "integer", "0.5"]),
+        ({"floors": {"tiny-vit": {"image": {"pytorch": FLOOR}}}}, ["floors.tiny-vit.image"]),
         ({"grid": {"encodings": {"quantize": ["int9w"]}}}, ["grid.encodings.quantize", "int9w"]),
         ({"grid": {"encodings": {"convert": ["int8w"]}}}, ["grid.encodings.convert", "int8w"]),
         ({"encodings": {"int8w": {"scheme": "magic"}}}, ["encodings.int8w", "magic"]),

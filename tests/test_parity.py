@@ -13,7 +13,8 @@ from stages import floors, params
 
 PARAMS = params.load()
 METRICS = json.loads(Path("metrics/parity.json").read_text())
-JUDGED = list(floors.judged(METRICS, PARAMS))
+CONTROLS = json.loads(Path("metrics/controls.json").read_text())
+JUDGED = list(floors.judged(METRICS, CONTROLS, PARAMS))
 FLOORS = [(f"{m}.{graph}.{variant}", floor) for m, graph, variant, floor in floors.cases(PARAMS)]
 SHIPPED = ("tiny-vit", "tiny-rn")
 SHIPPED_PICTURES = "stages/photographs.csv"
@@ -30,8 +31,8 @@ def test_figure_holds_its_floor(judged):
 def test_another_inputs_embedding_fails_every_floor(key, floor):
     """The negative control: a floor that a wrong embedding passes would say nothing."""
     model, graph, _ = key.split(".")
-    control = METRICS[model][graph]["control"]
-    reference = METRICS[model][graph].get("reference", {})
+    control = CONTROLS[model][graph]["control"]
+    reference = CONTROLS[model][graph].get("reference", {})
     assert control["cosine_min"] <= control["cosine_mean"] < floor.cosine_min
     for judged in floors.of_file(key, control, reference, floor):
         if not judged.most:  # of pixels the control knows nothing
@@ -49,7 +50,7 @@ def test_every_shipped_file_has_a_floor():
         f"{model}.{graph}.{variant}"
         for model in SHIPPED
         if model in PARAMS.grid.models
-        for graph, variant in PARAMS.grid.files(model)
+        for graph, variant in PARAMS.grid.measured(model)
     }
     assert wanted <= {key for key, _ in FLOORS}
 
@@ -57,6 +58,6 @@ def test_every_shipped_file_has_a_floor():
 def test_metrics_are_of_the_grid_and_of_enough_inputs():
     assert set(METRICS) == set(PARAMS.grid.models)
     for model, graphs in METRICS.items():
-        for graph, variant in PARAMS.grid.files(model):
+        for graph, variant in PARAMS.grid.measured(model):
             least = LEAST.get(graph, 64) if PARAMS.evalset.images == SHIPPED_PICTURES else 1
             assert graphs[graph][variant]["inputs"] >= least, f"{model}.{graph}.{variant}"

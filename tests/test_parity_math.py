@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import parity
+from stages import params, parity
 
 RNG = np.random.default_rng(0)
 
@@ -55,3 +55,34 @@ def test_control_is_far_below_any_floor():
     control = parity.control(reference)
     assert control["cosine_min"] < 0.5
     assert control["snr_db"] < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "written"),
+    [
+        ("cosine_min", 0.99898765, 0.99899),
+        ("cosine_mean", 1 - 1.2345e-6, 0.9999988),
+        ("cosine", 1 - 4e-8, 1.0),
+        ("cosine", 1 + 1e-12, 1.0),
+        ("cosine", -0.45678, -0.46),
+        ("snr_db", 48.949, 48.9),
+        ("snr_db", 99.99999, 100.0),
+        ("logits_error", 2.345e-5, 2.3e-5),
+        ("accuracy", 0.98765, 0.9877),
+        ("pixels_off", 1 / 30000, 3.33e-5),
+        ("cosine_min", float("nan"), None),
+        ("snr_db", float("-inf"), None),
+    ],
+)
+def test_figures_have_the_digits_that_repeat(name, value, written):
+    assert parity.rounded({name: value}) == {name: written}
+
+
+@given(st.floats(1e-6, 1), st.floats(-1, 1))
+def test_a_rounded_cosine_is_nearer_than_noise(error, part):
+    """Two that round apart are closer than what is forgiven: nothing moves by rounding alone."""
+    forgiven = params.load().noise.cosine
+    before, now = 1 - error, 1 - error * (1 + 0.005 * part)
+    found = [parity.repeatable("cosine", cosine) for cosine in (before, now)]
+    margin = forgiven.share * (1 - found[0]) + forgiven.least
+    assert abs(found[1] - found[0]) <= margin

@@ -54,7 +54,9 @@ def test_repro_measures_every_file_of_the_grid(project):
     parity = metrics(project)["vit"]
     assert parity["visual"]["fp32"]["cosine_min"] > 0.99999
     assert parity["textual"]["int8w"]["cosine_min"] > 0.99
-    assert {"int8w", "mixed", "fp32", "control", "reference"} == set(parity["visual"])
+    assert {"int8w", "mixed", "fp32", "pytorch"} == set(parity["visual"])
+    controls = json.loads((project / "metrics/controls.json").read_text())
+    assert controls["vit"]["visual"].keys() == {"control", "reference"}
     assert parity["classifier"]["int8w"]["cosine_min"] > 0.99
     assert parity["preprocess"]["fp32"]["pixels_off"] == 0
     bundled = {path.name for path in (project / "data/bundles/vit/onnx").iterdir()}

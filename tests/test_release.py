@@ -212,12 +212,12 @@ def test_a_broken_floor_is_refused_by_its_name(project):
     broken = settings.model_copy(update={"floors": floors})
     key = f"{SLUG}.visual.int8w"
     with pytest.raises(command.Refusal, match=f"{key}.*nothing is published"):
-        release.check_floors(parity, broken, {key})
-    release.check_floors(parity, broken, {f"{SLUG}.visual.fp32"})
-    release.check_floors(parity, settings, {key})
+        release.check_floors(parity, {}, broken, {key})
+    release.check_floors(parity, {}, broken, {f"{SLUG}.visual.fp32"})
+    release.check_floors(parity, {}, settings, {key})
     parity[SLUG]["known_answers"] = {"cat": {"agrees": False}}
     with pytest.raises(command.Refusal, match=f"{SLUG}.known_answers.cat"):
-        release.check_floors(parity, settings, {key})
+        release.check_floors(parity, {}, settings, {key})
 
 
 @pytest.mark.slow

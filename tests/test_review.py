@@ -15,8 +15,8 @@ def parity(**variants):
     return {"vit": {"visual": variants}}
 
 
-def state(metrics, runtimes=None, parameters=None, pins=None):
-    return review.State(metrics, runtimes or {}, parameters or {}, pins or {})
+def state(metrics, runtimes=None, parameters=None, pins=None, controls=None):
+    return review.State(metrics, controls or {}, runtimes or {}, parameters or {}, pins or {})
 
 
 def text(old, new):
@@ -42,6 +42,22 @@ def test_a_file_that_gives_no_number_is_a_row_and_no_point():
     found = text(state(old), state(new))
     assert "| `vit.visual.fp16` | 11.6 → –" in re.sub(" +", " ", found)
     assert '"fp32, int8w"' in found and '"fp16' not in found
+
+
+def test_an_snr_beyond_fp32_is_shown_as_that_and_openais_own_code_is_no_point():
+    old, new = OLD | {"snr_db": 99.5}, OLD | {"snr_db": 100.0}
+    own = [{name: one[name] for name in one if name != "size_mb"} for one in (old, new)]
+    found = text(
+        *(state(parity(fp32=one, pytorch=two)) for one, two in zip((old, new), own, strict=True))
+    )
+    assert re.sub(" +", " ", found).count("| 11.6 | 99.5 → > 100 |") == 2
+    assert "vit.visual.pytorch" in found and "quadrantChart" not in found
+
+
+def test_controls_are_not_compared():
+    one, two = ({"vit": {"visual": {"control": {"snr_db": snr}}}} for snr in (1.0, 2.0))
+    figures = parity(fp32=OLD)
+    assert review.differences(state(figures, controls=one), state(figures, controls=two)) == []
 
 
 def test_a_reason_stays_in_its_cell():
@@ -154,7 +170,7 @@ def test_a_floor_breaks_just_beyond_its_value(metric, value):
 def test_a_published_answer_that_differs_breaks_its_floor():
     settings = params.load()
     answers = {"vit-b-32": {"known_answers": {"a": {"agrees": True}, "b": {"agrees": False}}}}
-    judged = [one for one in floors.judged(answers, settings) if one.metric == "agrees"]
+    judged = [one for one in floors.judged(answers, {}, settings) if one.metric == "agrees"]
     assert [(one.key, one.holds) for one in judged] == [
         ("vit-b-32.known_answers.a", True),
         ("vit-b-32.known_answers.b", False),
@@ -164,8 +180,9 @@ def test_a_published_answer_that_differs_breaks_its_floor():
 def test_broken_floors_are_a_table_and_what_was_not_measured_says_so():
     settings = params.load()
     measured = {"cosine_min": 0.5, "snr_db": 200.0}
-    metrics = {"tiny-vit": {"visual": {"onnxjs": measured, "reference": {"accuracy": 0.9}}}}
-    found = "\n".join(review.verdict(metrics, settings))
+    metrics = {"tiny-vit": {"visual": {"onnxjs": measured}}}
+    controls = {"tiny-vit": {"visual": {"reference": {"accuracy": 0.9}}}}
+    found = "\n".join(review.verdict(state(metrics, controls=controls), settings))
     rows = re.findall(r"^\| `tiny-vit.visual.onnxjs` .*", found, re.MULTILINE)
     cells = [[cell.strip() for cell in row.strip("|").split("|")][1:] for row in rows]
     assert ["cosine_min", "0.5", "at least 0.999999"] in cells

@@ -10,12 +10,12 @@ import yaml
 from huggingface_hub import ModelCardData
 
 from stages import params
-from stages.report import FIGURES
+from stages.columns import FIGURES
 from tools.checkpoint_origin import Origin
 
 TASK, LIBRARY = "zero-shot-image-classification", "transformers.js"
 TAGS = ["clip", "onnx", "onnxruntime", "quantized"]
-COLUMNS = FIGURES | {"inputs": ("inputs", "{:.0f}")}
+COLUMNS = FIGURES | {"inputs": ("inputs", "{:.0f}".format)}
 MEASURED = """\
 Each file was run in ONNX Runtime on the CPU and compared with OpenAI's own PyTorch code, in fp32 on
 the CPU, on the same weights. Cosine is between the two embeddings; the worst is over all inputs,
@@ -62,7 +62,7 @@ def figures(release):
         metrics = metrics | {"size_mb": size(release.bundle / path) / 1e6}
         row = {"file": f"`{path}`", "variant": variant}
         for name, (title, form) in COLUMNS.items():
-            row[title] = form.format(metrics[name]) if metrics.get(name) is not None else ""
+            row[title] = form(metrics[name]) if metrics.get(name) is not None else ""
         rows.append(row)
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 

@@ -20,6 +20,7 @@ def frontier(table):
 
 def size_and_error(table, candidates):
     """Every file; the frontier of the candidates; and the floor, below which files hold it."""
+    table = table.dropna(subset=["size_mb"])  # OpenAI's own code is no file
     floor = alt.param(name=FLOOR, value=FIRST_FLOOR)
     table = table.assign(series=table["model"] + " " + table["graph"])
     edge = frontier(candidates)

@@ -18,20 +18,24 @@ import pandas as pd
 import vl_convert
 
 from stages import bundle, command, floors, params
-from stages.report import FIGURES
+from stages.columns import FIGURES
 from tools import charts
 
 METRICS = Path("metrics")
 TEMPLATE = Path(__file__).with_suffix(".html")
 # A digit more of the size, so that sorting by what is shown is sorting by it.
-COLUMNS = FIGURES | {"size_mb": ("MB", "{:.3f}"), "floor": ("floor", "{:g}")}
+COLUMNS = FIGURES | {"size_mb": ("MB", "{:.3f}".format), "floor": ("floor", "{:g}".format)}
 
 
-def read(name):
+def present(name):
     path = METRICS / name
     if not path.exists():
         raise command.Refusal(f"{path} is missing: run `make`, or check it out of git")
-    return pd.read_csv(path)
+    return path
+
+
+def read(name):
+    return pd.read_csv(present(name))
 
 
 def href(row, root):
@@ -40,6 +44,11 @@ def href(row, root):
 
 def link(address, text):
     return f'<a href="{html.escape(address)}">{html.escape(text)}</a>'
+
+
+def named(row, root):
+    """A file's name, which leads to it. OpenAI's own code is no file."""
+    return row.file if row.variant == params.PYTORCH else link(href(row, root), row.file)
 
 
 def bundled(settings):
@@ -51,13 +60,19 @@ def bundled(settings):
     }
 
 
+def judged(settings):
+    """Every figure with a floor, of stages.floors."""
+    names = ("parity.json", "controls.json")
+    parity, controls = (json.loads(present(name).read_text()) for name in names)
+    return floors.judged(parity, controls, settings)
+
+
 def judgements(settings):
     """{file: (the least cosine, what the gate says)} of the files with a floor."""
-    parity = json.loads((METRICS / "parity.json").read_text())
     found = {f"{m}.{graph}.{v}": (floor, []) for m, graph, v, floor in floors.cases(settings)}
-    for judged in floors.judged(parity, settings):
-        if judged.key in found and not judged.holds:
-            found[judged.key][1].append(judged.metric)
+    for one in judged(settings):
+        if one.key in found and not one.holds:
+            found[one.key][1].append(one.metric)
     return {
         key: (floor.cosine_min, f"fails: {', '.join(broken)}" if broken else "holds")
         for key, (floor, broken) in found.items()
@@ -66,23 +81,21 @@ def judgements(settings):
 
 def missed(settings):
     """A line, in HTML, for each published answer that a model does not give."""
-    parity = json.loads((METRICS / "parity.json").read_text())
-    found = [
-        judged for judged in floors.judged(parity, settings) if ".known_answers." in judged.key
-    ]
+    found = [one for one in judged(settings) if ".known_answers." in one.key]
     return "".join(f'<p class="broken">{one}</p>\n' for one in found if not one.holds)
 
 
 def results(table, settings, root):
     """The table of every file, in HTML."""
-    judged, places = judgements(settings), bundled(settings)
+    verdicts, places = judgements(settings), bundled(settings)
     table = table.assign(
-        floor=[judged.get(file, (None, ""))[0] for file in table["file"]],
-        gate=[judged.get(file, (None, ""))[1] for file in table["file"]],
+        floor=[verdicts.get(file, (None, ""))[0] for file in table["file"]],
+        gate=[verdicts.get(file, (None, ""))[1] for file in table["file"]],
     )
-    shown = pd.DataFrame({"file": [link(href(row, root), row.file) for row in table.itertuples()]})
+    shown = pd.DataFrame({"file": [named(row, root) for row in table.itertuples()]})
     for name, (title, form) in COLUMNS.items():
-        shown[title] = [form.format(value) if pd.notna(value) else "" for value in table[name]]
+        texts = [form(value) if pd.notna(value) else "" for value in table[name]]
+        shown[title] = [html.escape(text) for text in texts]
     shown["gate"] = [
         f'<span class="broken">{said}</span>' if said.startswith("fails") else said
         for said in table["gate"]

@@ -54,10 +54,10 @@ def commit():
     return git("rev-parse", "HEAD")
 
 
-def check_floors(parity, settings, keys):
+def check_floors(parity, controls, settings, keys):
     """Raise Refusal naming the first floor that a file breaks, or published answer it misses."""
     answers = {f"{key.split('.')[0]}.known_answers" for key in keys}
-    for judged in floors.judged(parity, settings):
+    for judged in floors.judged(parity, controls, settings):
         of_these = judged.key in keys or judged.key.rpartition(".")[0] in answers
         if of_these and not judged.holds:
             raise command.Refusal(f"{judged}: `make gate` fails, nothing is published")
@@ -83,10 +83,11 @@ def write(model, target, stated=None, license_name=None):
     params.lookup(dict.fromkeys(settings.grid.models), model, "grid.models")
     check_current(model)
     head = commit()
-    parity = json.loads(Path("metrics/parity.json").read_text())
+    names = ("parity", "controls")
+    parity, controls = (json.loads(Path(f"metrics/{name}.json").read_text()) for name in names)
     bundle = Path("data/bundles") / model
     files = json.loads((bundle / "golden.json").read_text())["files"]
-    check_floors(parity, settings, {file["key"] for file in files.values()})
+    check_floors(parity, controls, settings, {file["key"] for file in files.values()})
     sha256 = settings.models[model].sha256
     origin = checkpoint_origin.of(settings, model, sha256, stated, license_name)
     release = card.Release(model, target, files, bundle, parity, settings, sha256, origin, head)
