@@ -104,7 +104,8 @@ def build(model):
     """Download to quantize of one model in the current folder."""
     checkpoint = f"data/checkpoints/{model}"
     run_stage("download", model, "data/downloads", checkpoint)
-    run_stage("reference", checkpoint, "data/evalset", f"data/reference/{model}")
+    for stage, output in (("reference", "reference"), ("calibrate", "calibration")):
+        run_stage(stage, model, checkpoint, "data/evalset", f"data/{output}/{model}")
     for tower in ("visual", "textual"):
         patched, target = f"data/patch/{model}/{tower}/std", f"data/models/{model}/{tower}"
         run_stage("export", checkpoint, tower, f"data/export/{model}/{tower}")
@@ -121,7 +122,7 @@ def build(model):
 def quantize(model, tower, encoding, output, source=None):
     """The quantize stage of one file in the current folder, from its fp32 one or from `source`."""
     source = source or f"data/models/{model}/{tower}/fp32"
-    inputs = (source, encoding, "data/evalset", f"data/reference/{model}")
+    inputs = (source, encoding, f"data/calibration/{model}")
     if encoding in MEASURED:
         inputs += ("--sensitivity", sensitivity(model, tower))
     run_stage("quantize", *inputs, output)
@@ -189,6 +190,6 @@ def sensitivity(model, tower):
     """The table of a tower in the current folder, measured if it is not there."""
     table = Path(f"data/sensitivity/{model}.{tower}.json")
     if not table.exists():
-        inputs = (f"data/models/{model}/{tower}/fp32", "data/evalset", f"data/reference/{model}")
+        inputs = (f"data/models/{model}/{tower}/fp32", f"data/calibration/{model}")
         run_stage("sensitivity", *inputs, table)
     return table

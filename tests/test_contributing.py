@@ -113,7 +113,7 @@ def changed(built, monkeypatch):
 
 
 def cosine_min(directory, output):
-    given = ["data/reference/vit", "data/checkpoints/vit/tokenizer.json", "data/evalset"]
+    given = ["data/reference/vit", "data/checkpoints/vit/tokenizer.json"]
     small.run_stage("evaluate", directory, *given, output)
     return json.loads(output.read_text())["metrics"]["cosine_min"]
 

@@ -47,7 +47,7 @@ def test_the_most_sensitive_products_may_be_excluded(built, monkeypatch):
     table = json.loads(small.sensitivity("vit", "visual").read_text())
     worst = max(table["tensors"], key=lambda row: row.get("input_error", 0))["name"]
     model = graph.load(built / "data/models/vit/visual/fp32")
-    split = Calibration(built / "data/evalset", built / "data/reference/vit", "visual")
+    split = Calibration(built / "data/calibration/vit", "visual")
     encoding = sections.Dynamic(scheme="dynamic", exclude=2)
     encoded = dynamic.encode(model, encoding, split, table)
     before = operators(built / "data/models/vit/visual/int8-dynamic")["MatMulInteger"]

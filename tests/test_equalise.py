@@ -1,4 +1,4 @@
-"""Equalisation, moments of activations and bias correction on the small checkpoints' graphs."""
+"""Equalisation and bias correction on the small checkpoints' graphs."""
 
 import numpy as np
 import onnx
@@ -6,14 +6,14 @@ import pytest
 
 from stages import graph, runtime
 from stages.calibration import Calibration
-from stages.schemes import activations, bias, equalise, weight_only
+from stages.schemes import bias, equalise, weight_only
 
 KEYS = ["vit/visual", "vit/textual", "rn/visual", "rn/textual"]
 
 
 def calibration(built, key):
     model, tower = key.split("/")
-    return Calibration(built / "data/evalset", built / f"data/reference/{model}", tower)
+    return Calibration(built / f"data/calibration/{model}", tower)
 
 
 def load(built, key):
@@ -54,57 +54,6 @@ def test_equalised_graphs_compute_the_same(built, tmp_path, key):
 def spread(weight):
     """How far apart the sizes of an input's weights lie, in powers of two."""
     return np.log2(np.sqrt(np.square(weight.matrix()).mean(0)) + 1e-12).std()
-
-
-@pytest.mark.parametrize("key", KEYS)
-def test_moments_are_of_what_the_weight_reads(built, key):
-    """W E[x], and the bias behind it, are the mean of what the product or convolution gives."""
-    model, split = load(built, key), calibration(built, key)
-    found = list(weight_only.weights(model))
-    collected = list(activations.collect(model, found, split.batches))
-    assert len(collected) == sum(not weight.is_table for weight in found)
-    for _, moments in collected:
-        np.testing.assert_allclose(moments.second, moments.second.T, atol=1e-4)
-        assert (np.diag(moments.second) >= moments.mean**2 - 1e-3).all()
-    weight, moments = collected[0]
-    assert moments.mean.shape == (weight.matrix().shape[1],)
-
-
-@pytest.mark.parametrize("kernel", [(3, 3, 2, 1), (1, 1, 1, 0), (4, 4, 4, 0)])
-def test_unfolded_rows_give_a_convolutions_outputs(kernel):
-    import onnx_ir as ir
-    import torch
-
-    height, width, stride, pad = kernel
-    rng = np.random.default_rng(0)
-    array = rng.normal(size=(2, 5, 12, 12)).astype("f")
-    stored = rng.normal(size=(7, 5, height, width)).astype("f")
-    value = ir.Value(name="w", const_value=ir.tensor(stored), shape=ir.Shape(stored.shape))
-    node = ir.node(
-        "Conv", [ir.Value(name="x"), value], {"pads": [pad] * 4, "strides": [stride] * 2}
-    )
-    weight = weight_only.Weight(value, node, 1)
-    rows = activations.unfold(weight, array)
-    expected = torch.nn.functional.conv2d(
-        torch.from_numpy(array), torch.from_numpy(stored), stride=stride, padding=pad
-    )
-    ours = (rows @ weight.matrix().T).reshape(2, -1, 7).transpose(0, 2, 1)
-    np.testing.assert_allclose(ours, expected.flatten(2).numpy(), atol=1e-4)
-
-
-def test_groups_hold_what_memory_allows(built, monkeypatch):
-    model = load(built, "vit/visual")
-    found = [weight for weight in weight_only.weights(model) if not weight.is_table]
-    assert len(list(activations.groups(found))) == 1
-    monkeypatch.setattr(activations, "GROUP_BYTES", 4 * 512**2)
-    groups = list(activations.groups(found))
-    assert len(groups) > 2
-    assert [weight for group in groups for weight in group] == found
-    split = calibration(built, "vit/visual")
-    few = {w.value.name: m for w, m in activations.collect(model, found, split.batches)}
-    monkeypatch.undo()
-    for weight, moments in activations.collect(model, found, split.batches):
-        np.testing.assert_allclose(few[weight.value.name].second, moments.second, rtol=1e-4)
 
 
 @pytest.mark.parametrize("key", KEYS)

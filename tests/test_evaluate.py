@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stages import evaluate as evaluate_stage
+from stages import inputs
 
 import small
 
@@ -15,16 +16,15 @@ LABELS = [None, None, None, 0, 1]
 @pytest.fixture(scope="module")
 def evaluate(tiny):
     """evaluate(model, tower, profile, **options of the profile): the content of its JSON."""
-    folder = tiny / "data/evalset"
-    folder.mkdir(exist_ok=True)
     pictures = [
         {"name": str(n), "source": str(n), "split": "labelled" if label in (0, 1) else "evaluation"}
         | {"label": label}
         for n, label in enumerate(LABELS)
     ]
-    captions = {"evaluation": small.TEXTS, "calibration": [], "prompts": 2}
-    (folder / "pictures.json").write_text(json.dumps(pictures))
-    (folder / "captions.json").write_text(json.dumps(captions))
+    for model in small.TINY:
+        inputs.write(
+            tiny / "data/reference" / model, pictures, {"evaluation": small.TEXTS, "prompts": 2}
+        )
 
     def run(model, tower, profile, **options):
         content = small.tiny_params()
@@ -34,7 +34,7 @@ def evaluate(tiny):
             small.write_params(tiny, content)
             file = small.patch(model, tower, "tried")
             reference, tokenizer = f"data/reference/{model}", f"data/checkpoints/{model}"
-            arguments = (file, reference, f"{tokenizer}/tokenizer.json", folder)
+            arguments = (file, reference, f"{tokenizer}/tokenizer.json")
             small.run_stage("evaluate", *arguments, "data/eval/tried.json")
             return json.loads((tiny / "data/eval/tried.json").read_text())
 
@@ -93,11 +93,11 @@ def test_openais_own_code_is_measured_like_a_file_without_a_size(
     file = evaluate(model, "textual", "std")
     monkeypatch.chdir(tiny)
     outputs = [f"data/eval/{model}.{tower}.pytorch.json" for tower in ("visual", "textual")]
-    given = (f"data/checkpoints/{model}", f"data/reference/{model}", "data/evalset")
+    given = (f"data/checkpoints/{model}", f"data/reference/{model}")
     small.run_stage("evaluate_pytorch", *given, *outputs)
     visual, textual = (json.loads((tiny / output).read_text()) for output in outputs)
-    for found, inputs in ((visual, LABELS.count(None)), (textual, len(small.TEXTS))):
-        assert found["metrics"]["inputs"] == inputs
+    for found, count in ((visual, LABELS.count(None)), (textual, len(small.TEXTS))):
+        assert found["metrics"]["inputs"] == count
         assert found["metrics"]["cosine_min"] >= 0.9999999
         assert found["metrics"]["snr_db"] == 100.0
         assert "size_mb" not in found["metrics"]

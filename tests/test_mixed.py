@@ -92,7 +92,7 @@ def test_a_target_beyond_the_widest_is_refused():
 @pytest.mark.parametrize("key", ["vit/visual", "vit/textual", "rn/visual", "rn/textual"])
 def test_the_file_holds_its_target_on_the_calibration_split(built, key):
     model, tower = key.split("/")
-    split = Calibration(built / "data/evalset", built / f"data/reference/{model}", tower)
+    split = Calibration(built / f"data/calibration/{model}", tower)
     folder = built / f"data/models/{key}"
     embeds = runtime.run(runtime.session(folder / "mixed"), split.batches())
     assert parity.cosine(split.embeds(), embeds).min() >= 0.999

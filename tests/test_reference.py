@@ -4,7 +4,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
-from stages import checkpoint, inputs, openai, preprocessing, reference
+from stages import amounts, checkpoint, inputs, openai, preprocessing, reference, sections
 
 import small
 
@@ -25,8 +25,20 @@ def test_reference_is_what_openais_loader_computes(built, archives):
         for tower, batch, embeds in zip(
             ("visual", "textual"), (pixels, ids), expected, strict=True
         ):
-            ours = reference.embed(built / f"data/checkpoints/{kind}", tower, [batch])
+            found = built / f"data/checkpoints/{kind}"
+            ours = reference.embed(found, tower, [batch], torch.float32)
             torch.testing.assert_close(ours, embeds, rtol=0, atol=0)
+            exact = reference.embed(found, tower, [batch])
+            torch.testing.assert_close(exact, embeds, rtol=0, atol=2e-5)
+
+
+def test_no_number_of_the_reference_was_rounded_on_the_way(built):
+    """Inputs that differ by what fp32 cannot hold between its numbers give other embeddings."""
+    model = reference.load_tower(built / "data/checkpoints/vit", "visual", torch.float64)
+    pixels = examples()[0].double()
+    with torch.inference_mode():
+        moved = model.encode_image(pixels * (1 + 1e-12)) - model.encode_image(pixels)
+    assert 0 < moved.abs().max() < 1e-9
 
 
 def test_reference_keeps_weights_that_half_precision_cannot_hold(archives, tmp_path):
@@ -44,11 +56,60 @@ def test_reference_keeps_weights_that_half_precision_cannot_hold(archives, tmp_p
 
 def test_pixels_are_those_of_the_transform_without_torch(built):
     """OpenAI's transform and preprocessing.preprocess agree to the last bit."""
-    import json
-
-    index = json.loads((built / "data/evalset/pictures.json").read_text())
+    index = inputs.index(built / "data/reference/vit")
     pictures = load_file(built / "data/evalset/pictures.safetensors")
     pixels = inputs.pixels(built / "data/reference/vit", slice(None))
     for row in range(0, len(index), 7):
         picture = Image.fromarray(pictures[index[row]["name"]])
         np.testing.assert_array_equal(preprocessing.preprocess(picture, 64), pixels[row])
+
+
+def test_a_reference_says_which_inputs_it_holds(built):
+    folder = built / "data/reference/vit"
+    index, texts = inputs.index(folder), inputs.captions(folder)
+    with inputs.reference(folder) as tensors:
+        assert tensors.get_slice("image_embeds").get_shape()[0] == len(index)
+        assert tensors.get_slice("text_embeds").get_shape()[0] == len(texts["evaluation"])
+    assert not inputs.rows_of(index, inputs.CALIBRATION)
+    assert texts["prompts"] == 128
+
+
+def test_fewer_inputs_are_spread_and_show_every_class(built):
+    evalset = built / "data/evalset"
+    few = sections.Amounts(pictures=5, drawn=128, captions=7)
+    index, texts = reference.chosen(evalset, few)
+    evaluation = [index[row] for row in inputs.rows_of(index, inputs.EVALUATION)]
+    assert len(evaluation) == 5
+    assert len({row["source"] for row in evaluation}) == 5
+    labelled = [index[row] for row in inputs.rows_of(index, inputs.LABELLED)]
+    assert sorted(row["label"] for row in labelled) == list(range(128))
+    every = inputs.captions(evalset)
+    assert texts["evaluation"][:128] == every["evaluation"][:128]
+    assert len(texts["evaluation"]) == 128 + 7
+    assert texts["evaluation"][-1] == every["evaluation"][-1]
+
+
+def test_amounts_are_those_of_the_size_but_for_what_the_model_says():
+    entry = {"source": "x", "inputs": sections.Amounts(drawn=3)}
+    sizes = small.KINDS["vit"]
+    by_size = [
+        sections.AmountsBySize(gflop=1e-6, pictures=2),
+        sections.AmountsBySize(pictures=9, drawn=9),
+    ]
+
+    class Settings:
+        inputs, models = (
+            by_size,
+            {"own": sections.Model(**entry), "plain": sections.Model(source="x")},
+        )
+
+    assert amounts.of(Settings, "plain", sizes).drawn == 9
+    found = amounts.of(Settings, "own", sizes)
+    assert (found.pictures, found.drawn) == (9, 3)
+
+
+def test_a_pictures_cost_is_that_of_the_published_model():
+    """ViT-B/32: 4.4 billion multiply-adds (its paper says so of 224 pixels)."""
+    from tools.make_twin import OFFICIAL
+
+    assert 8.5 < amounts.gflop(OFFICIAL["vit-b-32"]) < 9

@@ -69,7 +69,7 @@ def test_weights_leave_room_for_the_sum_of_two(encoded):
 
 def cosine_min(built, folder):
     """The worst of a file's embeddings against the fp32 file's."""
-    rows = inputs.rows_of(inputs.index(built / "data/evalset"), inputs.EVALUATION)
+    rows = inputs.rows_of(inputs.index(built / "data/reference/rn"), inputs.EVALUATION)
     pictures = inputs.pixels(built / "data/reference/rn", rows)
     runs = [
         runtime.run(runtime.session(file), runtime.batches(pictures))
@@ -85,7 +85,7 @@ def test_the_embedding_stays_close_at_a_third_of_the_size(built, encoded):
 
 def test_equalising_and_folding_are_exact(built, tmp_path):
     model = graph.load(built / "data/models/rn/visual/fp32")
-    split = Calibration(built / "data/evalset", built / "data/reference/rn", "visual")
+    split = Calibration(built / "data/calibration/rn", "visual")
     static.fold(model, split)
     assert "BatchNormalization" not in {node.op_type for node in model.graph}
     graph.save(model, tmp_path)

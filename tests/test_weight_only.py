@@ -140,14 +140,14 @@ def test_calibration_brings_a_file_closer(built, tmp_path, key):
     """On the evaluation split, whose sources calibration shares none of."""
     model, tower = key.split("/")
     source, reference = built / f"data/models/{key}/fp32", built / f"data/reference/{model}"
-    index = inputs.index(built / "data/evalset")
+    index = inputs.index(reference)
     if tower == "visual":
         batches = [inputs.pixels(reference, inputs.rows_of(index, inputs.EVALUATION))]
     else:
         with inputs.reference(reference) as tensors:
             batches = [tensors.get_tensor("input_ids")[:200].astype(np.int64)]
     exact, distances = runtime.run(runtime.session(source), batches), []
-    for split in (None, Calibration(built / "data/evalset", reference, tower)):
+    for split in (None, Calibration(built / f"data/calibration/{model}", tower)):
         encoding = sections.WeightOnly(scheme="weight_only", bits=4, block=32)
         folder = tmp_path / str(split is None)
         folder.mkdir()

@@ -40,14 +40,23 @@ def encode(model, encoding, calibration):
             f"{model.metadata_props['graph']} has no convolutions with BatchNorm to run in int8:"
             " only the ResNets' visual towers have; take scheme: dynamic for the others"
         )
-    factors = equalise.apply(model, convolutions(model), ranges.largest(model, calibration))
-    known = weight_only.Known(calibration, factors | equalise.apply(model, products(model)))
-    found = ranges.of_activations(model, calibration, factors)
-    rewrite(model, [fuse_batchnorm_into_conv_rule])
+    known, found = fold(model, calibration)
     weight_only.encode_some(model, products(model), REST, known)
     scales = round_weights(model, known)
     with quiet(), contextlib.redirect_stdout(io.StringIO()):  # its collector prints
         return quantize(model, scales, found)
+
+
+def fold(model, calibration):
+    """Equalise, and leave no BatchNormalization, in place: the same function.
+
+    Returns what is Known of the weights' inputs, and the ranges of the activations.
+    """
+    factors = equalise.apply(model, convolutions(model), ranges.largest(model, calibration))
+    known = weight_only.Known(calibration, factors | equalise.apply(model, products(model)))
+    found = ranges.of_activations(model, calibration, factors)
+    rewrite(model, [fuse_batchnorm_into_conv_rule])
+    return known, found
 
 
 def quantize(model, scales, found):
