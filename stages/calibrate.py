@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.numpy import save_file
-from scipy.linalg import blas
 from torch import nn
 from torch.nn import functional as F
 
@@ -35,17 +34,18 @@ class Sums:
     """Of what one weight reads: how many, their sum and the sum of their products."""
 
     def __init__(self, count):
-        self.rows, self.total = 0, np.zeros(count)
-        self.products = np.zeros((count, count), order="F")  # the upper triangle
+        self.rows, self.total = 0, torch.zeros(count, dtype=torch.float64)
+        self.products = torch.zeros(count, count, dtype=torch.float64)
 
     def add(self, rows):
         """Add rows [n, K]."""
         self.rows += len(rows)
         self.total += rows.sum(0)
-        blas.dsyrk(1, rows.T, beta=1, c=self.products, overwrite_c=1)
+        self.products.addmm_(rows.T, rows)
 
     def moments(self):
-        return Moments.of(self.total / self.rows, self.products.T / self.rows)
+        self.products /= self.rows
+        return Moments.of((self.total / self.rows).numpy(), self.products.numpy())
 
 
 class Collected:
@@ -57,7 +57,7 @@ class Collected:
 
     def see(self, product, _):
         if product.function is not F.embedding:
-            rows = unfold(product).numpy()
+            rows = unfold(product)
             if product.name not in self.sums:
                 self.sums[product.name] = Sums(rows.shape[1])
             self.sums[product.name].add(rows)

@@ -23,8 +23,8 @@ MEASURING = {"quantize"}  # for the scheme mixed alone, when it measures
 MOST_STAGES = 100
 SHIPPED = ["tiny-vit", "tiny-rn"]
 OURS = {"stages", "runtimes"}
-# Packages that read settings or show progress, and shape no output.
-SHAPELESS = {"packaging", "pydantic", "tqdm", "yaml"}
+# Packages that read settings, show progress or count threads, and shape no output.
+SHAPELESS = {"packaging", "pydantic", "threadpoolctl", "tqdm", "yaml"}
 # The module's name where it is not the package's.
 PACKAGES = {
     "PIL": "pillow",

@@ -34,10 +34,13 @@ def encode(model, encoding, calibration, sensitivity):
     made = {}  # (weight, bits): what rounding it gave
 
     def build(widths):
-        for weight, bits in tqdm(widths.items(), desc="weights"):
-            if (weight, bits) not in made:
-                form = Form(bits=bits, block=encoding.block)
-                (made[weight, bits],) = weight_only.round_weight(weight, [form], known)
+        missing = {
+            weight: Form(bits=bits, block=encoding.block)
+            for weight, bits in widths.items()
+            if (weight, bits) not in made
+        }
+        for weight, result in weight_only.rounded(missing, known):
+            made[weight, missing[weight].bits] = result
         return {w: made[w, widths[w]] if w in widths else None for w in found}
 
     allowed = 1 - encoding.target_cosine

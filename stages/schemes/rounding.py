@@ -5,8 +5,6 @@ share a scale. Integers fill -2**(bits-1) … 2**(bits-1) - 1; a negative scale 
 on whichever end of a block's values lies further out.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -72,9 +70,8 @@ def search_scales(matrix, bits, block, importance=None):
     blocked = matrix.reshape(len(matrix), -1, length)
     weight = None if importance is None else _weight(importance, length)
     rows = max(1, CACHED // matrix.shape[1])
-    parts = [blocked[start : start + rows] for start in range(0, len(matrix), rows)]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return np.concatenate(list(threads.map(lambda part: _search(part, bits, weight), parts)))
+    parts = (blocked[start : start + rows] for start in range(0, len(matrix), rows))
+    return np.concatenate([_search(part, bits, weight) for part in parts])
 
 
 def _weight(importance, length):

@@ -22,7 +22,6 @@ from onnxruntime.quantization import QuantType, quantize_static
 from onnxruntime.quantization.calibrate import CalibrationMethod, save_tensors_data
 from onnxscript.rewriter import rewrite
 from onnxscript.rewriter.rules.common import fuse_batchnorm_into_conv_rule
-from tqdm import tqdm
 
 from stages import command, graph
 from stages.schemes import bias, equalise, ranges, weight_only
@@ -102,8 +101,8 @@ def products(model):
 def round_weights(model, known):
     """Put every convolution's weights on its grid, in place: {its name: scales [N, 1]}."""
     scales = {}
-    for weight in tqdm(convolutions(model), desc="weights"):
-        ((result, change),) = weight_only.round_weight(weight, [FORM], known)
+    forms = dict.fromkeys(convolutions(model), FORM)
+    for weight, (result, change) in dict(weight_only.rounded(forms, known)).items():
         array = weight.arrange(result.matrix(), None).astype(np.float32)
         weight.value.const_value = ir.tensor(array, name=weight.value.name)
         bias.add(model, weight.consumer, 2, change)

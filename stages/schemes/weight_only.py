@@ -11,10 +11,13 @@ pictures.
 """
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 import onnx_ir as ir
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from stages import graph
@@ -143,23 +146,24 @@ def small(found):
 
 
 def rounded(forms, known=None):
-    """Yield (weight, (Rounded, the mean change of its outputs or None)) for {weight: Form}."""
-    for weight, form in tqdm(forms.items(), desc="weights"):
-        yield weight, round_weight(weight, [form], known)[0]
+    """Yield (weight, (Rounded, the mean change of its outputs or None)) for {weight: Form}.
+
+    A weight a CPU at a time: LAPACK's own threads wait for each other more than they work.
+    """
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
+        results = threads.map(lambda item: round_weight(*item, known), forms.items())
+        yield from zip(forms, tqdm(results, desc="weights", total=len(forms)), strict=True)
 
 
-def round_weight(weight, forms, known=None):
-    """[(Rounded, the mean change of its outputs or None)] of a weight in each of some forms."""
+def round_weight(weight, form, known=None):
+    """(Rounded, the mean change of its outputs or None) of one weight."""
     matrix = weight.matrix()
     if known is None or weight.is_table:
-        return [(rounding.round_matrix(matrix, f.bits, f.block), None) for f in forms]
+        return rounding.round_matrix(matrix, form.bits, form.block), None
     moments = known.moments(weight)
-    feedback, results = rounding.Feedback.of(moments), []
-    for form in forms:
-        result = rounding.round_matrix(matrix, form.bits, form.block, feedback)
-        change = (matrix.astype(float) - result.matrix()) @ moments.mean
-        results.append((result, change))
-    return results
+    feedback = rounding.Feedback.of(moments)
+    result = rounding.round_matrix(matrix, form.bits, form.block, feedback)
+    return result, (matrix.astype(float) - result.matrix()) @ moments.mean
 
 
 def store(model, results):
