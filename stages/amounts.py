@@ -31,8 +31,9 @@ def of(settings, model, sizes):
 
 def spread(items, count):
     """`count` of the items, evenly spread; all where that is None."""
+    items = list(items)
     if count is None or count >= len(items):
-        return list(items)
+        return items
     return [items[place] for place in np.linspace(0, len(items) - 1, count).astype(int)]
 
 

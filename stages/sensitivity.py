@@ -22,12 +22,13 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from stages import command, graph, passes
+from stages import amounts, command, graph, passes
 from stages.calibration import Calibration
 from stages.schemes import equalise, rounding, weight_only
 
 BITS, BLOCK = 4, 32
-BATCHES, INPUTS = 64, 4  # at most, and of each
+BATCHES, INPUTS = 16, 4  # at most, and of each
+LARGE = 224  # pixels a side, beyond which a batch is one picture: all its activations are held
 DIRECTIONS, SEED = 4, 0
 DIGITS = 3  # of an error: beyond them CPUs might differ
 LEVELS = 255  # of an input quantised to 8 bits
@@ -43,7 +44,7 @@ class Probe:
 
     def see(self, product, result):
         """Let the result's gradient be met with what changes in it."""
-        differences = {"error": product.of(weight=self.changes[product.name])}
+        differences = {"error": product.of(weight=self.changes[product.name].double())}
         if product.function not in (F.embedding, F.conv2d):
             differences["input_error"] = product.of(rounding_of(product.inputs.detach()))
         result = result if result.requires_grad else result.detach().requires_grad_()
@@ -96,13 +97,13 @@ def measure(tower, changes, batches):
 
 def change(weight):
     """What rounding a weight to BITS changes, as the module's parameter holds it."""
-    matrix = weight.matrix().astype(np.float64)
+    matrix = weight.matrix()
     changed = rounding.round_matrix(matrix, BITS, BLOCK).matrix() - matrix
     if not weight.outputs_last:
         changed = changed.reshape(weight.value.shape.numpy())
     elif weight.value.name == weight.name:
         changed = changed.T  # a parameter that stands as it is multiplied
-    return torch.from_numpy(np.ascontiguousarray(changed))
+    return torch.from_numpy(np.ascontiguousarray(changed, np.float32))
 
 
 def table(model, calibration):
@@ -110,9 +111,8 @@ def table(model, calibration):
     found = list(weight_only.weights(model))
     equalise.apply(model, found)
     tower = passes.of_model(model, calibration.sizes(), calibration.tower)
-    batches = list(calibration.batches())
-    spread = np.linspace(0, len(batches) - 1, min(BATCHES, len(batches))).astype(int)
-    chosen = [batches[number][:INPUTS] for number in spread]
+    size = 1 if calibration.sizes().resolution > LARGE else INPUTS
+    chosen = [batch[:INPUTS] for batch in amounts.spread(calibration.batches(size), BATCHES)]
     measured = measure(tower, {weight.name: change(weight) for weight in found}, chosen)
     return [row(weight, measured) for weight in found]
 

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.calibration import Moments
 from stages.schemes import rounding
 
 
@@ -80,12 +81,17 @@ def correlated(rows, columns):
     return (common + rng.normal(size=(rows, columns))).astype("f")
 
 
+def feedback(inputs):
+    inputs = inputs.astype(np.float64)
+    return rounding.Feedback.of(Moments.of(inputs.mean(0), inputs.T @ inputs / len(inputs)))
+
+
 @pytest.mark.parametrize("bits", [3, 4, 6, 8])
 def test_error_feedback_keeps_outputs_closer_on_inputs_it_never_saw(bits):
     matrix, inputs = weights(48, 160), correlated(3000, 160)
     seen, unseen = inputs[:2000], inputs[2000:]
     scales = rounding.search_scales(matrix, bits, 32)
-    fed = rounding.error_feedback(matrix, scales, bits, seen.T @ seen / len(seen))
+    fed = rounding.error_feedback(matrix, scales, bits, feedback(seen))
     low, high = rounding.levels(bits)
     assert low <= fed.min() <= fed.max() <= high
     steps = rounding.spread(scales, 160)
@@ -95,9 +101,43 @@ def test_error_feedback_keeps_outputs_closer_on_inputs_it_never_saw(bits):
 
 
 def test_error_feedback_bears_inputs_that_never_moved():
-    second = np.zeros((16, 16))
-    second[:4, :4] = np.eye(4)
+    inputs = np.zeros((4, 16))
+    inputs[:4, :4] = 2 * np.eye(4)
     matrix = weights(8, 16)
     scales = rounding.search_scales(matrix, 4, "row")
-    fed = rounding.error_feedback(matrix, scales, 4, second)
+    fed = rounding.error_feedback(matrix, scales, 4, feedback(inputs))
     np.testing.assert_array_equal(fed, rounding.nearest(matrix, scales, 4))
+
+
+@pytest.mark.parametrize("rows", [20, 900])
+def test_error_feedback_is_gptqs(rows):
+    """As the paper writes it: by the factor of the inverse, one input after the other."""
+    inputs, matrix, bits = correlated(rows, 300), weights(9, 300), 4
+    scales = rounding.search_scales(matrix, bits, 25)
+    given = feedback(inputs)
+    order = given.order[::-1]
+    lower = np.eye(300) + np.tril(given.shares, -1)  # H is this, some diagonal, and its transpose
+    moments = Moments.of(inputs.mean(0), inputs.T.astype(float) @ inputs / rows)
+    second = moments.second(given.order)
+    damping = rounding.DAMPING * moments.squares().mean() + moments.slack(given.order)
+    damped = second + np.diag(damping)
+    diagonal = np.linalg.solve(lower, np.linalg.solve(lower, damped).T)
+    np.testing.assert_allclose(diagonal, np.diag(np.diag(diagonal)), atol=1e-9 * diagonal.max())
+    inverse = np.linalg.inv(damped[::-1, ::-1])
+    factor = np.linalg.cholesky(inverse).T  # upper, the strongest input first
+    left, steps = matrix.T[order].astype(float), rounding.spread(scales, 300).T[order]
+    expected = np.empty_like(left)
+    for k in range(300):
+        expected[k] = rounding.to_integers(left[k], steps[k], bits)
+        error = (left[k] - expected[k] * steps[k]) / factor[k, k]
+        left[k + 1 :] -= np.outer(factor[k, k + 1 :], error)
+    fed = rounding.error_feedback(matrix, scales, bits, given)
+    np.testing.assert_array_equal(fed[:, order].T, expected)
+
+
+def test_scales_do_not_depend_on_the_order_in_which_a_cpu_adds():
+    """Blocks that are searched together or alone, in any arrangement, get the same scales."""
+    matrix, importance = weights(40, 96), np.linspace(0.1, 7, 96)
+    together = rounding.search_scales(matrix, 4, 24, importance)
+    apart = [rounding.search_scales(matrix[[n]], 4, 24, importance) for n in range(40)]
+    np.testing.assert_array_equal(together, np.concatenate(apart))
