@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.calibration import Moments
 from stages.schemes import rounding
 
 
@@ -80,12 +81,18 @@ def correlated(rows, columns):
     return (common + rng.normal(size=(rows, columns))).astype("f")
 
 
+def feedback(second):
+    """Of inputs whose E[x xᵀ] this is."""
+    return rounding.Feedback.of(Moments.of(np.zeros(len(second)), second))
+
+
 @pytest.mark.parametrize("bits", [3, 4, 6, 8])
 def test_error_feedback_keeps_outputs_closer_on_inputs_it_never_saw(bits):
     matrix, inputs = weights(48, 160), correlated(3000, 160)
     seen, unseen = inputs[:2000], inputs[2000:]
     scales = rounding.search_scales(matrix, bits, 32)
-    fed = rounding.error_feedback(matrix, scales, bits, seen.T @ seen / len(seen))
+    second = seen.T.astype(float) @ seen / len(seen)
+    fed = rounding.error_feedback(matrix, scales, bits, feedback(second))
     low, high = rounding.levels(bits)
     assert low <= fed.min() <= fed.max() <= high
     steps = rounding.spread(scales, 160)
@@ -99,5 +106,5 @@ def test_error_feedback_bears_inputs_that_never_moved():
     second[:4, :4] = np.eye(4)
     matrix = weights(8, 16)
     scales = rounding.search_scales(matrix, 4, "row")
-    fed = rounding.error_feedback(matrix, scales, 4, second)
+    fed = rounding.error_feedback(matrix, scales, 4, feedback(second))
     np.testing.assert_array_equal(fed, rounding.nearest(matrix, scales, 4))
