@@ -29,8 +29,8 @@ def test_the_commands_are_dvcs_up_to_the_evaluations(bench):
     lines = models.commands(bench, models.EVALUATIONS)
     names = [models.item(line[2].removeprefix("stages."), line[-1]) for line in lines[2:]]
     assert [line[2] for line in lines[:2]] == ["stages.pins", "stages.evalset"]
-    assert len(names) == len(set(names)) == 18
-    assert {"download", "reference", "visual.export", "textual.patch"} <= {
+    assert len(names) == len(set(names)) == 19
+    assert {"download", "reference", "calibrate", "visual.export", "textual.patch"} <= {
         name.removeprefix("vit.") for name in names
     }
     for tower in ("visual", "textual"):

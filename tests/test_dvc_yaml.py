@@ -190,7 +190,7 @@ def test_a_new_encoding_is_a_line_that_runs_its_own_stages_alone(tmp_path):
     gathering = {"report", *(f"{stage}@{m}" for stage in ("bundle", "check") for m in models)}
     assert {name for name in again - gathering if not name.endswith("-int3w")} == set()
     added = {name for name in again if name.endswith("-int3w")}
-    assert len(added) == 3 * len(models)  # a quantize a tower, an evaluate
+    assert len(added) == 2 * len(models)  # a quantize, an evaluate
 
 
 def test_what_dvc_restores_is_no_hard_link():

@@ -17,8 +17,8 @@ TASK, LIBRARY = "zero-shot-image-classification", "transformers.js"
 TAGS = ["clip", "onnx", "onnxruntime", "quantized"]
 COLUMNS = FIGURES | {"inputs": ("inputs", "{:.0f}".format)}
 MEASURED = """\
-Each file was run in ONNX Runtime on the CPU and compared with OpenAI's own PyTorch code, in fp32 on
-the CPU, on the same weights. Cosine is between the two embeddings; the worst is over all inputs,
+Each file was run in ONNX Runtime on the CPU and compared with OpenAI's own PyTorch code, in
+float64, on the same weights. Cosine is between the two embeddings; the worst is over all inputs,
 batches of 1 and of 16, padded and unpadded text. CLIP's embeddings have much in common, which
 raises every cosine; the SNR leaves that out: 10·log10 of the reference's variance over the error's.
 Same top-1 is how often a picture and a text choose the same partner as the reference's; accuracy is

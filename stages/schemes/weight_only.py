@@ -1,6 +1,6 @@
 """Weights stored in few bits, decoded by standard operators, computed with in fp32.
 
-With a calibration split: layers are equalised, scales are searched, weights are rounded with error
+With a Calibration: layers are equalised, scales are searched, weights are rounded with error
 feedback, and the mean of what that changed is put back. DequantizeLinear is not used: ONNX Runtime
 fuses it into products with quantised activations. Biases, norms, and positional and class
 embeddings stay in fp32, unless `tensors:` names one with 16 bits.
