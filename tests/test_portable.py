@@ -154,7 +154,6 @@ def test_an_old_cpu_is_one_to_numpy_and_torch():
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="until rounding is computed in float64")
 def test_models_are_the_same_bytes_as_on_an_old_cpu(built, archives, tmp_path):
     small.set_up(tmp_path, small.params(archives))
     variables = old_cpu.settings() | {"PYTHONPATH": str(small.ROOT / "tests")}
