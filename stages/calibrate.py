@@ -77,10 +77,17 @@ def unfold(product):
     down, across = padding
     windows = F.pad(product.inputs, (across, across, down, down))
     windows = windows.unfold(2, height, stride[0]).unfold(3, width, stride[1])
-    places = math.prod(windows.shape[2:4])  # of [B, C, y, x, height, width]
-    chosen = torch.arange(0, places, -(-places // POSITIONS))
+    chosen = positions(*windows.shape[2:4])  # of [B, C, y, x, height, width]
     picked = windows[:, :, chosen // windows.shape[3], chosen % windows.shape[3]]
     return picked.transpose(1, 2).reshape(-1, product.weight[0].numel())
+
+
+def positions(rows, columns):
+    """At most POSITIONS of a map, row by row, that stand in all columns alike."""
+    step = -(-rows * columns // POSITIONS)
+    while math.gcd(step, columns) > 1:  # in step with the rows it would meet some columns alone
+        step += 1
+    return torch.arange(0, rows * columns, step)
 
 
 class Extremes:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from tqdm import tqdm
 
-from stages import graph, towers, weights
+from stages import command, graph, towers, weights
 
 WITH_BIAS = (F.linear, F.conv2d)
 WEIGHTED = (*WITH_BIAS, F.embedding, torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__)
@@ -128,10 +128,16 @@ def of_checkpoint(directory, sizes, tower):
 def of_model(model, sizes, tower):
     """A tower with the weights of a std graph in fp32, whatever was done to their values."""
 
+    stored = model.graph.initializers
+
     def read(name):
-        stored = model.graph.initializers
         if name in stored:
             return graph.array(stored[name].const_value)
-        return graph.array(stored[f"{name}.T"].const_value).T
+        if f"{name}.T" in stored:
+            return graph.array(stored[f"{name}.T"].const_value).T
+        raise command.Refusal(
+            f"the std graph lacks {name}, and what it means cannot be measured: take patches that"
+            " fold weights out of profiles.std"
+        )
 
     return Tower(sizes, tower, read)

@@ -117,6 +117,15 @@ def test_large_pictures_give_some_positions(monkeypatch):
     assert calibrate.unfold(product).flatten().tolist() == list(range(0, 49, 5))
 
 
+@pytest.mark.parametrize("side", [7, 14, 24, 28, 32, 36, 48, 56, 72, 96, 112, 144, 192, 224])
+def test_positions_stand_in_all_columns_alike(side):
+    """A border, whose windows hold padding, is no more often among them than it is there."""
+    chosen = calibrate.positions(side, side)
+    assert min(side**2, 110) <= len(chosen) <= calibrate.POSITIONS
+    columns = np.bincount(chosen.numpy() % side, minlength=side)
+    assert columns.max() - columns.min() <= 1 + (len(chosen) < side)
+
+
 def test_a_resnets_extremes_are_of_every_picture_and_channel(built):
     found = opened(built, "rn/visual")
     count = len(found.embeds())

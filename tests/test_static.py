@@ -6,7 +6,7 @@ import yaml
 
 from stages import command, graph, inputs, parity, runtime
 from stages.calibration import Calibration
-from stages.schemes import static
+from stages.schemes import ranges, static
 
 import small
 
@@ -90,6 +90,15 @@ def test_equalising_and_folding_are_exact(built, tmp_path):
     assert "BatchNormalization" not in {node.op_type for node in model.graph}
     graph.save(model, tmp_path)
     assert cosine_min(built, tmp_path) > 0.9999999
+
+
+@pytest.mark.parametrize("side", [8, 64, 224, 448])
+def test_a_range_leaves_out_few_pictures_whatever_their_size(side):
+    """Of 200 extremes at most two; of small maps, where one stands for fewer values, none."""
+    extremes = np.stack([-np.arange(200.0), np.arange(200.0)]).reshape(2, 20, 10)
+    low, high = ranges.ends(extremes, side**2)
+    assert high == -low
+    assert high == {8: 199, 64: 197}.get(side, 197)
 
 
 def test_the_same_bytes_twice(quantize, encoded):

@@ -10,7 +10,8 @@ import math
 import numpy as np
 from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
 
-OUTSIDE = 1e-5  # of a tensor's values, at each end of its range
+OUTSIDE = 1e-5  # of a tensor's values, at each end of its range,
+MOST = 0.01  # and of the extremes, for a picture's largest value may stand in it many times
 
 
 def largest(model, calibration):
@@ -52,7 +53,7 @@ def of_activations(model, calibration, factors):
 def ends(extremes, area):
     """(low, high) of [2, pictures, channels], least and largest of `area` values each."""
     low, high = np.sort(extremes.reshape(2, -1).astype(np.float32))
-    beyond = int(OUTSIDE * low.size * area)
+    beyond = int(min(OUTSIDE * area, MOST) * low.size)
     return low[beyond], high[-1 - beyond]
 
 

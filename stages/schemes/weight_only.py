@@ -25,6 +25,8 @@ from stages.schemes import bias, decoding, equalise, rounding
 
 PLACES = {"MatMul": 1, "Conv": 1, "Gather": 0}  # of the weight among an operator's inputs
 SMALL_SHARE = 1e-3
+MOMENTS_BYTES = 12  # of a pair of inputs, while their moments are made into a float64 matrix
+ROUNDING_BYTES = 2**31  # of all that are rounded at a time
 
 
 class Weight(NamedTuple):
@@ -150,9 +152,15 @@ def rounded(forms, known=None):
 
     A weight a CPU at a time: LAPACK's own threads wait for each other more than they work.
     """
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as threads:
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers(forms)) as threads:
         results = threads.map(lambda item: round_weight(*item, known), forms.items())
         yield from zip(forms, tqdm(results, desc="weights", total=len(forms)), strict=True)
+
+
+def workers(weights):
+    """How many weights are rounded at a time: as many as there are CPUs, if memory allows."""
+    largest = max((weight.inputs for weight in weights if not weight.is_table), default=1)
+    return max(1, min(os.cpu_count() or 1, ROUNDING_BYTES // (MOMENTS_BYTES * largest**2)))
 
 
 def round_weight(weight, form, known=None):
