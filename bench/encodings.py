@@ -28,7 +28,6 @@ from tools import build_one
 
 FOLDER = Path("build/bench-encodings")
 MODELS = ("tiny-vit", "tiny-rn", "vit-b-32", "rn50")
-TWINS_EVALSET = {"crops": 2, "drawn": 128}  # one drawing of each class
 EVALUATIONS = [f"evaluate-{kind}" for kind in ("converted", "quantized", "measured", "static")]
 METRICS = ("size_mb", "cosine_min", "cosine_mean", "snr_db")
 MEASURED = (*METRICS, "load_s", "load_rss_mb", "run_ms", "fp32_ms", "torch_ms")
@@ -78,8 +77,9 @@ def prepare(model, settings, chosen=()):
     if not settings.remote:
         return workspace(model, settings.model_dump(exclude_none=True), {}, chosen)
     archive = pipeline.twin(model, FOLDER / "twins")
-    entry = {"source": str(archive), "sha256": pipeline.sha256(archive)}
-    return workspace(model, entry, TWINS_EVALSET, chosen)
+    entry = settings.model_dump(exclude_none=True)
+    entry |= {"source": str(archive), "sha256": pipeline.sha256(archive)}
+    return workspace(model, entry, pipeline.TWINS_EVALSET, chosen)
 
 
 def build(model, folder):

@@ -37,7 +37,7 @@ def loads(file):
         with tempfile.NamedTemporaryFile("r") as log:
             line = [sys.executable, "-c", PROGRAM, str(file)]
             try:
-                peaks.append(measured(line, ".", log.name)[1])
+                peaks.append(measured(line, ".", log.name).peak_mb)
             except command.Refusal:
                 raise command.Refusal(log.read().strip().splitlines()[-1]) from None
             seconds.append(float(log.read().split()[-1]))

@@ -4,9 +4,10 @@
 
 Each model is a twin (tools/make_twin.py: random weights, OpenAI's architecture and file format)
 that a local server offers for download. Its stages are those of dvc.yaml, each a process of its
-own: wall time, and peak resident memory by the operating system's accounting (`ru_maxrss`). Every
-finished stage is remembered in build/bench, so that a stopped run goes on where it was;
-bench/models.json and bench/models.md are written when the last one is done.
+own: wall time, and peak resident memory by the operating system's accounting (`ru_maxrss`). The
+inputs are the pipeline's own, as many as a model of its size gets. Every finished stage is
+remembered in build/bench, so that a stopped run goes on where it was; bench/models.json and
+bench/models.md are written when the last one is done.
 """
 
 import argparse
@@ -18,23 +19,25 @@ import shutil
 import threading
 from pathlib import Path
 
+import numpy as np
 import yaml
+from safetensors import safe_open
 
-from bench import table
-from bench.pipeline import commands, sha256, twin
+from bench import pipeline, table
+from bench.pipeline import commands, item, sha256, twin
 from bench.process import measured
 from bench.records import commit, read, write
-from stages import command, params
+from stages import command, inputs, params
+from stages.calibration import Calibration
 from tools import build_one
 
 FOLDER = Path("build/bench")
 PROGRESS = FOLDER / "progress.json"
-ENCODINGS = {"convert": ["fp32"], "quantize": ["fp16w", "int8w"], "measured": [], "static": []}
+ENCODINGS = {"convert": ["fp32"], "quantize": ["int8w", "int4w"], "measured": [], "static": []}
 GRID = {"encodings": ENCODINGS, "profiles": [], "products": [], "composed": []}
 BUNDLE = {"encodings": [], "profiles": [], "products": []}
 EVALUATIONS = ["evaluate-converted", "evaluate-quantized"]
-PHOTOGRAPHS = {"evaluation": 8, "calibration": 4}  # with one crop each: a whole batch
-CAPTIONS = 16
+SHARED = ("pins", "evalset")  # stages that are of no model
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -50,62 +53,62 @@ def serve(folder):
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def evaluation_inputs():
-    """Write a few of the pipeline's photographs and captions. Returns their paths."""
-    photographs, captions = FOLDER / "photographs.csv", FOLDER / "captions.txt"
-    header, *rows = Path("stages/photographs.csv").read_text().splitlines()
-    kept = []
-    for split, count in PHOTOGRAPHS.items():
-        kept += [row for row in rows if row.endswith(split)][:count]
-    photographs.write_text("\n".join([header, *kept, ""]))
-    captions.write_text("\n".join(f"caption number {n}" for n in range(CAPTIONS)))
-    return str(photographs), str(captions)
+def workspace(model, archive, address, grid=GRID, bundle=BUNDLE, evalset=None):
+    """A DVC project in build/bench for one model alone. Returns its folder.
 
-
-def workspace(model, archive, address, grid=GRID, bundle=BUNDLE):
-    """A DVC project in build/bench for one model alone. Returns its folder."""
-    images, captions = evaluation_inputs()
+    Without `evalset`, it is measured on the inputs that params.yaml gives a model of its size.
+    """
     content = yaml.safe_load(Path("params.yaml").read_text())
     source = {"source": f"{address}/{archive.name}", "sha256": sha256(archive)}
-    content["models"] = {model: source}
+    content["models"] = {model: content["models"][model] | source}
     content["grid"] |= {"models": [model], "resnets": [], **grid}
     content["bundle"], content["floors"] = bundle, {}
-    content["evalset"] |= {"images": images, "captions": captions}
-    content["evalset"] |= {"crops": 1, "drawn": 1}  # calibration keeps its drawings: most of it
+    content["evalset"] |= evalset or {}
     folder = FOLDER / model
     build_one.workspace(folder, content, model)
     return folder
 
 
-def item(stage, output):
-    """A process's name: the key of what it makes, and the stage."""
-    parts = [part for part in output.removesuffix(".json").split("/")[2:] if part != "std"]
-    return ".".join([*parts, stage])
-
-
 def result(stage, output):
-    """(cosine_min, size in MB) of what a stage made; an evaluation's are those of its file."""
+    """What a stage's output says: cosine_min, size_mb, and how many inputs there were.
+
+    An evaluation's size is that of its file.
+    """
+    found = {"cosine_min": None, "size_mb": None, **amounts(output)}
     if stage.startswith("evaluate"):
         metrics = json.loads(output.read_text())["metrics"]
-        return metrics["cosine_min"], metrics["size_mb"]
-    return None, round(sum(f.stat().st_size for f in output.iterdir()) / 1e6, 3)
+        kind = "captions" if output.name.split(".")[1] == "textual" else "pictures"
+        found |= {key: metrics[key] for key in ("cosine_min", "size_mb")}
+        return found | {kind: metrics["inputs"]}
+    files = (file for file in output.rglob("*") if file.is_file())
+    return found | {"size_mb": round(sum(file.stat().st_size for file in files) / 1e6, 3)}
+
+
+def amounts(output):
+    """{pictures, captions}: how many a reference or a calibration holds, or None."""
+    found = {"pictures": None, "captions": None}
+    if (output / inputs.PIXELS_FILE).exists():
+        found["pictures"] = len(np.load(output / inputs.PIXELS_FILE, mmap_mode="r"))
+        calibrated = output / "textual" / Calibration.FILE
+        file = calibrated if calibrated.exists() else output / inputs.REFERENCE_FILE
+        with safe_open(file, framework="numpy") as tensors:
+            found["captions"] = tensors.get_slice("input_ids").get_shape()[0]
+    return found
 
 
 def run_stages(model, folder, records, evaluations=EVALUATIONS, progress=PROGRESS):
     """Run and record what has not been yet, adding to `records`."""
     done = {record["item"] for record in records}
     for arguments in commands(folder, evaluations):
-        stage, output = arguments[2].removeprefix("stages."), arguments[-1]
-        name, made = item(stage, output), folder / output
-        if made.exists() and (name in done or stage in ("pins", "evalset")):
+        stage, name, made = pipeline.stage(arguments), item(arguments), folder / arguments[-1]
+        if made.exists() and (name in done or stage in SHARED):
             continue
         print(f"{model}: {shlex.join(arguments[2:])}", flush=True)
-        wall, peak = measured(arguments, folder, folder / "log.txt")
-        if stage in ("pins", "evalset"):
+        cost = measured(arguments, folder, folder / "log.txt")
+        if stage in SHARED:
             continue
-        cosine, size = result(stage, made)
-        record = {"item": name, "model": model, "stage": stage, "wall_s": round(wall, 1)}
-        record |= {"peak_rss_mb": round(peak), "cosine_min": cosine, "size_mb": size}
+        record = {"item": name, "model": model, "stage": stage, "wall_s": round(cost.wall_s, 1)}
+        record |= {"peak_rss_mb": round(cost.peak_mb), **result(stage, made)}
         record["commit"] = commit()
         records[:] = [old for old in records if old["item"] != name] + [record]
         write(progress, records)
@@ -132,11 +135,11 @@ def main():
         shutil.rmtree(folder)
         archive.unlink()
         (finished / model).touch()
-    fresh = {record["item"] for record in records}
-    old = [r for r in read(table.RECORDS) if r["model"] in official and r["item"] not in fresh]
+    fresh = {record["model"] for record in records}
+    old = [r for r in read(table.RECORDS) if r["model"] in official and r["model"] not in fresh]
     records = sorted(old + records, key=lambda record: official.index(record["model"]))
     write(table.RECORDS, records)
-    table.RECORDS.with_suffix(".md").write_text(table.markdown(records))
+    table.write()
     PROGRESS.unlink()
     shutil.rmtree(finished)
 

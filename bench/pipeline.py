@@ -8,6 +8,8 @@ import sys
 from bench.process import measured
 from stages import command
 
+TWINS_EVALSET = {"crops": 2, "drawn": 128}  # one drawing of each class
+
 
 def twin(model, folder):
     """The path of a model's twin in a folder, made if it is not there."""
@@ -31,11 +33,28 @@ def commands(folder, targets):
     return [shlex.split(line[2:]) for line in printed.splitlines() if line.startswith("> ")]
 
 
-def make(model, folder, targets):
-    """Run those of the commands whose outputs are not there. Returns all of them."""
-    lines = commands(folder, targets)
+def stage(arguments):
+    """The stage of a command line."""
+    return arguments[2].removeprefix("stages.")
+
+
+def item(arguments):
+    """A command line's name: the key of what it makes, and the stage."""
+    output = arguments[-1].removesuffix(".json")
+    parts = [part for part in output.split("/")[2:] if part != "std"]
+    return ".".join([*parts, stage(arguments)])
+
+
+def run_missing(model, folder, lines):
+    """Run those command lines whose outputs are not there."""
     for arguments in lines:
         if not (folder / arguments[-1]).exists():
             print(f"{model}: {shlex.join(arguments[2:])}", flush=True)
             measured(arguments, folder, folder / "log.txt")
+
+
+def make(model, folder, targets):
+    """Run the commands up to some stages whose outputs are not there. Returns all of them."""
+    lines = commands(folder, targets)
+    run_missing(model, folder, lines)
     return lines

@@ -16,7 +16,7 @@ def write(path, records):
         partial.write_text(f"[\n{lines}\n]\n")
 
 
-def commit():
-    """What was measured: the checked-out commit, by its short hash."""
-    arguments = ["git", "rev-parse", "--short", "HEAD"]
+def commit(revision="HEAD"):
+    """What was measured: the checked-out commit, or another one, by its short hash."""
+    arguments = ["git", "rev-parse", "--verify", "--short", f"{revision}^{{commit}}"]
     return subprocess.run(arguments, capture_output=True, text=True).stdout.strip()

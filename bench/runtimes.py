@@ -47,7 +47,8 @@ def files(model, settings):
     twins = models.FOLDER / "twins"
     twins.mkdir(parents=True, exist_ok=True)
     archive = pipeline.twin(model, twins)
-    folder = models.workspace(model, archive, models.serve(twins), GRID, BUNDLE)
+    address, evalset = models.serve(twins), pipeline.TWINS_EVALSET
+    folder = models.workspace(model, archive, address, GRID, BUNDLE, evalset)
     pipeline.make(model, folder, ["bundle"])
     yield folder / "data"
     shutil.rmtree(folder)

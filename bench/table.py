@@ -1,11 +1,18 @@
-"""The records of bench/models.json as Markdown tables."""
+"""The records of bench/models.json and bench/ladder.json as Markdown tables."""
 
 from pathlib import Path
 
 import pandas
 
+from bench import rungs
+from bench.records import read
+
 RECORDS = Path("bench/models.json")
-STAGES = ["download", "reference", "export", "patch", "convert", "quantize", "evaluate"]
+STAGES = [
+    *("download", "reference", "calibrate", "export", "patch", "convert", "quantize"),
+    "evaluate",
+]
+COUNTS = ["pictures", "captions"]  # in records of reference, calibrate and evaluate
 
 
 def frame(records):
@@ -17,27 +24,39 @@ def frame(records):
     return table
 
 
+def shown(form, numbers):
+    """A column as text; blank where there is nothing."""
+    return numbers.map(form.format, na_action="ignore").astype(object).fillna("")
+
+
+def counted(rows):
+    """Rows whose counts, if there are any, are whole numbers or blank."""
+    return rows.assign(**{name: shown("{:.0f}", rows[name]) for name in COUNTS if name in rows})
+
+
 def summary(records):
     """A row a model: download, disk, memory, and seconds of every stage, towers added up."""
     table = frame(records)
     stored = table[table["stage"] != "evaluate"].groupby("model", observed=True)["size_mb"].sum()
-    download = table[table["stage"] == "download"].set_index("model")["size_mb"]
+    download, calibrate = (
+        table[table["stage"] == name].set_index("model").reindex(stored.index)
+        for name in ("download", "calibrate")
+    )
     heaviest = table.loc[table.groupby("model", observed=True)["peak_rss_mb"].idxmax()]
     heaviest = heaviest.set_index("model")
     parity = table[table["item"].str.endswith(".fp32.evaluate")]
-    seconds = table.pivot_table(
-        index="model", columns="stage", values="wall_s", aggfunc="sum", observed=True
-    )
     rows = pandas.DataFrame(
         {
-            "download MB": download.map("{:.0f}".format),
-            "disk GB": (stored / 1000).map("{:.1f}".format),
-            "memory GB": (heaviest["peak_rss_mb"] / 1000).map("{:.1f}".format)
+            "download MB": shown("{:.0f}", download["size_mb"]),
+            "disk GB": shown("{:.1f}", stored / 1000),
+            "calibrate disk GB": shown("{:.2f}", calibrate["size_mb"] / 1000),
+            "memory GB": shown("{:.1f}", heaviest["peak_rss_mb"] / 1000)
             + heaviest["stage"].map(" ({})".format).astype(str),
-            **{f"{stage} s": seconds[stage].map("{:.0f}".format) for stage in STAGES},
-            "fp32 worst cosine": parity.groupby("model", observed=True)["cosine_min"]
-            .min()
-            .map("{:.7f}".format),
+            "calibrate memory GB": shown("{:.1f}", calibrate["peak_rss_mb"] / 1000),
+            **seconds(table),
+            "fp32 worst cosine": shown(
+                "{:.7f}", parity.groupby("model", observed=True)["cosine_min"].min()
+            ),
         }
     )
     return rows.to_markdown(
@@ -45,28 +64,46 @@ def summary(records):
     )
 
 
+def seconds(table):
+    """{column: seconds of each model} of every stage; blank where a model lacks it."""
+    found = table.pivot_table(
+        index="model", columns="stage", values="wall_s", aggfunc="sum", observed=True
+    ).reindex(columns=STAGES)
+    return {f"{stage} s": shown("{:.0f}", found[stage]) for stage in STAGES}
+
+
 def processes(records):
     """A row a process: seconds, memory, what it wrote or measured."""
-    table = frame(records).drop(columns=["model", "stage"])
-    table["cosine_min"] = table["cosine_min"].map("{:.7f}".format, na_action="ignore").fillna("")
+    table = counted(frame(records).drop(columns=["model", "stage"]))
+    table["cosine_min"] = shown("{:.7f}", table["cosine_min"])
     return table.to_markdown(index=False, disable_numparse=True)
 
 
-def markdown(records):
+def markdown(records, ladder=()):
     commits = ", ".join(sorted({record["commit"] for record in records}))
     return f"""# Full-size models, stage by stage
 
 Written by `make bench-models`, at commit {commits}. The weights are random (`tools/make_twin.py
 --outliers`): times, memory and sizes are those of the real models, and so is the parity of `fp32`;
-the cosines of `int8w` say nothing of trained weights.
+the cosines of the other encodings say nothing of trained weights.
 
 {summary(records)}
 
 `memory GB` is the peak of one process, `disk GB` all that the stages leave in `data` for `fp32`,
-`fp16w` and `int8w`. `reference` and `evaluate` run on a few pictures and captions; their time
-grows with `evalset`.
+`int8w` and `int4w`. `reference`, `calibrate` and `evaluate` take as many of the pipeline's inputs
+as `inputs:` of `params.yaml` gives a model of its size; below, `pictures` and `captions` say how
+many. A visual file's `evaluate` takes each labelled drawing of the reference besides, once.
 
-## Every process
+A row without `calibrate` is of an earlier commit, which had no such stage: it made `fp16w` and
+`int8w`, the latter calibrated for `vit-b-32` alone, and `reference` and `evaluate` ran on a few
+pictures and captions.
+
+{rungs.markdown(ladder)}## Every process
 
 {processes(records)}
 """
+
+
+def write():
+    """Write bench/models.md from both files of records."""
+    RECORDS.with_suffix(".md").write_text(markdown(read(RECORDS), read(rungs.RECORDS)))

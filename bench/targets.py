@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pandas
 
-from bench import models
-from bench.pipeline import twin
+from bench import models, table
+from bench.pipeline import TWINS_EVALSET, twin
 from bench.records import commit, read, write
 from stages import command, params
 
@@ -42,7 +42,7 @@ def grid():
 def measure(model, address):
     """The records of what a model's profiles and products take and reach."""
     archive = twin(model, models.FOLDER / "twins")
-    folder = models.workspace(model, archive, address, grid())
+    folder = models.workspace(model, archive, address, grid(), evalset=TWINS_EVALSET)
     records = [record for record in read(PROGRESS) if record["model"] == model]
     models.run_stages(model, folder, records, EVALUATIONS, PROGRESS)
     records = [record for record in records if record["stage"] in STAGES]
@@ -63,8 +63,8 @@ def beside_plain(model, tower, data):
 
 def markdown(records):
     commits = ", ".join(sorted({record["commit"] for record in records}))
-    table = frame(record for record in records if record["stage"] != "plain")
-    table["cosine_min"] = table["cosine_min"].map("{:.7f}".format, na_action="ignore").fillna("")
+    rows = frame(record for record in records if record["stage"] != "plain")
+    rows["cosine_min"] = table.shown("{:.7f}", rows["cosine_min"])
     plain = frame(record for record in records if record["stage"] == "plain")
     return f"""# Profiles and products of full-size models
 
@@ -72,7 +72,7 @@ Written by `python -m bench.targets`, at commit {commits}. The weights are rando
 (`tools/make_twin.py --outliers`); each line is one process. No peak is below that of the process
 which started it.
 
-{table.to_markdown(index=False, disable_numparse=True)}
+{rows.to_markdown(index=False, disable_numparse=True)}
 
 ## `std` beside a plain `torch.onnx.export`
 
@@ -84,7 +84,8 @@ little where ONNX Runtime fuses it; a plain textual tower takes 77 tokens and no
 
 
 def frame(records):
-    return pandas.DataFrame(records).drop(columns=["model", "stage", "commit"])
+    rows = pandas.DataFrame(records).drop(columns=["model", "stage", "commit"])
+    return table.counted(rows)
 
 
 def main():

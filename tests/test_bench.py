@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
-from bench import models, table, targets
-from stages import command, params
+from bench import models, records, rungs, table, targets
+from stages import command, inputs, params
 
 import small
 
@@ -27,43 +29,120 @@ def bench(tmp_path, archives, monkeypatch):
 
 def test_the_commands_are_dvcs_up_to_the_evaluations(bench):
     lines = models.commands(bench, models.EVALUATIONS)
-    names = [models.item(line[2].removeprefix("stages."), line[-1]) for line in lines[2:]]
+    names = [models.item(line) for line in lines[2:]]
     assert [line[2] for line in lines[:2]] == ["stages.pins", "stages.evalset"]
     assert len(names) == len(set(names)) == 19
     assert {"download", "reference", "calibrate", "visual.export", "textual.patch"} <= {
         name.removeprefix("vit.") for name in names
     }
     for tower in ("visual", "textual"):
-        for encoding in ("fp32", "fp16w", "int8w"):
+        for encoding in ("fp32", "int8w", "int4w"):
             assert f"vit.{tower}.{encoding}.evaluate" in names
 
 
-def test_a_whole_batch_of_pictures_is_measured(bench):
-    content = yaml.safe_load((bench / "params.yaml").read_text())
-    header, *rows = (bench / content["evalset"]["images"]).read_text().split()
-    evaluated = [row for row in rows if row.endswith("evaluation")]
-    assert len(evaluated) < len(rows)
-    assert len(evaluated) * (1 + content["evalset"]["crops"]) >= 16
+def test_a_model_is_measured_on_the_pipelines_own_inputs(bench):
+    own, content = (
+        yaml.safe_load((folder / "params.yaml").read_text()) for folder in (Path(), bench)
+    )
+    assert content["evalset"] == own["evalset"]
+    assert content["inputs"] == own["inputs"]
     params.load(bench / "params.yaml")
+
+
+def test_what_params_yaml_says_of_a_models_inputs_is_kept(bench, archives):
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["models"]["vit"]["inputs"] = {"pictures": 3}
+    small.write_params(Path(), content)
+    models.workspace("vit", archives["vit"], "http://x", evalset={"crops": 0})
+    settings = params.load(bench / "params.yaml")
+    assert settings.models["vit"].inputs.pictures == 3
+    assert settings.models["vit"].source == "http://x/vit.pt"
+    assert settings.evalset.crops == 0
+
+
+def sizes(folder):
+    return round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6, 3)
+
+
+@pytest.mark.parametrize("stage", ["reference", "calibrate"])
+def test_a_record_says_how_many_inputs_there_were_and_what_all_files_weigh(built, stage):
+    folder = built / "data" / {"calibrate": "calibration"}.get(stage, stage) / "vit"
+    found = models.result(stage, folder)
+    assert found["pictures"] == len(np.load(folder / inputs.PIXELS_FILE))
+    assert found["size_mb"] == sizes(folder) > 1
+    texts = inputs.captions(built / "data/evalset")
+    split = inputs.EVALUATION if stage == "reference" else inputs.CALIBRATION
+    assert found["captions"] == len(texts[split])
+    if stage == "reference":
+        assert found["pictures"] == len(inputs.index(folder))
+
+
+def test_an_evaluations_record_has_its_files_size_and_inputs(tmp_path):
+    metrics = {"cosine_min": 0.9, "size_mb": 2.5, "inputs": 7, "snr_db": 1.0}
+    file = tmp_path / "vit.textual.int8w.json"
+    file.write_text(json.dumps({"metrics": metrics}))
+    figures = {"cosine_min": 0.9, "size_mb": 2.5}
+    counts = {"pictures": None, "captions": 7}
+    assert models.result("evaluate", file) == figures | counts
+    file = file.rename(tmp_path / "vit.visual.int8w.json")
+    counts = {"pictures": 7, "captions": None}
+    assert models.result("evaluate", file) == figures | counts
+
+
+def line(model, stage, wall, peak, size=1000.0, cosine=None, **counts):
+    item = f"{model}.visual.fp32.evaluate" if stage == "evaluate" else f"{model}.{stage}"
+    record = {"item": item, "model": model, "stage": stage, "wall_s": wall, "peak_rss_mb": peak}
+    return record | {"cosine_min": cosine, "size_mb": size} | counts | {"commit": "abc"}
+
+
+def cells(text):
+    """{model: {column: cell}} of a Markdown table."""
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in text.splitlines()]
+    header = rows[0]
+    return {row[0]: dict(zip(header, row, strict=True)) for row in rows[2:]}
+
+
+def test_the_summary_has_calibrate_and_is_blank_where_a_record_lacks_it():
+    records = [
+        line("old", "download", 1.0, 300),
+        line("old", "evaluate", 2.0, 400, cosine=1.0),
+        line("new", "download", 1.0, 300),
+        line("new", "calibrate", 61.0, 2600, 3400.0, pictures=24, captions=9),
+        line("new", "evaluate", 2.0, 400, cosine=0.99, pictures=5, captions=None),
+    ]
+    found = cells(table.summary(records))
+    assert found["new"]["calibrate s"] == "61"
+    assert found["new"]["calibrate memory GB"] == "2.6"
+    assert found["new"]["calibrate disk GB"] == "3.40"
+    assert found["new"]["disk GB"] == "4.4"
+    assert found["new"]["memory GB"] == "2.6 (calibrate)"
+    assert found["new"]["fp32 worst cosine"] == "0.9900000"
+    old = found["old"]
+    assert [old[name] for name in old if name.startswith("calibrate")] == ["", "", ""]
+    assert (old["disk GB"], old["evaluate s"]) == ("1.0", "2")
+    found = cells(table.processes(records))
+    assert (found["new.calibrate"]["pictures"], found["new.calibrate"]["captions"]) == ("24", "9")
+    assert found["new.visual.fp32.evaluate"]["captions"] == ""
+    assert found["old.download"]["pictures"] == ""
 
 
 def test_finished_stages_are_recorded_and_not_run_again(bench, monkeypatch):
     few = models.commands(bench, models.EVALUATIONS)[:3]
     monkeypatch.setattr(models, "commands", lambda *_: few)
-    records, runs = [], []
+    found, runs = [], []
     measured = models.measured
     monkeypatch.setattr(models, "measured", lambda *a: runs.append(a[0]) or measured(*a))
-    models.run_stages("vit", bench, records)
+    models.run_stages("vit", bench, found)
     assert [line[2] for line in runs] == ["stages.pins", "stages.evalset", "stages.download"]
     (record,) = json.loads(models.PROGRESS.read_text())
-    assert record == records[0]
+    assert record == found[0]
     assert record["item"] == "vit.download"
     assert record["wall_s"] > 0
     assert record["peak_rss_mb"] > 100
     assert record["size_mb"] == pytest.approx(31, abs=1)
-    models.run_stages("vit", bench, records)
+    models.run_stages("vit", bench, found)
     assert len(runs) == 3
-    assert len(records) == 1
+    assert len(found) == 1
 
 
 def test_a_failing_stage_names_its_log(bench, monkeypatch):
@@ -80,7 +159,7 @@ def test_memory_is_the_peak_of_the_process(tmp_path):
 import sys
 from bench.models import measured
 for work in ("b'x' * 500_000_000", "1"):
-    print(measured([sys.executable, "-c", work], ".", "log")[1])
+    print(measured([sys.executable, "-c", work], ".", "log").peak_mb)
 """
     environment = {**os.environ, "PYTHONPATH": str(small.ROOT)}
     arguments = [sys.executable, "-c", program]
@@ -92,6 +171,12 @@ for work in ("b'x' * 500_000_000", "1"):
     assert little <= 150
 
 
+def test_the_seconds_of_all_threads_count(tmp_path):
+    line = [sys.executable, "-c", "sum(range(10_000_000))"]
+    cost = models.measured(line, tmp_path, tmp_path / "log")
+    assert 0.05 < cost.cpu_s < 1.2 * cost.wall_s
+
+
 RECORDS = json.loads(table.RECORDS.read_text())
 OFFICIAL = [name for name, model in params.load().models.items() if model.remote]
 SMALLER = ("vit-b-32", "vit-b-16", "rn50")
@@ -101,7 +186,7 @@ SMALLER = ("vit-b-32", "vit-b-16", "rn50")
 def test_every_official_model_was_measured_within_bounds(model):
     """fp32 is as good as equal, and every stage fits a small machine."""
     found = {record["item"]: record for record in RECORDS if record["model"] == model}
-    assert len(found) == 18
+    assert len(found) == 18 + (f"{model}.calibrate" in found)
     for tower in ("visual", "textual"):
         assert found[f"{model}.{tower}.fp32.evaluate"]["cosine_min"] >= 0.99999
         assert found[f"{model}.{tower}.export"]["peak_rss_mb"] <= 1300
@@ -114,7 +199,8 @@ def test_every_official_model_was_measured_within_bounds(model):
 
 
 def test_the_tables_are_of_the_records():
-    assert table.RECORDS.with_suffix(".md").read_text() == table.markdown(RECORDS)
+    ladder = records.read(rungs.RECORDS)
+    assert table.RECORDS.with_suffix(".md").read_text() == table.markdown(RECORDS, ladder)
 
 
 TARGETS = json.loads(targets.RECORDS.read_text())

@@ -63,7 +63,7 @@ def test_a_model_is_known_by_its_matrix_and_not_by_its_name(tmp_path, monkeypatc
     found = jobs.parts(Repo("."))
     assert {"export@rn-visual", "evaluate-converted@rn-fp32"} <= set(found["rn"])
     assert {"bundle@rn-fp32", "evaluate-converted@rn-fp32-fp32"} <= set(found["rn-fp32"])
-    assert "quantize-static@rn-fp32-visual-int8-static" in found["rn-fp32"]
+    assert "quantize-static@rn-fp32-int8-static" in found["rn-fp32"]
     assert not set(found["rn"]) & set(found["rn-fp32"])
 
 
