@@ -26,8 +26,7 @@ ENVIRONMENT = {
 }
 FLOOR = {"cosine_min": 0.9, "snr_db": 5.0}
 OF_INT8W = {
-    "quantize@vit-visual-int8w",
-    "quantize@vit-textual-int8w",
+    "quantize@vit-int8w",
     "evaluate-quantized@vit-int8w",
     "check@vit",
     "bundle@vit",
@@ -130,9 +129,9 @@ def test_nothing_is_stale_in_a_clone_without_data_and_in_one_with_some(clone):
 def test_a_changed_line_reruns_what_reads_it_and_pulls_the_rest_of_its_inputs(clone, origin):
     change(clone, "block: row", "block: 16")
     said = stale(clone, fails=True)
-    quantized = {"quantize@vit-visual-int8w", "quantize@vit-textual-int8w"}
+    quantized = {"quantize@vit-int8w"}
     assert pipeline(said) == quantized | {"report"}  # which reads encodings:
-    assert "encodings.int8w: modified" in said["quantize@vit-visual-int8w"]
+    assert "encodings.int8w: modified" in said["quantize@vit-int8w"]
     assert repro(clone) == OF_INT8W
     assert not (clone / "data/export").exists() and not (clone / "data/patch").exists()
     assert pipeline(stale(clone)) == set()
@@ -153,7 +152,7 @@ def test_an_added_encoding_is_listed_and_a_dropped_one_too(clone):
     content = yaml.safe_load((clone / "params.yaml").read_text())
     content["grid"]["encodings"]["quantize"] = ["int8w", "int6w"]
     small.write_params(clone, content)
-    built = {"quantize@vit-visual-int6w", "quantize@vit-textual-int6w"}
+    built = {"quantize@vit-int6w"}
     assert pipeline(stale(clone, fails=True)) >= built
     program(clone, "tools.pull")
     program(clone, "tools.prune")
@@ -181,7 +180,7 @@ def test_a_lock_that_contradicts_itself_is_stale(clone):
     """As after a merge of two branches' locks: each entry is right, together they are not."""
     path = clone / "dvc.lock"
     lock = yaml.safe_load(path.read_text())
-    (out,) = lock["stages"]["quantize@vit-visual-int8w"]["outs"]
+    (out, _) = lock["stages"]["quantize@vit-int8w"]["outs"]
     out["md5"] = "0" * 32 + ".dir"
     (evaluated, _) = lock["stages"]["evaluate-quantized@vit-int4w"]["outs"]
     evaluated["md5"] = "1" * 32
