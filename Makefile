@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
+BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 # What only the foreign runtimes need, in an environment that stands on the first one.
 RUNTIMES := .venv-runtimes
@@ -35,7 +35,7 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --d
 # How `make fanout-plan` prints the jobs: text or github.
 FORMAT ?= text
 # Stages run `python` and DVC finds itself by PATH.
-export PATH := $(BIN):$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # uv resolves the locks; UPGRADE= leaves every version where it is.
 UV_INSTALLED := build/uv/installed
@@ -52,7 +52,7 @@ NEWEST := torch torchvision onnx onnxruntime
 .NOTPARALLEL:
 
 all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
-	@$(BIN)/python -m stages.params
+	@$(BIN)/python -m clip_onnx.settings
 	@$(BIN)/python -m tools.prune
 	$(BIN)/dvc repro
 	@cat metrics/table.md
@@ -121,7 +121,7 @@ stale: $(INSTALLED)  ## say which stages dvc.lock has not seen as they are now; 
 
 # Both take what they need from the default remote; where there is none, all is built here.
 repro: $(INSTALLED)  ## rerun what changed; what did not stays in the remote, if there is one
-	@$(BIN)/python -m stages.params
+	@$(BIN)/python -m clip_onnx.settings
 	@$(BIN)/python -m tools.prune
 	@if [ -n "$$($(REMOTE))" ]; then \
 		$(BIN)/python -m tools.pull && $(BIN)/dvc repro --pull --allow-missing; \
@@ -133,7 +133,7 @@ bundles: $(INSTALLED)  ## pull the bundles that `make repro` left in the remote
 
 comment: $(INSTALLED)  ## write what differs from a revision: make comment AGAINST=origin/main
 	@mkdir -p build
-	@$(BIN)/python -m stages.report --against "$(AGAINST)" > build/comment.md
+	@$(BIN)/python -m tools.review "$(AGAINST)" > build/comment.md
 	@cat build/comment.md
 
 docs-check: $(INSTALLED)  ## fail where README.md is not what `make docs` writes

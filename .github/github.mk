@@ -2,7 +2,7 @@
 
 # What is changed travels between jobs as a patch.
 PATCH := build/changes.patch
-# What the comment on a pull request starts with (stages/review.py).
+# What the comment on a pull request starts with (tools/review/comment.py).
 MARKER := <!-- clip-onnx: parity -->
 # The branch on which the newest packages are proposed.
 BRANCH ?= newest-packages

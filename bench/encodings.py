@@ -23,12 +23,14 @@ import yaml
 
 from bench import comparison, peers, picture, pipeline
 from bench.records import commit, read, write
-from stages import command, graph, params
+from clip_onnx import command, graphs
+from clip_onnx.settings import params
 from tools import build_one
 
 FOLDER = Path("build/bench-encodings")
 MODELS = ("tiny-vit", "tiny-rn", "vit-b-32", "rn50")
-EVALUATIONS = [f"evaluate-{kind}" for kind in ("converted", "quantized", "measured", "static")]
+EVALUATIONS = ("evaluate", "evaluate-by-sensitivity", "evaluate-resnets")
+FP32 = "fp32"  # what peers start from
 METRICS = ("size_mb", "cosine_min", "cosine_mean", "snr_db")
 MEASURED = (*METRICS, "load_s", "load_rss_mb", "run_ms", "fp32_ms", "torch_ms")
 
@@ -57,14 +59,12 @@ def workspace(model, entry, evalset, chosen):
     content = yaml.safe_load(Path("params.yaml").read_text())
     grid = content["grid"]
     if chosen:
-        wanted = {params.QUANTIZED_FROM, *chosen}
-        for stage, names in grid["encodings"].items():
-            grid["encodings"][stage] = [name for name in names if name in wanted]
-        content["bundle"]["encodings"] = [params.QUANTIZED_FROM]
+        wanted = {FP32, *chosen}
+        for group, names in grid["encodings"].items():
+            grid["encodings"][group] = [name for name in names if name in wanted]
     resnet = model in grid["resnets"] or model.startswith("rn")
     grid |= {"models": [model], "resnets": [model] if resnet else []}
     grid |= {"profiles": [], "products": [], "composed": []}
-    content["bundle"] |= {"profiles": [], "products": []}
     content["models"] = {model: entry}
     content["floors"] = {}
     content["evalset"] |= evalset
@@ -86,17 +86,18 @@ def build(model, folder):
     """Run the pipeline's commands whose outputs are not there. Returns the evaluated files."""
     files = []
     for arguments in pipeline.make(model, folder, EVALUATIONS):
-        if arguments[2] == "stages.evaluate":
-            directory, evaluation = folder / arguments[3], folder / arguments[-1]
-            *_, tower, encoding = directory.parts
-            files.append(File("ours", model, tower, encoding, directory, evaluation))
+        if pipeline.stage(arguments) == "evaluate":
+            for evaluation in pipeline.outputs(arguments):
+                _, tower, encoding, _ = Path(evaluation).name.split(".")
+                directory = folder / "data/models" / model / tower / encoding
+                files.append(File("ours", model, tower, encoding, directory, folder / evaluation))
     return files
 
 
 def others(files, folder):
     """The files that bench/peers.py makes of each fp32 file of ours."""
     for file in files:
-        if file.encoding == params.QUANTIZED_FROM:
+        if file.encoding == FP32:
             for peer in peers.PEERS:
                 directory = folder / "data/peers" / file.tower / peer
                 evaluation = directory.with_suffix(".json")
@@ -109,14 +110,13 @@ def make(file, source, data):
         run("bench.peers", file.encoding, source, file.directory)
     if not file.evaluation.exists():
         checkpoint, reference = data / "checkpoints" / file.model, data / "reference" / file.model
-        tokenizer = checkpoint / "tokenizer.json"
-        run("stages.evaluate", file.directory, reference, tokenizer, file.evaluation)
+        run("stages.evaluate", reference, checkpoint, "--file", file.directory, file.evaluation)
 
 
 def measure(file, folder):
     """A file's metrics and costs; where a peer's fails, those up to there and the reason."""
     data, found = folder / "data", {}
-    source = data / "models" / file.model / file.tower / params.QUANTIZED_FROM
+    source = data / "models" / file.model / file.tower / FP32
     try:
         if file.by == "peer":
             make(file, source, data)
@@ -131,7 +131,7 @@ def measure(file, folder):
         if file.by == "ours":
             raise
         if file.directory.exists():
-            found["size_mb"] = round(graph.size(file.directory) / 1e6, 3)
+            found["size_mb"] = round(graphs.size(file.directory) / 1e6, 3)
         found["reason"] = str(refusal)
     return dict.fromkeys(MEASURED) | found
 

@@ -23,13 +23,14 @@ from typing import NamedTuple
 from bench import pipeline, rungs, table
 from bench.process import measured
 from bench.records import commit, read, write
-from stages import command, params
+from clip_onnx import command
+from clip_onnx.settings import params
 
 FOLDER = Path("build/bench-ladder")
 MODEL = "vit-b-32"
 ENCODINGS = ("int8w", "int6w", "int5w", "int4w", "mixed", "int8-dynamic")
-TARGETS = ("quantize", "quantize-measured", "quantize-static")
-STAGES = ("calibrate", "sensitivity", "quantize")
+TARGETS = ("encode", "encode-by-sensitivity", "encode-resnets")
+STAGES = ("calibrate", "sensitivity", "encode")
 PREPARE = """
 import sys
 from bench import encodings
@@ -94,7 +95,7 @@ def climb(model, sides):
     records = read(progress)
     for item, one in turns(sides):
         done = any((r["item"], r["commit"]) == (item, one.commit) for r in records)
-        if not (done and (one.folder / one.rungs[item][-1]).exists()):
+        if not (done and pipeline.there(one.folder, one.rungs[item])):
             record = rung(model, item, one)
             same = (item, one.commit)
             records = [r for r in records if (r["item"], r["commit"]) != same] + [record]

@@ -2,10 +2,10 @@
 
     python -m bench.load data/models/MODEL/TOWER/VARIANT        prints {load_s, load_rss_mb}
 
-Each load is a fresh process with default options on the CPU, as stages/runtime.py's. `load_s` is
-the creation of the session alone. `load_rss_mb` is the peak resident memory of such a process by
-the operating system's accounting (`ru_maxrss`), about 45 MB of which are Python, numpy and ONNX
-Runtime themselves. Both are medians.
+Each load is a fresh process with default options on the CPU, as clip_onnx/host/sessions.py's.
+`load_s` is the creation of the session alone. `load_rss_mb` is the peak resident memory of such a
+process by the operating system's accounting (`ru_maxrss`), about 45 MB of which are Python, numpy
+and ONNX Runtime themselves. Both are medians.
 
 This program itself imports nothing large: a child's peak begins with its parent's.
 """
@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from bench.process import measured
-from stages import command
+from clip_onnx import command
 
 TIMES = 3
 PROGRAM = """

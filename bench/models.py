@@ -27,16 +27,17 @@ from bench import pipeline, table
 from bench.pipeline import commands, item, sha256, twin
 from bench.process import measured
 from bench.records import commit, read, write
-from stages import command, inputs, params
-from stages.calibration import Calibration
+from clip_onnx import command
+from clip_onnx.measure import inputs
+from clip_onnx.measure.calibration import Calibration
+from clip_onnx.settings import params
 from tools import build_one
 
 FOLDER = Path("build/bench")
 PROGRESS = FOLDER / "progress.json"
-ENCODINGS = {"convert": ["fp32"], "quantize": ["int8w", "int4w"], "measured": [], "static": []}
+ENCODINGS = {"plain": ["fp32", "int8w", "int4w"], "by_sensitivity": [], "resnets": []}
 GRID = {"encodings": ENCODINGS, "profiles": [], "products": [], "composed": []}
-BUNDLE = {"encodings": [], "profiles": [], "products": []}
-EVALUATIONS = ["evaluate-converted", "evaluate-quantized"]
+EVALUATIONS = ["evaluate"]
 SHARED = ("pins", "evalset")  # stages that are of no model
 
 
@@ -53,7 +54,7 @@ def serve(folder):
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def workspace(model, archive, address, grid=GRID, bundle=BUNDLE, evalset=None):
+def workspace(model, archive, address, grid=GRID, evalset=None):
     """A DVC project in build/bench for one model alone. Returns its folder.
 
     Without `evalset`, it is measured on the inputs that params.yaml gives a model of its size.
@@ -62,26 +63,33 @@ def workspace(model, archive, address, grid=GRID, bundle=BUNDLE, evalset=None):
     source = {"source": f"{address}/{archive.name}", "sha256": sha256(archive)}
     content["models"] = {model: content["models"][model] | source}
     content["grid"] |= {"models": [model], "resnets": [], **grid}
-    content["bundle"], content["floors"] = bundle, {}
+    content["floors"] = {}
     content["evalset"] |= evalset or {}
     folder = FOLDER / model
     build_one.workspace(folder, content, model)
     return folder
 
 
-def result(stage, output):
-    """What a stage's output says: cosine_min, size_mb, and how many inputs there were.
+def result(stage, outputs):
+    """What a stage's outputs say: the worst cosine_min, size_mb, and how many inputs there were.
 
-    An evaluation's size is that of its file.
+    An evaluation's size is that of the files that it measured.
     """
-    found = {"cosine_min": None, "size_mb": None, **amounts(output)}
-    if stage.startswith("evaluate"):
-        metrics = json.loads(output.read_text())["metrics"]
-        kind = "captions" if output.name.split(".")[1] == "textual" else "pictures"
-        found |= {key: metrics[key] for key in ("cosine_min", "size_mb")}
-        return found | {kind: metrics["inputs"]}
-    files = (file for file in output.rglob("*") if file.is_file())
-    return found | {"size_mb": round(sum(file.stat().st_size for file in files) / 1e6, 3)}
+    if stage == "evaluate":
+        return evaluated(outputs)
+    files = [file for output in outputs for file in output.rglob("*") if file.is_file()]
+    size = round(sum(file.stat().st_size for file in files) / 1e6, 3)
+    return {"cosine_min": None, "size_mb": size, **amounts(outputs[0])}
+
+
+def evaluated(outputs):
+    """The same of evaluations' JSON."""
+    found = {"pictures": None, "captions": None}
+    metrics = [json.loads(output.read_text())["metrics"] for output in outputs]
+    for output, one in zip(outputs, metrics, strict=True):
+        found["captions" if output.name.split(".")[1] == "textual" else "pictures"] = one["inputs"]
+    size = round(sum(one["size_mb"] for one in metrics), 3)
+    return {"cosine_min": min(one["cosine_min"] for one in metrics), "size_mb": size, **found}
 
 
 def amounts(output):
@@ -100,13 +108,14 @@ def run_stages(model, folder, records, evaluations=EVALUATIONS, progress=PROGRES
     """Run and record what has not been yet, adding to `records`."""
     done = {record["item"] for record in records}
     for arguments in commands(folder, evaluations):
-        stage, name, made = pipeline.stage(arguments), item(arguments), folder / arguments[-1]
-        if made.exists() and (name in done or stage in SHARED):
+        stage, name = pipeline.stage(arguments), item(arguments)
+        if pipeline.there(folder, arguments) and (name in done or stage in SHARED):
             continue
         print(f"{model}: {shlex.join(arguments[2:])}", flush=True)
         cost = measured(arguments, folder, folder / "log.txt")
         if stage in SHARED:
             continue
+        made = [folder / path for path in pipeline.outputs(arguments)]
         record = {"item": name, "model": model, "stage": stage, "wall_s": round(cost.wall_s, 1)}
         record |= {"peak_rss_mb": round(cost.peak_mb), **result(stage, made)}
         record["commit"] = commit()

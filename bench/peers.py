@@ -18,7 +18,7 @@ from onnxconverter_common import float16
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-from stages import command, graph
+from clip_onnx import command, graphs
 
 
 def q8(path):
@@ -64,7 +64,7 @@ def main():
     for name in ("model", "output"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
-    source = arguments.model / graph.FILE
+    source = arguments.model / graphs.FILE
     model = PEERS[arguments.peer](source)
     if not any(entry.key == "graph" for entry in model.metadata_props):
         kept = onnx.load(source, load_external_data=False).metadata_props
@@ -72,9 +72,9 @@ def main():
     with command.output(arguments.output) as directory:
         onnx.save(
             model,
-            directory / graph.FILE,
-            save_as_external_data=model.ByteSize() > graph.EXTERNAL_DATA_FROM,
-            location=graph.DATA_FILE,
+            directory / graphs.FILE,
+            save_as_external_data=model.ByteSize() > graphs.EXTERNAL_DATA_FROM,
+            location=graphs.DATA_FILE,
         )
 
 

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 from bench.process import measured
-from stages import command
+from clip_onnx import command
+from clip_onnx.names import STD, TOWERS
 
+PAIRED = dict.fromkeys(("patch", "encode"), tuple(f"--{tower}" for tower in TOWERS))
 TWINS_EVALSET = {"crops": 2, "drawn": 128}  # one drawing of each class
 
 
@@ -38,17 +40,31 @@ def stage(arguments):
     return arguments[2].removeprefix("stages.")
 
 
+def outputs(arguments):
+    """The paths that a command line writes: those behind an option's model, or the last one."""
+    pairs = ("--file",) if "--file" in arguments else PAIRED.get(stage(arguments), ())
+    found = [arguments[n + 2] for n, word in enumerate(arguments) if word in pairs]
+    return found or [arguments[-1]]
+
+
 def item(arguments):
-    """A command line's name: the key of what it makes, and the stage."""
-    output = arguments[-1].removesuffix(".json")
-    parts = [part for part in output.split("/")[2:] if part != "std"]
-    return ".".join([*parts, stage(arguments)])
+    """A command line's name: the key of what it makes, without the towers if these are both, and
+    the stage."""
+    made = outputs(arguments)
+    parts = made[0].removesuffix(".json").replace("/", ".").split(".")[2:]
+    left_out = {STD, *(TOWERS if len(made) > 1 else ())}
+    return ".".join([*(part for part in parts if part not in left_out), stage(arguments)])
+
+
+def there(folder, arguments):
+    """Whether all that a command line writes is in a workspace."""
+    return all((folder / path).exists() for path in outputs(arguments))
 
 
 def run_missing(model, folder, lines):
     """Run those command lines whose outputs are not there."""
     for arguments in lines:
-        if not (folder / arguments[-1]).exists():
+        if not there(folder, arguments):
             print(f"{model}: {shlex.join(arguments[2:])}", flush=True)
             measured(arguments, folder, folder / "log.txt")
 

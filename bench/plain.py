@@ -18,7 +18,9 @@ import onnx
 import torch
 
 from bench import speed
-from stages import command, graph, inputs, reference
+from clip_onnx import command, graphs
+from clip_onnx.measure import inputs
+from clip_onnx.openai import models
 
 BATCH = 8
 
@@ -44,7 +46,7 @@ def batch(directory, tower):
 
 def export(checkpoint, tower, example, path):
     """torch.onnx.export with its defaults; the batch is dynamic."""
-    model = reference.load_tower(checkpoint, tower)
+    model = models.load_tower(checkpoint, tower)
     module = (model.visual if tower == "visual" else Textual(model)).eval()
     axes = ({0: torch.export.Dim("batch")},)
     with warnings.catch_warnings():
@@ -55,7 +57,7 @@ def export(checkpoint, tower, example, path):
 
 
 def nodes(directory):
-    return len(onnx.load(directory / graph.FILE, load_external_data=False).graph.node)
+    return len(onnx.load(directory / graphs.FILE, load_external_data=False).graph.node)
 
 
 def main():
@@ -63,17 +65,17 @@ def main():
     for name in ("checkpoint", "reference", "model"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
-    tower = graph.load(arguments.model).metadata_props["graph"]
+    tower = graphs.load(arguments.model).metadata_props["graph"]
     example = batch(arguments.reference, tower)
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder)
-        export(arguments.checkpoint, tower, example, plain / graph.FILE)
+        export(arguments.checkpoint, tower, example, plain / graphs.FILE)
         runs = {
             "plain_ms": speed.onnx_run(plain, example),
             "std_ms": speed.onnx_run(arguments.model, example),
         }
         found = {
-            "plain_mb": round(graph.size(plain) / 1e6, 3),
+            "plain_mb": round(graphs.size(plain) / 1e6, 3),
             "plain_nodes": nodes(plain),
             "std_nodes": nodes(arguments.model),
         }

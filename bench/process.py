@@ -7,7 +7,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from stages import command
+from clip_onnx import command
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 

@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from stages import command
+from clip_onnx import command
 
 
 def read(path):

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench import speed
+from clip_onnx import command, graphs
 from runtimes import (
     browser,
     jobs,
@@ -26,7 +27,6 @@ from runtimes import (
     onnxruntime_web,
     transformers_js,
 )
-from stages import command, graph
 
 BASE = "onnxruntime"  # what the others are compared with
 STD, ONNXJS, NPU = ("fp32", "int8w"), "onnxjs", "npu"
@@ -81,7 +81,7 @@ def openvino(_window, _data):
 
     def load(directory):
         try:
-            compiled = core.compile_model(directory / graph.FILE, "CPU", options)
+            compiled = core.compile_model(directory / graphs.FILE, "CPU", options)
         except RuntimeError as error:
             raise command.Refusal(cause(error)) from None
         return lambda feeds: {output.any_name: found for output, found in compiled(feeds).items()}
@@ -93,7 +93,7 @@ def by_address(ask, models):
     """`answer` of a page that is told a file's address; another query makes it load anew."""
 
     def answer(directory, feeds, turn):
-        file = (directory / graph.FILE).relative_to(models)
+        file = (directory / graphs.FILE).relative_to(models)
         return jobs.answer(ask, feeds, model=f"/models/{file}?{turn}")
 
     return answer
@@ -115,7 +115,7 @@ def by_name(ask, **session_options):
     """`answer` of transformers.js, which is told a model's name."""
 
     def answer(directory, feeds, turn):
-        job = transformers_js.client(directory / graph.FILE)
+        job = transformers_js.client(directory / graphs.FILE)
         job["options"] |= {"session_options": session_options}
         return jobs.answer(ask, feeds, task="run", turn=turn, **job)
 

@@ -20,7 +20,11 @@ import pandas
 
 from bench import models, pipeline, runners, speed
 from bench.records import commit, read, write
-from stages import command, inputs, params, parity, runtime, tokens
+from clip_onnx import command
+from clip_onnx.host import sessions, tokens
+from clip_onnx.measure import inputs, parity
+from clip_onnx.names import TOWERS
+from clip_onnx.settings import params
 
 RECORDS = Path("bench/runtimes.json")
 MODELS = ("tiny-vit", "tiny-rn")
@@ -28,14 +32,13 @@ VARIANTS = runners.RUNTIMES[runners.BASE].variants
 CAPTION = "a black dog and a small child run along the beach in the sun"  # 16 tokens
 LOADS = 3
 MOST = 60  # seconds of runs of a file, of which onnx.js could take many
-ENCODINGS = {"convert": ["fp32"], "quantize": ["int8w"], "measured": [], "static": []}
+ENCODINGS = {"plain": ["fp32", "int8w"], "by_sensitivity": [], "resnets": []}
 GRID = {
     "encodings": ENCODINGS,
     "profiles": [runners.ONNXJS, runners.NPU],
     "products": [],
     "composed": [],
 }
-BUNDLE = models.BUNDLE | {"encodings": list(runners.STD)}
 
 
 @contextlib.contextmanager
@@ -48,7 +51,7 @@ def files(model, settings):
     twins.mkdir(parents=True, exist_ok=True)
     archive = pipeline.twin(model, twins)
     address, evalset = models.serve(twins), pipeline.TWINS_EVALSET
-    folder = models.workspace(model, archive, address, GRID, BUNDLE, evalset)
+    folder = models.workspace(model, archive, address, GRID, evalset)
     pipeline.make(model, folder, ["bundle"])
     yield folder / "data"
     shutil.rmtree(folder)
@@ -56,12 +59,12 @@ def files(model, settings):
 
 def feeds(directory, data, model, tower):
     """{input: array} of one picture, or of CAPTION, padded where a file has a fixed length."""
-    session = runtime.session(directory)
+    session = sessions.session(directory)
     if tower == "visual":
-        return runtime.feeds(session, inputs.pixels(data / "reference" / model, [0]))
+        return sessions.feeds(session, inputs.pixels(data / "reference" / model, [0]))
     tokenizer = tokens.load(data / "checkpoints" / model / "tokenizer.json")
-    _, length = runtime.fixed_axes(session)
-    return runtime.feeds(session, tokens.pad(tokens.encode(tokenizer, [CAPTION]), 0, length))
+    _, length = sessions.fixed_axes(session)
+    return sessions.feeds(session, tokens.pad(tokens.encode(tokenizer, [CAPTION]), 0, length))
 
 
 def in_turns(answers, directory, given):
@@ -99,7 +102,7 @@ def measure(model, settings):
     """The records of a model's files in every runtime that takes them."""
     records = []
     with files(model, settings) as data, runners.opened(data) as answers:
-        for tower in params.TOWERS:
+        for tower in TOWERS:
             for variant in VARIANTS:
                 print(f"{model}: {tower} {variant}", flush=True)
                 directory = data / "models" / model / tower / variant

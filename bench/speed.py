@@ -20,7 +20,9 @@ import numpy as np
 import onnxruntime
 import torch
 
-from stages import command, graph, inputs, reference
+from clip_onnx import command, graphs
+from clip_onnx.measure import inputs
+from clip_onnx.openai import models
 
 THREADS = 2
 TOKENS = 16
@@ -43,7 +45,7 @@ def session(directory):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    file = directory / graph.FILE
+    file = directory / graphs.FILE
     return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 
@@ -55,7 +57,7 @@ def onnx_run(directory, batch):
 
 def torch_run(checkpoint, tower, batch):
     torch.set_num_threads(THREADS)
-    model, batch = reference.load_tower(checkpoint, tower), torch.from_numpy(batch)
+    model, batch = models.load_tower(checkpoint, tower), torch.from_numpy(batch)
     if tower == "textual":
         length = batch.shape[1]
         model.positional_embedding = torch.nn.Parameter(model.positional_embedding[:length])
@@ -104,7 +106,7 @@ def main():
     for name in ("checkpoint", "reference", "fp32", "model"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
-    tower = graph.load(arguments.fp32).metadata_props["graph"]
+    tower = graphs.load(arguments.fp32).metadata_props["graph"]
     batch = one_input(arguments.reference, tower)
     runs = {
         "run_ms": onnx_run(arguments.model, batch),

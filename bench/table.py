@@ -8,16 +8,15 @@ from bench import rungs
 from bench.records import read
 
 RECORDS = Path("bench/models.json")
-STAGES = [
-    *("download", "reference", "calibrate", "export", "patch", "convert", "quantize"),
-    "evaluate",
-]
+STAGES = ["download", "reference", "calibrate", "export", "patch", "encode", "evaluate"]
+EARLIER = {"convert": "encode", "quantize": "encode"}  # what stages of earlier records are now
 COUNTS = ["pictures", "captions"]  # in records of reference, calibrate and evaluate
 
 
 def frame(records):
     """The records as a DataFrame whose models and stages keep their order."""
     table = pandas.DataFrame(records)
+    table["stage"] = table["stage"].replace(EARLIER)
     table["stage"] = pandas.Categorical(table["stage"], STAGES, ordered=True)
     models = list(dict.fromkeys(table["model"]))
     table["model"] = pandas.Categorical(table["model"], models, ordered=True)

@@ -19,23 +19,25 @@ import pandas
 from bench import models, table
 from bench.pipeline import TWINS_EVALSET, twin
 from bench.records import commit, read, write
-from stages import command, params
+from clip_onnx import command
+from clip_onnx.names import TOWERS
+from clip_onnx.settings import params
 
 RECORDS, PROGRESS = Path("bench/targets.json"), models.FOLDER / "targets.json"
 MODELS = ("vit-b-32", "rn50")
 EVALUATIONS = ["evaluate-profiles", "evaluate-products", "evaluate-preprocess"]
-STAGES = ("patch", "compose", "evaluate", "evaluate_product")
+STAGES = ("patch", "compose", "evaluate")
 
 
 def grid():
     """params.yaml's profiles and products, of fp32 towers."""
     whole = params.load().grid
-    encodings = dict.fromkeys(models.ENCODINGS, []) | {"convert": [params.QUANTIZED_FROM]}
+    encodings = dict.fromkeys(models.ENCODINGS, []) | {"plain": ["fp32"]}
     return {
         "encodings": encodings,
         "profiles": whole.profiles,
         "products": whole.products,
-        "composed": [params.QUANTIZED_FROM],
+        "composed": ["fp32"],
     }
 
 
@@ -46,7 +48,7 @@ def measure(model, address):
     records = [record for record in read(PROGRESS) if record["model"] == model]
     models.run_stages(model, folder, records, EVALUATIONS, PROGRESS)
     records = [record for record in records if record["stage"] in STAGES]
-    records += [beside_plain(model, tower, folder / "data") for tower in params.TOWERS]
+    records += [beside_plain(model, tower, folder / "data") for tower in TOWERS]
     shutil.rmtree(folder)
     PROGRESS.unlink()
     return records

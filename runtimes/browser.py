@@ -14,7 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
-from stages import command
+from clip_onnx import command
 
 PACKAGES = Path(__file__).parent / "node_modules"
 NAMES = ("chromium", "google-chrome", "chromium-browser")

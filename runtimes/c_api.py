@@ -19,8 +19,10 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
+from clip_onnx import command
+from clip_onnx.host import sessions
+from clip_onnx.settings import params
 from runtimes import comparison
-from stages import command, params, runtime
 
 SOURCE = Path(__file__).parent / "c"
 BUNDLES = Path("data/bundles")
@@ -83,7 +85,7 @@ def decoded(golden, path):
 
 def native(golden, model, graph, picture):
     """golden.json with the embeddings that a file has in ONNX Runtime in Python."""
-    session = runtime.session(model)
+    session = sessions.session(model)
 
     def embed(value):
         return session.run(None, {session.get_inputs()[0].name: value})[0][0].tolist()
@@ -94,7 +96,7 @@ def native(golden, model, graph, picture):
             "texts": [text | {"text_embeds": embed([text["input_ids"]])} for text in texts]
         }
     if graph == "visual":
-        preprocess = runtime.session(model.with_name("preprocess.onnx"))
+        preprocess = sessions.session(model.with_name("preprocess.onnx"))
         picture = preprocess.run(None, {"image": picture})[0]
     return golden | {"picture": {"image_embeds": embed(picture)}}
 

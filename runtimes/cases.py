@@ -1,12 +1,11 @@
 """What a graph is fed with, and what OpenAI's code makes of it: a few inputs of the reference."""
 
-import json
-
 import numpy as np
 
-from stages import host, inputs, parity, runtime, tokens, weights
-from stages.evaluate_product import softmax
-from stages.products import labels
+from clip_onnx import host
+from clip_onnx.host import sessions
+from clip_onnx.measure import inputs
+from stages.evaluate import kinds
 
 
 class Sample:
@@ -53,46 +52,42 @@ def of(session, sample):
 
 def visual(session, sample):
     pixels, embeds = sample.pixels()
-    return [(runtime.feeds(session, pixels), {session.get_outputs()[0].name: embeds})]
+    return [(sessions.feeds(session, pixels), {session.get_outputs()[0].name: embeds})]
 
 
 def textual(session, sample):
-    _, length = runtime.fixed_axes(session)
+    _, length = sessions.fixed_axes(session)
     ids, embeds = sample.texts(length)
-    return [(runtime.feeds(session, ids), {session.get_outputs()[0].name: embeds})]
+    return [(sessions.feeds(session, ids), {session.get_outputs()[0].name: embeds})]
 
 
 def combined(session, sample):
     pixels, image_embeds = sample.pixels()
     ids, text_embeds = sample.texts()
     expected = {"image_embeds": image_embeds, "text_embeds": text_embeds}
-    return [(runtime.named(session, pixels, ids), expected)]
+    return [(sessions.named(session, pixels, ids), expected)]
 
 
 def classifier(session, sample):
-    """Its labels' embeddings are those of the model's fp32 text tower, as in evaluate_product."""
     pixels, embeds = sample.pixels()
     metadata = session.get_modelmeta().custom_metadata_map
-    prompts = labels.prompts(json.loads(metadata["labels"]), json.loads(metadata["templates"]))
     checkpoint = sample.data / "checkpoints" / sample.model
-    tower = runtime.session(sample.data / "models" / sample.model / "textual/fp32")
-    matrix = labels.embed(prompts, tower, tokens.load(checkpoint / "tokenizer.json"))
-    scale = np.exp(weights.read(checkpoint, "logit_scale").astype(np.float64))
-    probabilities = softmax(scale * parity.normalized(embeds) @ matrix.T)
-    return [(runtime.feeds(session, pixels), {"probabilities": probabilities})]
+    labels_by = sample.data / "patch" / sample.model / "textual/std"
+    probabilities = kinds.classifier.probabilities(embeds, metadata, checkpoint, labels_by)
+    return [(sessions.feeds(session, pixels), {"probabilities": probabilities})]
 
 
 def image(session, sample):
     name = session.get_outputs()[0].name
     return [
-        (runtime.feeds(session, picture), {name: sample.image_embeds[[row]]})
+        (sessions.feeds(session, picture), {name: sample.image_embeds[[row]]})
         for picture, row in sample.pictures()
     ]
 
 
 def preprocess(session, sample):
     return [
-        (runtime.feeds(session, picture), {"pixel_values": inputs.pixels(sample.directory, [row])})
+        (sessions.feeds(session, picture), {"pixel_values": inputs.pixels(sample.directory, [row])})
         for picture, row in sample.pictures()
     ]
 

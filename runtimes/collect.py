@@ -9,7 +9,8 @@ import argparse
 import json
 from pathlib import Path
 
-from stages import command, params
+from clip_onnx import command
+from clip_onnx.settings import params
 
 MODULES = ("onnxruntime_web", "onnxjs", "transformers_js", "openvino", "litert", "c_api")
 

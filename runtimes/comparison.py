@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from clip_onnx import command, host
+from clip_onnx.host import sessions
+from clip_onnx.measure import parity
+from clip_onnx.names import FILE
+from clip_onnx.settings import params
 from runtimes import cases
-from stages import command, graph, host, params, parity, runtime
 
 MODELS, REFERENCES = Path("data/models"), Path("data/reference")
 COUNT = 8  # inputs of each file
@@ -26,11 +30,11 @@ def compare(directory, reference, count, run):
     on the same file. Outputs of other names or shapes, outputs that are no numbers, and outputs of
     the right direction but of another length than ONNX Runtime's are refused.
     """
-    session, projection = runtime.session(directory), runtime.projection(directory)
+    session, projection = sessions.session(directory), sessions.projection(directory)
     cosines, own_cosines = [], []
     for feeds, expected in cases.of(session, cases.Sample(reference, count)):
         own = native(session, feeds)
-        found = _alike(own, run(directory / graph.FILE, feeds))
+        found = _alike(own, run(directory / FILE, feeds))
         if projection is not None:
             found, own = (_projected(outputs, feeds, projection) for outputs in (found, own))
         cosines += [_cosines(truth, found[name], name) for name, truth in expected.items()]

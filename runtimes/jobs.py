@@ -14,7 +14,7 @@ import subprocess
 import numpy as np
 import safetensors.numpy
 
-from stages import command
+from clip_onnx import command
 
 # What stands before the message in ONNX Runtime's errors: codes, paths of its source.
 BEFORE_MESSAGE = re.compile(r"^.*(ERROR_MESSAGE:|Status Message:|was false\.) ")

@@ -5,8 +5,8 @@ python -m runtimes.litert MODEL OUTPUT.json
 
 from pathlib import Path
 
+from clip_onnx import command
 from runtimes import comparison, litert_programs
-from stages import command
 
 PROFILE = "npu"  # what is converted
 FILES = Path("data/litert")

@@ -3,7 +3,7 @@
     python -m runtimes.litert_convert data/models/MODEL/TOWER/npu data/litert/MODEL/TOWER
 
 Inputs and outputs keep their names, types and shapes (pictures stay [1, 3, R, R]), so
-stages/host.py is right for it too. A projection that the host applies is copied. The finished file
+clip_onnx/host is right for it too. A projection that the host applies is copied. The finished file
 has been run once: the converter ends well with files, too, that LiteRT refuses.
 """
 
@@ -14,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from clip_onnx import command
+from clip_onnx.host import sessions
+from clip_onnx.names import FILE, PROJECTION
 from runtimes import litert_programs as programs
-from stages import command, graph, host, runtime
 
 TYPES = {"tensor(float)": np.float32, "tensor(int32)": np.int32}
 OPTIONS = [
@@ -40,16 +42,16 @@ def feeds(session):
 
 def convert(directory, output):
     """Write model.tflite of a model's directory into the directory `output`."""
-    inputs = feeds(runtime.session(directory))
+    inputs = feeds(sessions.session(directory))
     with tempfile.TemporaryDirectory() as folder:
         # The converter writes to the file that it reads.
         copied = shutil.copytree(directory, Path(folder, "source"))
-        arguments = ["--input_onnx_file_path", copied / graph.FILE, "--output_folder_path", folder]
+        arguments = ["--input_onnx_file_path", copied / FILE, "--output_folder_path", folder]
         programs.call([programs.CONVERTER.resolve(), *arguments, *OPTIONS, *inputs], cwd=folder)
         shutil.copyfile(Path(folder, "model_float32.tflite"), output / programs.FILE)
     programs.run(output / programs.FILE, inputs)
-    if (directory / host.PROJECTION).exists():
-        shutil.copyfile(directory / host.PROJECTION, output / host.PROJECTION)
+    if (directory / PROJECTION).exists():
+        shutil.copyfile(directory / PROJECTION, output / PROJECTION)
 
 
 def main():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import command
+from clip_onnx import command
 
 PYTHON, CONVERTER = Path(".venv-litert/bin/python"), Path(".venv-litert/bin/onnx2tf")
 PROGRAM = Path(__file__).parent / "litert_run.py"

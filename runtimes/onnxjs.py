@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from clip_onnx import command
+from clip_onnx.host.pictures import MEAN, STD
 from runtimes import browser, comparison, jobs
-from stages import command
-from stages.preprocessing import MEAN, STD
 
 HERE = Path(__file__).parent
 PROFILE = "onnxjs"

@@ -12,8 +12,10 @@ import contextlib
 import os
 from pathlib import Path
 
+from clip_onnx import command
+from clip_onnx.names import TOWERS
+from clip_onnx.settings import params
 from runtimes import browser, comparison, jobs
-from stages import command, params
 
 HERE = Path(__file__).parent
 WEBGPU = "--enable-unsafe-webgpu"
@@ -58,7 +60,7 @@ def for_graphics(files):
     return [
         (name, variant)
         for name, variant in files
-        if name in params.TOWERS and encodings[variant].scheme in GRAPHICS
+        if name in TOWERS and encodings[variant].scheme in GRAPHICS
     ]
 
 

@@ -9,8 +9,8 @@ OpenVINO multiplies in bfloat16 where the CPU has it, and rounds activations to 
 import numpy as np
 import openvino
 
+from clip_onnx import command
 from runtimes import comparison
-from stages import command
 
 PROFILE = "npu"
 EXACT = {"EXECUTION_MODE_HINT": "ACCURACY"}

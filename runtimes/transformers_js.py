@@ -11,8 +11,9 @@ Pillow's.
 import contextlib
 from pathlib import Path
 
+from clip_onnx import command
+from clip_onnx.host import layout
 from runtimes import browser, comparison, jobs
-from stages import command, layout
 
 HERE = Path(__file__).parent
 BUNDLES = Path("data/bundles")

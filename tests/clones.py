@@ -37,8 +37,8 @@ def params(archives):
     content = small.params(archives)
     content["evalset"] |= {"crops": 0, "captions": "captions.txt"}
     content["grid"] |= {"resnets": []}
-    content["grid"]["encodings"] = {"convert": ["fp32"], "quantize": ["int8w"]}
-    content["grid"]["encodings"] |= {"measured": [], "static": []}
+    content["grid"]["encodings"] = {"plain": ["fp32", "int8w"]}
+    content["grid"]["encodings"] |= {"by_sensitivity": [], "resnets": []}
     content["bundle"]["encodings"] = ["fp32", "int8w"]
     return content
 

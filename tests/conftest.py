@@ -67,7 +67,10 @@ def built(once, archives):
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
             small.run_stage(
-                "evalset", "stages/photographs.csv", "stages/captions.txt", "data/evalset"
+                "evalset",
+                "stages/evalset/photographs.csv",
+                "stages/evalset/captions.txt",
+                "data/evalset",
             )
             for model in archives:
                 small.build(model)

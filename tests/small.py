@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from stages.architecture import Architecture
+from clip_onnx.checkpoint.architecture import Architecture
+from clip_onnx.names import TOWERS
 
 ROOT = Path(__file__).parent.parent
 KINDS = {
@@ -24,21 +25,22 @@ TEXTS = [
     "a diagram. " * 40,  # too long: cut to 77 tokens, the last of which ends it
     "7 small blue triangles, drawn in ink on paper",
 ]
+EVALSET = ("stages/evalset/photographs.csv", "stages/evalset/captions.txt")
+CODE = ("clip_onnx", "stages")
 PROJECT_FILES = (".dvcignore", "pyproject.toml", "dvc.yaml", "requirements.in", "requirements.lock")
-CONVERTED, QUANTIZED = ("fp32", "fp16"), ("fp16w", "int8w", "int4w")
-MEASURED, STATIC = ("mixed", "int8-dynamic"), ("int8-static",)
-ALL = (*CONVERTED, *QUANTIZED, *MEASURED)  # that both towers of both models have
+PLAIN = ("fp32", "fp16", "fp16w", "int8w", "int4w")
+BY_SENSITIVITY, RESNETS = ("mixed", "int8-dynamic"), ("int8-static",)
+ALL = (*PLAIN, *BY_SENSITIVITY)  # that both towers of both models have
 
 
 def write_checkpoint(kind, path):
     """A random CLIP of 64×64 pictures whose norms are not the untrained 0 and 1."""
     import torch
 
-    from stages import checkpoint
-    from stages.openai import convert_weights
+    from clip_onnx.openai import archive, convert_weights, models
 
     torch.manual_seed(0)
-    model = checkpoint.new_model(KINDS[kind]).eval()
+    model = models.new_model(KINDS[kind]).eval()
     for name, buffer in model.named_buffers():
         if name.endswith("running_var"):
             torch.nn.init.uniform_(buffer, 0.5, 2)
@@ -48,7 +50,7 @@ def write_checkpoint(kind, path):
         if ".bn" in name or "ln_" in name or "downsample.1" in name:
             torch.nn.init.uniform_(parameter, 0.5, 1.5)
     convert_weights(model)
-    checkpoint.write_archive(model, path)
+    archive.write_archive(model, path)
     return path
 
 
@@ -66,13 +68,12 @@ def params(archives):
     content["evalset"] |= {"crops": 1, "drawn": 128, "drawn_calibration": 16}
     content["grid"]["resnets"] = [kind for kind in archives if kind == "rn"]
     content["grid"]["encodings"] = {
-        "convert": [*CONVERTED],
-        "quantize": [*QUANTIZED],
-        "measured": [*MEASURED],
-        "static": [*STATIC],
+        "plain": [*PLAIN],
+        "by_sensitivity": [*BY_SENSITIVITY],
+        "resnets": [*RESNETS],
     }
     content["grid"] |= {"profiles": [], "products": [], "composed": []}
-    content["bundle"] = {"encodings": [*ALL, *STATIC], "profiles": [], "products": []}
+    content["bundle"] = {}
     content["floors"] = {}
     return content
 
@@ -80,7 +81,8 @@ def params(archives):
 def set_up(folder, content):
     """A project folder: the code, its settings, and params.yaml with `content`."""
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "stages", folder / "stages", ignore=ignored)
+    for name in CODE:
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for name in PROJECT_FILES:
         shutil.copyfile(ROOT / name, folder / name)
     write_params(folder, content)
@@ -92,7 +94,7 @@ def write_params(folder, content):
 
 def run_stage(name, *arguments):
     """Run a stage's `main` in this process, as its command line would."""
-    module = importlib.import_module(f"stages.{name}")
+    module = importlib.import_module(f"stages.{name}" if "." in name else f"stages.{name}.__main__")
     old, sys.argv = sys.argv, [name, *map(str, arguments)]
     try:
         module.main()
@@ -106,26 +108,23 @@ def build(model):
     run_stage("download", model, "data/downloads", checkpoint)
     for stage, output in (("reference", "reference"), ("calibrate", "calibration")):
         run_stage(stage, model, checkpoint, "data/evalset", f"data/{output}/{model}")
-    for tower in ("visual", "textual"):
-        patched, target = f"data/patch/{model}/{tower}/std", f"data/models/{model}/{tower}"
-        run_stage("export", checkpoint, tower, f"data/export/{model}/{tower}")
-        run_stage("patch", f"data/export/{model}/{tower}", "std", patched)
-        for encoding in CONVERTED:
-            run_stage("convert", patched, encoding, f"{target}/{encoding}")
-        for encoding in (*QUANTIZED, *MEASURED):
-            quantize(model, tower, encoding, f"{target}/{encoding}")
+    run_stage("export", checkpoint, f"data/export/{model}")
+    for tower in TOWERS:
+        patch(model, tower, "std")
+        for encoding in ALL:
+            encode(model, tower, encoding, f"data/models/{model}/{tower}/{encoding}")
     if model == "rn":
-        for encoding in STATIC:
-            quantize(model, "visual", encoding, f"data/models/{model}/visual/{encoding}")
+        for encoding in RESNETS:
+            encode(model, "visual", encoding, f"data/models/{model}/visual/{encoding}")
 
 
-def quantize(model, tower, encoding, output, source=None):
-    """The quantize stage of one file in the current folder, from its fp32 one or from `source`."""
-    source = source or f"data/models/{model}/{tower}/fp32"
-    inputs = (source, encoding, f"data/calibration/{model}")
-    if encoding in MEASURED:
-        inputs += ("--sensitivity", sensitivity(model, tower))
-    run_stage("quantize", *inputs, output)
+def encode(model, tower, encoding, output, source=None):
+    """The encode stage of one tower in the current folder, of its patched graph or of `source`."""
+    source = source or f"data/patch/{model}/{tower}/std"
+    given = [encoding, f"data/calibration/{model}"]
+    if encoding in BY_SENSITIVITY:
+        given += ["--sensitivity", sensitivity(model)]
+    run_stage("encode", *given, f"--{tower}", source, output)
 
 
 def bundle(model):
@@ -135,17 +134,17 @@ def bundle(model):
     content["models"] = {model: {"source": "x"}}
     content["grid"]["models"] = [model]
     content["grid"] |= {"profiles": ["npu"], "products": products, "composed": ["fp32"]}
-    content["bundle"] |= {"profiles": ["npu"], "products": [*products, "preprocess"]}
     content["profiles"]["npu"]["text"] = "tokens"
     content["floors"] = {model: {"visual": {"fp32": floor}, "textual": {"fp32": floor}}}
     write_params(Path(), content)
-    for tower in ("visual", "textual"):
-        run_stage("patch", f"data/export/{model}/{tower}", "npu", f"{models}/{tower}/npu")
-    by = [f"--labels-by={models}/textual/fp32", f"--checkpoint=data/checkpoints/{model}"]
-    towers = [f"--{tower}={models}/{tower}/fp32" for tower in ("visual", "textual")]
+    for tower in TOWERS:
+        exported = f"data/export/{model}/{tower}"
+        run_stage("patch", "npu", f"--{tower}", exported, f"{models}/{tower}/npu")
+    given = [f"--{tower}={models}/{tower}/fp32" for tower in TOWERS]
+    given += [f"--labels-by=data/patch/{model}/textual/std", f"data/checkpoints/{model}"]
     for product in products:
-        run_stage("compose", product, *towers, *by, f"{models}/{product}/fp32")
-    run_stage("compose", "preprocess", by[1], f"{models}/preprocess/fp32")
+        run_stage("compose", product, *given, f"{models}/{product}/fp32")
+    run_stage("compose", "preprocess", given[-1], f"{models}/preprocess/fp32")
     paths = (f"models/{model}", f"reference/{model}", f"checkpoints/{model}", "evalset")
     run_stage("bundle", *(f"data/{path}" for path in (*paths, f"bundles/{model}")))
 
@@ -163,16 +162,18 @@ def export_with_reference(model, pictures, texts):
     import torch
     from safetensors.numpy import save_file
 
-    from stages import inputs, openai, reference
+    from clip_onnx import openai
+    from clip_onnx.measure import inputs
+    from clip_onnx.openai import models
 
     checkpoint, folder = f"data/checkpoints/{model}", Path(f"data/reference/{model}")
     run_stage("download", model, "data/downloads", checkpoint)
-    for tower in ("visual", "textual"):
-        run_stage("export", checkpoint, tower, f"data/export/{model}/{tower}")
+    run_stage("export", checkpoint, f"data/export/{model}")
+    for tower in TOWERS:
         patch(model, tower, "std")
     input_ids = openai.tokenize(texts, truncate=True)
     given = {"visual": torch.from_numpy(pictures), "textual": input_ids}
-    embeds = {t: reference.embed(checkpoint, t, [batch]).numpy() for t, batch in given.items()}
+    embeds = {t: models.embed(checkpoint, t, [batch]).numpy() for t, batch in given.items()}
     folder.mkdir(parents=True)
     np.save(folder / inputs.PIXELS_FILE, pictures)
     tensors = {"image_embeds": embeds["visual"], "text_embeds": embeds["textual"]}
@@ -182,14 +183,14 @@ def export_with_reference(model, pictures, texts):
 def patch(model, tower, profile):
     """The file of a profile in the current folder."""
     output = f"data/patch/{model}/{tower}/{profile}"
-    run_stage("patch", f"data/export/{model}/{tower}", profile, output)
+    run_stage("patch", profile, f"--{tower}", f"data/export/{model}/{tower}", output)
     return Path(output)
 
 
-def sensitivity(model, tower):
-    """The table of a tower in the current folder, measured if it is not there."""
-    table = Path(f"data/sensitivity/{model}.{tower}.json")
-    if not table.exists():
-        inputs = (f"data/models/{model}/{tower}/fp32", f"data/calibration/{model}")
-        run_stage("sensitivity", *inputs, table)
-    return table
+def sensitivity(model):
+    """The tables of both towers in the current folder, measured if they are not there."""
+    tables = Path(f"data/sensitivity/{model}")
+    if not tables.exists():
+        towers = [f"--{tower}=data/patch/{model}/{tower}/std" for tower in TOWERS]
+        run_stage("sensitivity", *towers, f"data/calibration/{model}", tables)
+    return tables

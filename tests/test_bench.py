@@ -11,7 +11,10 @@ import pytest
 import yaml
 
 from bench import models, records, rungs, table, targets
-from stages import command, inputs, params
+from clip_onnx import command
+from clip_onnx.measure import inputs
+from clip_onnx.names import TOWERS
+from clip_onnx.settings import params
 
 import small
 
@@ -210,7 +213,7 @@ TARGETS = json.loads(targets.RECORDS.read_text())
 def test_profiles_and_products_of_twins_are_as_close_as_the_tiny_ones(model):
     found = {record["item"]: record for record in TARGETS if record["model"] == model}
     grid = params.load().grid
-    files = {f"{tower}.{profile}" for tower in params.TOWERS for profile in grid.profiles}
+    files = {f"{tower}.{profile}" for tower in TOWERS for profile in grid.profiles}
     for file in files:
         assert found[f"{model}.{file}.evaluate"]["cosine_min"] >= 0.99999
         assert found[f"{model}.{file}.patch"]["size_mb"] > 0

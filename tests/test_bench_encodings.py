@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from bench import comparison, encodings, peers, picture, speed
-from stages import command, graph, params
+from clip_onnx import command, graphs
+from clip_onnx.names import TOWERS
+from clip_onnx.settings import params
 
 import small
 
@@ -108,9 +110,9 @@ def test_peers_make_a_file_that_evaluate_knows(built, tmp_path, monkeypatch, kin
     monkeypatch.chdir(small.ROOT)
     source = built / "data/models" / kind / "visual/fp32"
     encodings.run("bench.peers", peer, source, tmp_path / peer)
-    model = graph.load(tmp_path / peer)
+    model = graphs.load(tmp_path / peer)
     assert model.metadata_props["graph"] == "visual"
-    assert graph.size(tmp_path / peer) < graph.size(source)
+    assert graphs.size(tmp_path / peer) < graphs.size(source)
     kinds = {str(value.const_value.dtype) for value in model.graph.initializers.values()}
     if peer.startswith("q8"):
         assert "UINT8" in kinds  # there is a Conv in both
@@ -145,7 +147,7 @@ def test_a_load_is_measured_and_a_failing_one_says_why(built, tmp_path, monkeypa
     measured = json.loads(encodings.run("bench.load", built / "data/models/vit/textual/fp32"))
     assert 0 < measured["load_s"] < 60
     assert 10 < measured["load_rss_mb"] < 1000
-    (tmp_path / graph.FILE).write_text("no model")
+    (tmp_path / graphs.FILE).write_text("no model")
     with pytest.raises(command.Refusal, match=r"bench\.load: .*model\.onnx"):
         encodings.run("bench.load", tmp_path)
 
@@ -168,13 +170,13 @@ def test_every_encoding_of_the_grid_is_built(workspace, monkeypatch):
     grid = params.load().grid
     assert {file[:4] for file in files} == {
         ("ours", "vit", tower, encoding)
-        for tower in params.TOWERS
+        for tower in TOWERS
         for encoding in grid.variants("vit", tower)
     }
     for file in files:
         assert file.directory == workspace / f"data/models/vit/{file.tower}/{file.encoding}"
     found = list(encodings.others(files, workspace))
-    assert len(found) == len(params.TOWERS) * len(peers.PEERS)
+    assert len(found) == len(TOWERS) * len(peers.PEERS)
 
 
 @pytest.mark.slow
@@ -182,9 +184,9 @@ def test_chosen_encodings_are_built_with_fp32_alone(workspace, monkeypatch):
     monkeypatch.setattr(encodings.pipeline, "measured", lambda *_: None)
     again = encodings.prepare("vit", params.load().models["vit"], ["int8w"])
     files = encodings.build("vit", again)
-    towers = params.TOWERS
+    towers = TOWERS
     assert {file[2:4] for file in files} == {(t, e) for t in towers for e in ("fp32", "int8w")}
-    assert params.load(again / "params.yaml").grid.encodings.measured == []
+    assert params.load(again / "params.yaml").grid.encodings.by_sensitivity == []
 
 
 @pytest.mark.slow
@@ -225,8 +227,8 @@ def test_a_peers_failure_is_recorded_and_ours_stops(tmp_path, monkeypatch):
 
 
 RECORDS = json.loads(comparison.RECORDS.read_text())
-TOWERS = {f"{group[0]['model']}.{group[0]['tower']}": group for group in comparison.towers(RECORDS)}
-every_tower = pytest.mark.parametrize("tower", TOWERS)
+GROUPS = {f"{group[0]['model']}.{group[0]['tower']}": group for group in comparison.towers(RECORDS)}
+every_tower = pytest.mark.parametrize("tower", GROUPS)
 
 
 DECODED = ("weight_only", "mixed")
@@ -243,7 +245,7 @@ def weight_only(group):
 
 @every_tower
 def test_every_peer_and_every_encoding_was_measured(tower):
-    group = TOWERS[tower]
+    group = GROUPS[tower]
     assert {one["encoding"] for one in group if one["by"] == "peer"} == {*peers.PEERS}
     for one in group:
         assert one["commit"]
@@ -254,8 +256,8 @@ def test_every_peer_and_every_encoding_was_measured(tower):
 @every_tower
 def test_every_peer_is_dominated(tower):
     """But for `fp16` where no operator is kept in fp32: there the arithmetic is the same."""
-    equalled = comparison.equalled(TOWERS[tower])
-    for place, ours in comparison.dominated(TOWERS[tower]).items():
+    equalled = comparison.equalled(GROUPS[tower])
+    for place, ours in comparison.dominated(GROUPS[tower]).items():
         assert ours or (place[3] == "fp16" and equalled[place]), place
 
 
@@ -272,7 +274,7 @@ LOADED = [
             strict=True,
         ),
     )
-    for tower, group in TOWERS.items()
+    for tower, group in GROUPS.items()
     for one, _ in weight_only(group)
     if one["synthetic"]  # of the tiny ones what the runtime itself needs is the larger part
 ]
@@ -281,7 +283,7 @@ LOADED = [
 @pytest.mark.parametrize("tower, encoding", LOADED)
 def test_loading_weight_only_files_takes_bounded_memory(tower, encoding):
     most = 2.2 if encoding == "int8w" else 3.5
-    pairs = weight_only(TOWERS[tower])
+    pairs = weight_only(GROUPS[tower])
     one, fp32 = next(pair for pair in pairs if pair[0]["encoding"] == encoding)
     assert one["load_rss_mb"] <= most * fp32["load_rss_mb"]
 
@@ -293,7 +295,7 @@ def test_weight_only_files_run_as_fast_as_fp32(tower):
     A tiny tower runs for a millisecond, of which noise is the larger part: `fp32` against itself
     has been 1.14. Its bound shows no more than that nothing is decoded anew in each run.
     """
-    for one, _ in weight_only(TOWERS[tower]):
+    for one, _ in weight_only(GROUPS[tower]):
         noise = 0 if one["synthetic"] else 0.2
         assert one["run_ms"] <= 1.1 * one["fp32_ms"] + noise, one["encoding"]
 

@@ -9,7 +9,7 @@ import yaml
 
 from bench import ladder, pipeline, records, rungs, table
 from bench.process import Cost
-from stages import command
+from clip_onnx import command
 
 import clones
 
@@ -71,7 +71,7 @@ def project(tmp_path_factory, archives):
     """A repository with two commits; its vit-b-32 has an address, so that a twin is taken."""
     folder = tmp_path_factory.mktemp("ladder") / "project"
     content = clones.params({"vit": archives["vit"]})
-    content["grid"]["encodings"] |= {"quantize": ["int8w", "int4w"], "measured": ["mixed"]}
+    content["grid"]["encodings"] |= {"plain": ["int8w", "int4w"], "by_sensitivity": ["mixed"]}
     content["models"]["vit-b-32"] = {"source": "https://example.org/vit.pt", "sha256": "0" * 64}
     clones.project(folder, content, folder.parent / "remote")
     (folder / "later.txt").write_text("so that there is a second commit")
@@ -88,9 +88,10 @@ def here(project, monkeypatch):
 
 def pretend(folder, arguments):
     """Leave what a command line would make."""
-    output = folder / arguments[-1]
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text("made")
+    for path in pipeline.outputs(arguments):
+        output = folder / path
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text("made")
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_a_stopped_run_goes_on_where_it_was(here, runs):
     began = stages.index("calibrate")
     assert not {*stages[:began]} & {*ladder.STAGES}
     assert {*stages[began:]} == {*ladder.STAGES}
-    assert len(first) == len(stages[began:]) == 2 * (1 + 2 + 2 + 2)
+    assert len(first) == len(stages[began:]) == 2 * (1 + 1 + 1 + 1)
     assert {one["by"]: one["commit"] for one in first} == revisions
     assert first[0]["item"] == "vit.calibrate"
     assert (first[0]["wall_s"], first[0]["cpu_s"], first[0]["peak_rss_mb"]) == (1.2, 2.3, 100)
@@ -125,7 +126,7 @@ def test_a_stopped_run_goes_on_where_it_was(here, runs):
     (file,) = last.rglob("data/models/vit/visual/mixed")
     file.unlink()
     again = ladder.measure("vit", revisions, ["int8w", "mixed"])
-    assert [line[-1] for _, line in runs] == ["data/models/vit/visual/mixed"]
+    assert [pipeline.item(line) for _, line in runs] == ["vit.mixed.encode"]
     assert sorted(again, key=str) == sorted(first, key=str)
 
 

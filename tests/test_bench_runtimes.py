@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 from bench import models, pipeline, runners, runtimes, speed
+from clip_onnx import command
+from clip_onnx.host import sessions
+from clip_onnx.measure import parity
+from clip_onnx.names import TOWERS
+from clip_onnx.settings import params
 from runtimes import browser, jobs, litert_programs
-from stages import command, params, parity, runtime
 
 import small
 
@@ -109,9 +113,7 @@ def test_a_twins_workspace_makes_what_the_runtimes_run(tmp_path, archives, monke
     folder = models.workspace("vit", archives["vit"], address, runtimes.GRID, runtimes.BUNDLE)
     made = {line[-1] for line in pipeline.commands(folder, ["bundle"])}
     assert {
-        f"data/models/vit/{tower}/{variant}"
-        for tower in params.TOWERS
-        for variant in runtimes.VARIANTS
+        f"data/models/vit/{tower}/{variant}" for tower in TOWERS for variant in runtimes.VARIANTS
     } <= made
     assert "data/bundles/vit" in made
     assert params.load(folder / "params.yaml").bundle.encodings == [*runners.STD]
@@ -140,7 +142,7 @@ def test_runtimes_give_onnx_runtimes_embedding(bundled, window, name, file):
     data, tower = bundled / "data", file.split("/")[0]
     directory = data / "models/vit" / file
     given = runtimes.feeds(directory, data, "vit", tower)
-    own = runtime.session(directory).run(None, given)[0]
+    own = sessions.session(directory).run(None, given)[0]
     with runners.RUNTIMES[name].opened(window, data) as answer:
         check(answer, directory, given, own)
 
@@ -162,7 +164,7 @@ def profiled(tiny, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("name", "profile"), [("onnxjs", "onnxjs"), ("litert", "npu")])
 def test_profiles_runtimes_give_onnx_runtimes_embedding(profiled, window, name, profile):
     directory = profiled / "models/tiny-vit/visual" / profile
-    session = runtime.session(directory)
+    session = sessions.session(directory)
     given = runtimes.feeds(directory, profiled, "tiny-vit", "visual")
     with runners.RUNTIMES[name].opened(window, profiled) as answer:
         check(answer, directory, given, session.run(None, given)[0])
@@ -211,7 +213,7 @@ def test_every_runtime_of_every_file_was_measured_once_and_computes_what_onnx_ru
     assert sorted(keys) == sorted(
         (model, tower, variant, name)
         for model in measured
-        for tower in params.TOWERS
+        for tower in TOWERS
         for name, one in runners.RUNTIMES.items()
         for variant in one.variants
     )

@@ -7,8 +7,8 @@ import urllib.request
 
 import pytest
 
+from clip_onnx import command
 from runtimes import browser, jobs
-from stages import command
 
 pytestmark = pytest.mark.runtimes
 

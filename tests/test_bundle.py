@@ -7,8 +7,10 @@ import pytest
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from stages import command, graph, inputs, parity, runtime, verify
-from stages.bundle import copy_model
+from clip_onnx import command, graphs, verify
+from clip_onnx.host import sessions
+from clip_onnx.measure import inputs, parity
+from stages.bundle.golden import copy_model
 
 import small
 
@@ -93,14 +95,13 @@ def test_verify_compares_pictures_that_are_longer_than_a_text(tmp_path):
 
 
 def change_golden(bundle, monkeypatch, tmp_path, change):
-    """A copy of the bundle whose golden.json `change` has edited, as verify's argument."""
+    """A copy of the bundle whose golden.json `change` has edited."""
     golden = json.loads((bundle / "golden.json").read_text())
     change(golden)
     for path in bundle.iterdir():
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "golden.json").unlink()
     (tmp_path / "golden.json").write_text(json.dumps(golden))
-    monkeypatch.setattr("sys.argv", ["verify", str(tmp_path)])
 
 
 def test_verify_fails_on_a_file_below_its_floor(bundle, monkeypatch, tmp_path):
@@ -110,7 +111,7 @@ def test_verify_fails_on_a_file_below_its_floor(bundle, monkeypatch, tmp_path):
 
     change_golden(bundle, monkeypatch, tmp_path, change)
     with pytest.raises(command.Refusal, match=r"not as they should be: onnx/vision_model\.onnx$"):
-        verify.main()
+        verify.report(tmp_path)
 
 
 def test_verify_fails_on_other_tokens(bundle, monkeypatch, tmp_path):
@@ -118,7 +119,7 @@ def test_verify_fails_on_other_tokens(bundle, monkeypatch, tmp_path):
         bundle, monkeypatch, tmp_path, lambda golden: golden["texts"][0]["input_ids"].pop(1)
     )
     with pytest.raises(command.Refusal, match=r"tokenizer\.json turns .* copy the bundle again"):
-        verify.main()
+        verify.report(tmp_path)
 
 
 def test_verify_goes_on_after_a_file_that_does_not_run(bundle, monkeypatch, tmp_path, capsys):
@@ -127,7 +128,7 @@ def test_verify_goes_on_after_a_file_that_does_not_run(bundle, monkeypatch, tmp_
     shutil.copytree(bundle / "onnx", tmp_path / "onnx")
     (tmp_path / "onnx/vision_model.onnx").write_bytes(b"x")
     with pytest.raises(command.Refusal, match=r"not as they should be: onnx/vision_model\.onnx$"):
-        verify.main()
+        verify.report(tmp_path)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 20
     assert sum("does not run" in line for line in lines) == 1
@@ -137,9 +138,8 @@ def test_verify_goes_on_after_a_file_that_does_not_run(bundle, monkeypatch, tmp_
 def test_verify_names_a_folder_that_is_no_bundle(monkeypatch, tmp_path, content):
     if content:
         (tmp_path / "golden.json").write_text(content)
-    monkeypatch.setattr("sys.argv", ["verify", str(tmp_path)])
     with pytest.raises(command.Refusal, match="no whole bundle"):
-        verify.main()
+        verify.report(tmp_path)
 
 
 @pytest.mark.parametrize("limit", [0, 1_500_000])
@@ -147,18 +147,14 @@ def test_external_data_follows_a_model_into_every_encoding_and_bundle(
     built, tmp_path, monkeypatch, limit
 ):
     """A limit of 1.5 MB stands between the fp32 file and the small ones, as 1 GiB does in ViT-L."""
-    monkeypatch.setattr(graph, "EXTERNAL_DATA_FROM", limit)
+    monkeypatch.setattr(graphs, "EXTERNAL_DATA_FROM", limit)
     monkeypatch.chdir(built)
     target = tmp_path / "models/vit/visual"
     reference = load_file(built / "data/reference/vit/reference.safetensors")
     pixels = inputs.pixels(built / "data/reference/vit", range(4))
     for encoding in small.ALL:
-        source = "data/patch/vit/visual/std" if encoding == "fp32" else target / "fp32"
-        if encoding in small.CONVERTED:
-            small.run_stage("convert", source, encoding, target / encoding)
-        else:
-            small.quantize("vit", "visual", encoding, target / encoding, source)
-        external = (target / encoding / graph.DATA_FILE).exists()
+        small.encode("vit", "visual", encoding, target / encoding)
+        external = (target / encoding / graphs.DATA_FILE).exists()
         assert external == (limit == 0 or encoding == "fp32")
         shipped = tmp_path / f"{encoding}.onnx"
         copy_model(target / encoding, shipped)
@@ -167,5 +163,5 @@ def test_external_data_follows_a_model_into_every_encoding_and_bundle(
         (tmp_path / "alone").mkdir()
         for file in tmp_path.glob(f"{encoding}.onnx*"):
             shutil.copy(file, tmp_path / "alone")
-        embeds = runtime.run(runtime.session(tmp_path / "alone" / shipped.name), [pixels])
+        embeds = sessions.run(sessions.session(tmp_path / "alone" / shipped.name), [pixels])
         assert parity.cosine(reference["image_embeds"][:4], embeds).min() > 0.99

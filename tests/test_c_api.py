@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from clip_onnx import command
+from clip_onnx.settings import params
 from runtimes import c_api
-from stages import command, params
 
 import small
 

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from stages import architecture, calibrate, calibration, graph, passes, weights
-from stages.schemes import equalise, weight_only
+from clip_onnx import graphs
+from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.measure import calibration
+from clip_onnx.openai import passes
+from stages.calibrate import collected
+from stages.encode import equalise, weight_only
 
 import small
 
@@ -20,7 +24,7 @@ def opened(built, key):
 @pytest.mark.parametrize("key", KEYS)
 def test_every_weight_but_a_table_has_moments(built, key):
     found = opened(built, key)
-    for weight in weight_only.weights(graph.load(built / f"data/models/{key}/fp32")):
+    for weight in weight_only.weights(graphs.load(built / f"data/models/{key}/fp32")):
         if not weight.is_table:
             moments = found.moments(weight.name)
             count = weight.inputs
@@ -34,7 +38,7 @@ def test_embeddings_are_the_towers_and_the_sizes_the_models(built, key):
     model, tower = key.split("/")
     found, checkpoint = opened(built, key), built / f"data/checkpoints/{model}"
     assert found.sizes() == architecture.read(weights.shapes(checkpoint))
-    again = passes.of_model(graph.load(built / f"data/models/{key}/fp32"), found.sizes(), tower)
+    again = passes.of_model(graphs.load(built / f"data/models/{key}/fp32"), found.sizes(), tower)
     np.testing.assert_allclose(again.embed(found.batches()), found.embeds(), atol=1e-6)
 
 
@@ -63,7 +67,7 @@ def random_moments(count, rows):
     given = np.random.default_rng(0).normal(size=(rows, count)) @ np.diag(
         np.arange(count) % 7 + 1.0
     )
-    sums = calibrate.Sums(count)
+    sums = collected.Sums(count)
     for part in np.array_split(given, 3):
         sums.add(torch.from_numpy(part))
     return given, sums.moments()
@@ -72,7 +76,7 @@ def random_moments(count, rows):
 def test_scaling_by_powers_of_two_is_exact():
     given, moments = random_moments(24, 50)
     factor = 2.0 ** np.random.default_rng(1).integers(-6, 7, 24)
-    sums = calibrate.Sums(24)
+    sums = collected.Sums(24)
     sums.add(torch.from_numpy(given / factor))
     for ours, expected in zip(moments.scaled(factor), sums.moments(), strict=True):
         np.testing.assert_array_equal(ours, expected)
@@ -88,7 +92,7 @@ def test_slack_keeps_rounded_correlations_positive(rows):
 
 
 def test_an_input_that_never_moved_correlates_with_nothing():
-    sums = calibrate.Sums(3)
+    sums = collected.Sums(3)
     sums.add(torch.tensor([[1.0, 0.0, 2.0], [2.0, 0.0, 4.0]], dtype=torch.float64))
     moments = sums.moments()
     unit = calibration.UNIT
@@ -104,24 +108,24 @@ def test_unfolded_rows_give_a_convolutions_outputs(kernel):
     weight = torch.randn(7, 5, height, width, generator=generator, dtype=torch.float64)
     rest = (None, (stride, stride), (pad, pad), (1, 1), 1)
     product = passes.Product("w", torch.nn.functional.conv2d, inputs, weight, rest)
-    rows = calibrate.unfold(product)
+    rows = collected.unfold(product)
     ours = (rows @ weight.flatten(1).T).reshape(2, -1, 7).transpose(1, 2)
     torch.testing.assert_close(ours, product.of().flatten(2))
 
 
 def test_large_pictures_give_some_positions(monkeypatch):
-    monkeypatch.setattr(calibrate, "POSITIONS", 10)
+    monkeypatch.setattr(collected, "POSITIONS", 10)
     inputs = torch.arange(49.0).reshape(1, 1, 7, 7)
     rest = (None, (1, 1), (0, 0), (1, 1), 1)
     product = passes.Product("w", torch.nn.functional.conv2d, inputs, torch.ones(1, 1, 1, 1), rest)
-    assert calibrate.unfold(product).flatten().tolist() == list(range(0, 49, 5))
+    assert collected.unfold(product).flatten().tolist() == list(range(0, 49, 5))
 
 
 @pytest.mark.parametrize("side", [7, 14, 24, 28, 32, 36, 48, 56, 72, 96, 112, 144, 192, 224])
 def test_positions_stand_in_all_columns_alike(side):
     """A border, whose windows hold padding, is no more often among them than it is there."""
-    chosen = calibrate.positions(side, side)
-    assert min(side**2, 110) <= len(chosen) <= calibrate.POSITIONS
+    chosen = collected.positions(side, side)
+    assert min(side**2, 110) <= len(chosen) <= collected.POSITIONS
     columns = np.bincount(chosen.numpy() % side, minlength=side)
     assert columns.max() - columns.min() <= 1 + (len(chosen) < side)
 
@@ -146,7 +150,7 @@ def test_no_two_captions_of_a_batch_differ_in_length(built):
 
 def test_equalising_says_what_it_divided(built):
     """With channels spoilt on purpose, so that there is something to equalise."""
-    model = graph.load(built / "data/models/rn/visual/fp32")
+    model = graphs.load(built / "data/models/rn/visual/fp32")
     found = {weight.name: weight for weight in weight_only.weights(model)}
     weight, rng = found["layer4.1.conv2.weight"], np.random.default_rng(0)
     spoilt = 2.0 ** rng.integers(-3, 4, weight.value.shape[1]).reshape(1, -1, 1, 1)
@@ -164,14 +168,14 @@ def test_no_calibration_pictures_are_refused(workspace):
 
     import yaml
 
-    from stages import command
+    from clip_onnx import command
 
     content = yaml.safe_load((workspace / "params.yaml").read_text())
     photographs = "file,source,split\nastronaut.png,a,evaluation\n"
     (workspace / "photographs.csv").write_text(photographs)
     content["evalset"] |= {"drawn_calibration": 0, "drawn": 2, "crops": 0}
     small.write_params(workspace, content)
-    small.run_stage("evalset", "photographs.csv", "stages/captions.txt", "data/evalset")
+    small.run_stage("evalset", "photographs.csv", "stages/evalset/captions.txt", "data/evalset")
     small.run_stage("download", "vit", "data/downloads", "data/checkpoints/vit")
     given = ("vit", "data/checkpoints/vit", "data/evalset", "data/calibration/vit")
     with pytest.raises(command.Refusal, match="raise evalset.drawn_calibration"):

@@ -8,7 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from stages import command, openai, params
+from clip_onnx import command, openai
+from clip_onnx.names import TOWERS
+from clip_onnx.settings import params
 
 import small
 
@@ -21,7 +23,7 @@ def picture(tmp_path):
 
 
 def published(archive, picture):
-    """Answers as OpenAI's code gives them, in the form of stages/known_answers.json."""
+    """Answers as OpenAI's code gives them, in the form of stages/check/known_answers.json."""
     model, preprocess = openai.load(str(archive), device="cpu", jit=False)
     captions = ["a diagram", "a dog", "a cat"]
     with torch.inference_mode():
@@ -56,8 +58,9 @@ def run(built, archives, tmp_path, monkeypatch):
         small.write_params(tmp_path, content)
         monkeypatch.chdir(tmp_path)
         Path("answers.json").write_text(json.dumps(listed))
-        models, checkpoint = built / f"data/models/{kind}", built / f"data/checkpoints/{kind}"
-        small.run_stage("check", models, checkpoint, "answers.json", "out.json")
+        towers = [f"--{tower}={built}/data/patch/{kind}/{tower}/std" for tower in TOWERS]
+        checkpoint = built / f"data/checkpoints/{kind}"
+        small.run_stage("check", *towers, checkpoint, "answers.json", "out.json")
         return json.loads(Path("out.json").read_text())
 
     return compare
@@ -97,7 +100,7 @@ def test_a_missing_picture_is_named(run, archives, picture, tmp_path):
 
 
 def test_the_published_answers_are_of_openais_file():
-    listed = json.loads(Path("stages/known_answers.json").read_text())
+    listed = json.loads(Path("stages/check/known_answers.json").read_text())
     official = params.load().models["vit-b-32"].sha256
     assert {answer["checkpoint_sha256"] for answer in listed} == {official}
     text, picture = listed

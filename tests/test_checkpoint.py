@@ -6,18 +6,20 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stages import checkpoint, command, openai
+from clip_onnx import command, openai
+from clip_onnx.openai import archive
+from stages.download import checkpoints
 
 import small
 from small import sha256
 
 
 def test_load_gives_the_weights_as_stored(archives):
-    state = checkpoint.load(archives["vit"], sha256(archives["vit"]))
+    state = checkpoints.load(archives["vit"], sha256(archives["vit"]))
     assert state["token_embedding.weight"].dtype == torch.float32
     assert state["visual.transformer.resblocks.0.attn.in_proj_weight"].dtype == torch.float16
     assert state["visual.ln_pre.weight"].dtype == torch.float32
-    assert not set(checkpoint.BOOKKEEPING) & set(state)
+    assert not set(archive.BOOKKEEPING) & set(state)
 
 
 def test_openais_own_loader_takes_the_archive(archives):
@@ -40,14 +42,14 @@ def test_write_archive_writes_the_same_bytes_and_no_paths(tmp_path):
 def refusal(path, pin=None):
     """The message with which a file is refused, pinned to `pin` or to its own digest."""
     with pytest.raises(command.Refusal) as caught:
-        checkpoint.load(path, pin or sha256(path))
+        checkpoints.load(path, pin or sha256(path))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_load_refuses_a_file_without_a_pin_and_names_the_digest(archives):
     with pytest.raises(command.Refusal, match=f"not pinned.*{sha256(archives['vit'])}"):
-        checkpoint.load(archives["vit"], None)
+        checkpoints.load(archives["vit"], None)
 
 
 def test_load_names_both_digests(archives):
@@ -101,17 +103,17 @@ def changed(name, change):
     ],
 )
 def test_load_says_why_a_state_dict_is_no_clip(archives, tmp_path, change, message):
-    state = checkpoint.load(archives["vit"], sha256(archives["vit"]))
+    state = checkpoints.load(archives["vit"], sha256(archives["vit"]))
     change(state)
     torch.save(state, tmp_path / "other.pt")
     assert message in refusal(tmp_path / "other.pt")
 
 
 def test_load_takes_safetensors_with_openais_names(archives, tmp_path):
-    state = checkpoint.load(archives["rn"], sha256(archives["rn"]))
+    state = checkpoints.load(archives["rn"], sha256(archives["rn"]))
     path = tmp_path / "rn.safetensors"
     save_file(state, path)
-    read = checkpoint.load(path, sha256(path), "quick_gelu")
+    read = checkpoints.load(path, sha256(path), "quick_gelu")
     assert read.keys() == state.keys()
     assert all(torch.equal(read[name], state[name]) for name in state)
     path.write_bytes(path.read_bytes()[:-1])

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from clip_onnx import command
 from runtimes import collect
-from stages import command
 
 pytestmark = pytest.mark.runtimes
 

@@ -1,6 +1,6 @@
 import pytest
 
-from stages import command
+from clip_onnx import command
 
 
 def test_output_appears_only_when_its_block_succeeds(tmp_path):

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from clip_onnx import command
+from clip_onnx.host import sessions
+from clip_onnx.measure import parity
 from runtimes import comparison
-from stages import command, parity, runtime
 
 pytestmark = pytest.mark.runtimes
 
@@ -21,7 +23,7 @@ def project(bundled, monkeypatch):
 
 def own(path, feeds):
     """ONNX Runtime as a foreign runtime."""
-    return comparison.native(runtime.session(path), feeds)
+    return comparison.native(sessions.session(path), feeds)
 
 
 def compare(project, name, run, count=3):

@@ -8,7 +8,11 @@ import onnxruntime
 import pytest
 import yaml
 
-from stages import command, graph, inputs, parity, runtime, tokens, weights
+from clip_onnx import command, graphs
+from clip_onnx.checkpoint import weights
+from clip_onnx.host import sessions, tokens
+from clip_onnx.measure import inputs, parity
+from clip_onnx.names import TOWERS
 
 import small
 
@@ -31,16 +35,15 @@ def make(built):
             output = f"data/models/{model}/{product}/{encoding}"
             towers = (f"data/models/{model}/{tower}/{encoding}" for tower in TOWERS)
             given = [flag for pair in zip(FLAGS, towers, strict=True) for flag in pair]
-            given += ["--labels-by", f"data/models/{model}/textual/fp32"]
-            given += ["--checkpoint", f"data/checkpoints/{model}", output]
-            small.run_stage("compose", product, *given)
+            given += ["--labels-by", f"data/patch/{model}/textual/std"]
+            small.run_stage("compose", product, f"data/checkpoints/{model}", *given, output)
         return built / output
 
     yield made
     (built / "params.yaml").write_text(original)
 
 
-TOWERS, FLAGS = ("visual", "textual"), ("--visual", "--textual")
+FLAGS = ("--visual", "--textual")
 
 
 def reference(built, model):
@@ -53,13 +56,13 @@ def reference(built, model):
 
 
 def scale(built, model):
-    return np.exp(weights.read(built / f"data/checkpoints/{model}", "logit_scale").item())
+    return weights.logit_scale(built / f"data/checkpoints/{model}")
 
 
 @pytest.mark.parametrize("model", small.KINDS)
 def test_combined_is_clips_forward(built, make, model):
     pixels, ids, pictures, texts = reference(built, model)
-    session = runtime.session(make(model, "combined"))
+    session = sessions.session(make(model, "combined"))
     assert [value.name for value in session.get_inputs()] == ["pixel_values", "input_ids"]
     names = ["logits_per_image", "logits_per_text", "text_embeds", "image_embeds"]
     assert [value.name for value in session.get_outputs()] == names
@@ -76,13 +79,13 @@ def test_combined_is_clips_forward(built, make, model):
 @pytest.mark.parametrize("model", small.KINDS)
 def test_combined_gives_what_its_towers_give(built, make, model, encoding):
     pixels, ids, *_ = reference(built, model)
-    composed = runtime.session(make(model, "combined", encoding))
+    composed = sessions.session(make(model, "combined", encoding))
     found = composed.run(
         ["image_embeds", "text_embeds"], {"pixel_values": pixels[:1], "input_ids": ids}
     )
     for tower, batch, embeds in zip(TOWERS, (pixels[:1], ids), found, strict=True):
-        alone = runtime.run(
-            runtime.session(built / f"data/models/{model}/{tower}/{encoding}"), [batch]
+        alone = sessions.run(
+            sessions.session(built / f"data/models/{model}/{tower}/{encoding}"), [batch]
         )
         assert parity.cosine(alone, embeds).min() > 0.999999
         np.testing.assert_allclose(np.linalg.norm(embeds, axis=-1), 1, atol=1e-5)
@@ -90,33 +93,33 @@ def test_combined_gives_what_its_towers_give(built, make, model, encoding):
 
 def test_combined_holds_each_weight_once(built, make):
     directory = make("vit", "combined", "int8w")
-    towers = sum(graph.size(built / f"data/models/vit/{tower}/int8w") for tower in TOWERS)
-    assert graph.size(directory) < 1.01 * towers
-    metadata = runtime.session(directory).get_modelmeta().custom_metadata_map
+    towers = sum(graphs.size(built / f"data/models/vit/{tower}/int8w") for tower in TOWERS)
+    assert graphs.size(directory) < 1.01 * towers
+    metadata = sessions.session(directory).get_modelmeta().custom_metadata_map
     sides = json.loads(metadata["preprocessing"])
     assert (sides["visual"]["side"], sides["textual"]["max_length"]) == (64, 77)
 
 
 def test_combined_of_large_towers_has_external_data(built, make, monkeypatch):
-    whole = graph.size(make("vit", "combined"))
-    monkeypatch.setattr(graph, "EXTERNAL_DATA_FROM", 2**20)
+    whole = graphs.size(make("vit", "combined"))
+    monkeypatch.setattr(graphs, "EXTERNAL_DATA_FROM", 2**20)
     directory = make("vit", "combined")
-    assert (directory / graph.DATA_FILE).stat().st_size > 0.9 * whole
-    runtime.session(directory)
+    assert (directory / graphs.DATA_FILE).stat().st_size > 0.9 * whole
+    sessions.session(directory)
 
 
 @pytest.mark.parametrize("model", small.KINDS)
 def test_classifier_gives_the_probabilities_of_clips_forward(built, make, model):
     pixels, _, pictures, _ = reference(built, model)
-    session = runtime.session(make(model, "classifier"))
-    textual = runtime.session(built / f"data/models/{model}/textual/fp32")
+    session = sessions.session(make(model, "classifier"))
+    textual = sessions.session(built / f"data/models/{model}/textual/fp32")
     tokenizer = tokens.load(built / f"data/checkpoints/{model}/tokenizer.json")
     rows = tokens.encode(tokenizer, [f"a photo of {label}." for label in LABELS])
-    texts = parity.normalized(runtime.run(textual, [tokens.pad(rows)]))
+    texts = parity.normalized(sessions.run(textual, [tokens.pad(rows)]))
     odds = np.exp(scale(built, model) * pictures @ texts.T)
     expected = odds / odds.sum(1, keepdims=True)
     for batch in (1, 4):
-        found = runtime.run(session, runtime.batches(pixels, batch))
+        found = sessions.run(session, sessions.batches(pixels, batch))
         np.testing.assert_allclose(found, expected, atol=1e-4)
     metadata = session.get_modelmeta().custom_metadata_map
     assert json.loads(metadata["labels"]) == LABELS
@@ -127,8 +130,8 @@ def test_classifier_gives_the_probabilities_of_clips_forward(built, make, model)
 @pytest.mark.parametrize("model", small.KINDS)
 def test_the_camera_form_is_the_classifier_at_opset_12(built, make, model, encoding):
     pixels, *_ = reference(built, model)
-    expected = runtime.run(runtime.session(make(model, "classifier", encoding)), [pixels[:1]])
-    file = make(model, "classifier", encoding, form="camera") / graph.FILE
+    expected = sessions.run(sessions.session(make(model, "classifier", encoding)), [pixels[:1]])
+    file = make(model, "classifier", encoding, form="camera") / graphs.FILE
     content = onnx.load(file)
     onnx.checker.check_model(content, full_check=True)
     assert [(o.domain, o.version) for o in content.opset_import] == [("", 12)]
@@ -147,10 +150,10 @@ def test_the_camera_form_is_the_classifier_at_opset_12(built, make, model, encod
 def test_unit_towers_give_the_towers_direction(built, make, tower, encoding):
     pixels, ids, *_ = reference(built, "vit")
     batch = pixels if tower == "visual" else ids
-    alone = runtime.session(built / f"data/models/vit/{tower}/{encoding}")
-    units = runtime.session(make("vit", "unit", encoding, kind="unit", tower=tower))
-    expected = parity.normalized(runtime.run(alone, [batch]))
-    np.testing.assert_allclose(runtime.run(units, [batch]), expected, atol=1e-5)
+    alone = sessions.session(built / f"data/models/vit/{tower}/{encoding}")
+    units = sessions.session(make("vit", "unit", encoding, kind="unit", tower=tower))
+    expected = parity.normalized(sessions.run(alone, [batch]))
+    np.testing.assert_allclose(sessions.run(units, [batch]), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("label", ["cat;dog", "size:small"])
@@ -167,8 +170,8 @@ def test_an_encoding_that_opset_12_cannot_express_is_refused_by_its_operator(mak
 
 @pytest.mark.parametrize("product", ["combined", "classifier"])
 def test_products_have_the_same_bytes_every_time(make, product):
-    first = (make("vit", product) / graph.FILE).read_bytes()
-    assert (make("vit", product) / graph.FILE).read_bytes() == first
+    first = (make("vit", product) / graphs.FILE).read_bytes()
+    assert (make("vit", product) / graphs.FILE).read_bytes() == first
 
 
 @pytest.mark.parametrize("product", ["combined", "classifier"])
@@ -176,9 +179,10 @@ def test_products_are_measured_against_the_reference(built, make, product, tmp_p
     directory = make("vit", product)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(built)
-        given = ["data/reference/vit", "data/checkpoints/vit", "data/evalset"]
-        given += ["--labels-by", "data/models/vit/textual/fp32"]
-        small.run_stage("evaluate_product", directory, *given, tmp_path / "found.json")
+        given = ["data/reference/vit", "data/checkpoints/vit", "--evalset", "data/evalset"]
+        given += ["--labels-by", "data/patch/vit/textual/std"]
+        given += ["--file", directory, tmp_path / "found.json"]
+        small.run_stage("evaluate", *given)
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["metrics"]["cosine_min"] > 0.99999
     assert found["control"]["cosine_mean"] < found["metrics"]["cosine_mean"]

@@ -64,27 +64,28 @@ def check_style(project, test):
 
 
 def test_the_patch_fires_where_its_test_says_and_a_profile_may_name_it(project):
-    write(project, "stages/patches/square_to_mul.py", "tests/patches/test_square_to_mul.py")
+    write(project, "stages/patch/patches/square_to_mul.py", "tests/patches/test_square_to_mul.py")
     change(project, PATCH_CHANGES)
     assert "4 passed" in run(project, "pytest", "tests/patches/test_square_to_mul.py")
     assert "square_to_mul        Pow(x, 2) -> Mul(x, x)." in run(project, "stages.patch", "--list")
     content = yaml.safe_load((project / "params.yaml").read_text())
     content["profiles"]["onnxjs"]["patches"].append("square_to_mul")
     small.write_params(project, content)
-    run(project, "stages.params")
+    run(project, "clip_onnx.settings")
     check_style(project, "tests/patches")
 
 
 def test_the_scheme_is_a_module_and_what_finds_it(project, built):
-    write(project, "stages/schemes/brain.py", "tests/test_brain.py")
+    write(project, "stages/encode/schemes/brain.py", "tests/test_brain.py")
     change(project, SCHEME_CHANGES)
     assert "1 passed" in run(project, "pytest", "tests/test_brain.py")
     content = yaml.safe_load((project / "params.yaml").read_text())
     content["encodings"]["brain"] = {"scheme": "brain"}
-    content["grid"]["encodings"]["convert"].append("brain")
+    content["grid"]["encodings"]["plain"].append("brain")
     small.write_params(project, content)
     source = built / "data/patch/vit/visual/std"
-    run(project, "stages.convert", str(source), "brain", "brain")
+    calibration = built / "data/calibration/vit"
+    run(project, "stages.encode", "brain", str(calibration), "--visual", str(source), "brain")
     assert (project / "brain/model.onnx").stat().st_size < 0.6 * size(source)
     check_style(project, "tests/test_brain.py")
 
@@ -113,14 +114,14 @@ def changed(built, monkeypatch):
 
 
 def cosine_min(directory, output):
-    given = ["data/reference/vit", "data/checkpoints/vit/tokenizer.json"]
-    small.run_stage("evaluate", directory, *given, output)
+    given = ["data/reference/vit", "data/checkpoints/vit"]
+    small.run_stage("evaluate", *given, "--file", directory, output)
     return json.loads(output.read_text())["metrics"]["cosine_min"]
 
 
 def test_the_encoding_is_an_entry(changed, tmp_path):
     (name,) = changed("encodings")
-    small.quantize("vit", "visual", name, tmp_path / name)
+    small.encode("vit", "visual", name, tmp_path / name)
     worst = cosine_min(tmp_path / name, tmp_path / "eval.json")
     assert cosine_min(Path("data/models/vit/visual/int4w"), tmp_path / "int4w.json") < worst < 1
 
@@ -128,5 +129,5 @@ def test_the_encoding_is_an_entry(changed, tmp_path):
 @pytest.mark.parametrize("tower", ["visual", "textual"])
 def test_the_profile_is_an_entry(changed, tmp_path, tower):
     (name,) = changed("profiles")
-    small.run_stage("patch", f"data/export/vit/{tower}", name, tmp_path / name)
+    small.run_stage("patch", name, f"--{tower}", f"data/export/vit/{tower}", tmp_path / name)
     assert cosine_min(tmp_path / name, tmp_path / "eval.json") > 0.999999

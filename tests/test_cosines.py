@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from stages import cosines
+from stages.report import cosines
 
 
 @pytest.mark.parametrize(("cosine", "digits"), [(0.9, 1), (0.999, 3), (1 - 1e-6, 6), (0, 0)])

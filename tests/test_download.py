@@ -5,14 +5,15 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from stages import checkpoint, command
+from clip_onnx import command
+from stages.download import checkpoints
 
 import small
 
 
 def test_download_keeps_every_weight_as_stored(built, archives):
     for kind in ("vit", "rn"):
-        state = checkpoint.load(archives[kind], small.sha256(archives[kind]))
+        state = checkpoints.load(archives[kind], small.sha256(archives[kind]))
         stored = load_file(built / f"data/checkpoints/{kind}/weights.safetensors")
         assert stored.keys() == state.keys()
         for name, tensor in state.items():
@@ -53,7 +54,7 @@ def test_refuses_an_unknown_model(workspace):
 
 
 def test_takes_a_plain_state_dict_whose_tensors_share_memory(workspace, archives):
-    state = checkpoint.load(archives["vit"], small.sha256(archives["vit"]))
+    state = checkpoints.load(archives["vit"], small.sha256(archives["vit"]))
     both = torch.stack([state["ln_final.weight"], state["ln_final.bias"]])
     state["ln_final.weight"], state["ln_final.bias"] = both
     torch.save(state, "mine.pt")

@@ -12,17 +12,19 @@ from pathlib import Path
 import yaml
 from dvc.repo import Repo
 
-from stages import params
+from clip_onnx.settings import params
+from stages.pins.packages import groups
 from tools import stale
 
 import small
 
 OTHER_PYTHONS = {Path("runtimes/litert_run.py")}  # run, not imported
-TORCH_STAGES = {"download", "reference", "calibrate", "export", "sensitivity", "evaluate_pytorch"}
-MEASURING = {"quantize"}  # for the scheme mixed alone, when it measures
-MOST_STAGES = 100
+TORCH_STAGES = {"download", "reference", "calibrate", "export", "sensitivity", "evaluate.pytorch"}
+MEASURING = {"encode"}  # for the scheme mixed alone, when it measures
+MOST_STAGES = 84
+PINS = groups(Path("requirements.in").read_text())
 SHIPPED = ["tiny-vit", "tiny-rn"]
-OURS = {"stages", "runtimes"}
+OURS = {"clip_onnx", "stages", "runtimes"}
 # Packages that read settings, show progress or count threads, and shape no output.
 SHAPELESS = {"packaging", "pydantic", "threadpoolctl", "tqdm", "yaml"}
 # The module's name where it is not the package's.
@@ -39,6 +41,10 @@ PACKAGES = {
 def every():
     """Every stage of dvc.yaml and of runtimes/dvc.yaml that runs a module, matrices expanded."""
     return [stage for stage in Repo(".").index.stages if module(stage)]
+
+
+def pipeline():
+    return [stage for stage in Repo(".").index.stages if stale.of_pipeline(stage)]
 
 
 def stages():
@@ -58,7 +64,7 @@ def command(stage):
 
 def module(stage):
     """The one module that a stage runs, on one tower or on both."""
-    found = set(re.findall(r"python -m ((?:stages|runtimes)\.\w+)", command(stage)))
+    found = set(re.findall(r"python -m ((?:stages|runtimes)\.[\w.]+)", command(stage)))
     assert len(found) <= 1, stage.addressing
     return found.pop() if found else None
 
@@ -73,22 +79,39 @@ def imports(path):
             yield from (alias.name for alias in node.names)
 
 
-def source(name):
+def sources(name):
+    """The files of a module: of a package that finds its modules by itself, these too."""
     path = Path(name.replace(".", "/"))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not path.is_dir():
+        return [path.with_suffix(".py")]
+    own = path / "__init__.py"
+    found = "pkgutil" in own.read_text() if own.exists() else False
+    return [own, *(path.glob("*.py") if found else [])]
+
+
+def program(entry):
+    """The file that `python -m` runs."""
+    path = Path(entry.replace(".", "/"))
+    return path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 @functools.cache
 def closure(entry):
-    """The project's files that a module imports, itself included."""
-    seen, stack = set(), [source(entry)]
+    """The project's files that a program imports, itself included."""
+    seen, stack = set(), [program(entry)]
     while stack:
         path = stack.pop()
         if path.exists() and path not in seen:
             seen.add(path)
             stack += [parent / "__init__.py" for parent in path.parents if parent != Path(".")]
-            stack += [source(name) for name in imports(path) if name.split(".")[0] in OURS]
-    return seen
+            for name in imports(path):
+                stack += sources(name) if name.split(".")[0] in OURS else []
+    return {path for path in seen if says_more_than_what_it_is(path)}
+
+
+@functools.cache
+def says_more_than_what_it_is(path):
+    return any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
 
 
 @functools.cache
@@ -97,6 +120,10 @@ def packages(entry):
     names = {name.split(".")[0] for path in closure(entry) for name in imports(path)}
     outside = names - OURS - SHAPELESS - set(sys.stdlib_module_names)
     return {PACKAGES.get(name, name) for name in outside}
+
+
+def is_code(path):
+    return path.suffix == ".py" or any(path.glob("*.py"))
 
 
 def test_every_stage_depends_on_the_code_it_imports():
@@ -109,13 +136,18 @@ def test_every_stage_depends_on_the_code_it_imports():
 def test_every_stage_depends_on_no_code_that_it_does_not_import():
     for stage in every():
         declared = {Path(dep.def_path) for dep in stage.deps}
-        code = {path for path in declared if path.suffix == ".py"} - OTHER_PYTHONS
-        surplus = code - closure(module(stage))
+        code = {
+            path for path in declared if path.parts[0] in OURS and is_code(path)
+        } - OTHER_PYTHONS
+        used = closure(module(stage))
+        surplus = {path for path in code if not any(u == path or path in u.parents for u in used)}
         assert not surplus, f"{stage.addressing}: drop from deps: {sorted(map(str, surplus))}"
 
 
 def pins(stage):
-    return {key for dep in stage.deps if "pins.json" in dep.def_path for key in dep.params}
+    """The packages of the groups of data/pins.json that a stage names."""
+    groups = {key for dep in stage.deps if "pins.json" in dep.def_path for key in dep.params}
+    return {name for group in groups for name in PINS[group]}
 
 
 def test_every_stage_pins_the_packages_that_shape_its_bytes():
@@ -139,10 +171,11 @@ def test_few_stages_import_torch():
     importing = {name for name in modules if "torch" in packages(name)}
     assert importing == {f"stages.{name}" for name in TORCH_STAGES | MEASURING}
     loading = {f"stages.{name}" for name in TORCH_STAGES}
-    others = sorted(modules - loading) + ["stages.verify"]
-    program = f"import sys, {', '.join(others)}; print('torch' in sys.modules)"
+    others = sorted(modules - loading)
+    imported = ", ".join(f"{name}.__main__" for name in others)
+    line = f"import sys, {imported}, clip_onnx.verify; print('torch' in sys.modules)"
     result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", line], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "False"
 
@@ -168,12 +201,17 @@ def stale_in(folder):
         }
 
 
+def test_the_lock_has_the_stages_there_are_and_no_others():
+    content = yaml.safe_load(Path("dvc.lock").read_text())
+    assert content["stages"].keys() == {stage.name for stage in pipeline()}
+
+
 def test_dvc_lock_matches_the_tree():
     assert stale_in(".") == set()
 
 
 def test_a_new_encoding_is_a_line_that_runs_its_own_stages_alone(tmp_path):
-    for name in ("stages", "data/tiny"):
+    for name in (*small.CODE, "data/tiny"):
         shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (*small.PROJECT_FILES, "dvc.lock", "data/pins.json"):
         shutil.copyfile(name, tmp_path / name)
@@ -182,12 +220,12 @@ def test_a_new_encoding_is_a_line_that_runs_its_own_stages_alone(tmp_path):
     subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=tmp_path)
     before = stale_in(tmp_path)
     content["encodings"]["int3w"] = {"scheme": "weight_only", "bits": 3, "block": 16}
-    content["grid"]["encodings"]["quantize"].append("int3w")
+    content["grid"]["encodings"]["plain"].append("int3w")
     small.write_params(tmp_path, content)
     again = stale_in(tmp_path) - before
     models = content["grid"]["models"]
     # These read all of a model's files.
-    gathering = {"report", *(f"{stage}@{m}" for stage in ("bundle", "check") for m in models)}
+    gathering = {"report", *(f"{stage}@{m}" for stage in ("bundle",) for m in models)}
     assert {name for name in again - gathering if not name.endswith("-int3w")} == set()
     added = {name for name in again if name.endswith("-int3w")}
     assert len(added) == 2 * len(models)  # a quantize, an evaluate

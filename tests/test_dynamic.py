@@ -5,15 +5,16 @@ import numpy as np
 import onnx
 import pytest
 
-from stages import graph, sections
-from stages.calibration import Calibration
-from stages.schemes import dynamic
+from clip_onnx import graphs
+from clip_onnx.measure.calibration import Calibration
+from clip_onnx.settings import sections
+from stages.encode.schemes import dynamic
 
 import small
 
 
 def operators(path):
-    return collections.Counter(node.op_type for node in onnx.load(path / graph.FILE).graph.node)
+    return collections.Counter(node.op_type for node in onnx.load(path / graphs.FILE).graph.node)
 
 
 @pytest.mark.parametrize("kind", ["vit", "rn"])
@@ -26,7 +27,7 @@ def test_dynamic_quantises_products_and_stores_the_rest_small(built, kind):
         assert before["MatMul"] - after["MatMulInteger"] == after["MatMul"]
         assert after["ConvInteger"] == 0
         assert after["Conv"] == before["Conv"]
-        small, large = (graph.size(folder / name) for name in ("int8-dynamic", "fp32"))
+        small, large = (graphs.size(folder / name) for name in ("int8-dynamic", "fp32"))
         assert small < 0.35 * large
 
 
@@ -34,7 +35,7 @@ def test_dynamic_quantises_products_and_stores_the_rest_small(built, kind):
 def test_weights_of_products_leave_room_for_the_sum_of_two(built, kind):
     """255 * 64 twice is less than 2**15, so CPUs without VNNI do not saturate."""
     for tower in ("visual", "textual"):
-        model = onnx.load(built / f"data/models/{kind}/{tower}/int8-dynamic" / graph.FILE)
+        model = onnx.load(built / f"data/models/{kind}/{tower}/int8-dynamic" / graphs.FILE)
         arrays = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
         products = [node for node in model.graph.node if node.op_type == "MatMulInteger"]
         for node in products:
@@ -44,9 +45,9 @@ def test_weights_of_products_leave_room_for_the_sum_of_two(built, kind):
 
 def test_the_most_sensitive_products_may_be_excluded(built, monkeypatch):
     monkeypatch.chdir(built)
-    table = json.loads(small.sensitivity("vit", "visual").read_text())
+    table = json.loads((small.sensitivity("vit") / "visual.json").read_text())
     worst = max(table["tensors"], key=lambda row: row.get("input_error", 0))["name"]
-    model = graph.load(built / "data/models/vit/visual/fp32")
+    model = graphs.load(built / "data/models/vit/visual/fp32")
     split = Calibration(built / "data/calibration/vit", "visual")
     encoding = sections.Dynamic(scheme="dynamic", exclude=2)
     encoded = dynamic.encode(model, encoding, split, table)

@@ -4,9 +4,10 @@ import numpy as np
 import onnx
 import pytest
 
-from stages import graph, runtime
-from stages.calibration import Calibration
-from stages.schemes import bias, equalise, weight_only
+from clip_onnx import graphs
+from clip_onnx.host import sessions
+from clip_onnx.measure.calibration import Calibration
+from stages.encode import bias, equalise, weight_only
 
 KEYS = ["vit/visual", "vit/textual", "rn/visual", "rn/textual"]
 
@@ -17,14 +18,14 @@ def calibration(built, key):
 
 
 def load(built, key):
-    return graph.load(built / f"data/models/{key}/fp32")
+    return graphs.load(built / f"data/models/{key}/fp32")
 
 
 def run(model, folder, batches):
     folder.mkdir(exist_ok=True)
-    graph.save(model, folder)
-    onnx.checker.check_model(folder / graph.FILE, full_check=True)
-    return runtime.run(runtime.session(folder), batches)
+    graphs.save(model, folder)
+    onnx.checker.check_model(folder / graphs.FILE, full_check=True)
+    return sessions.run(sessions.session(folder), batches)
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -7,12 +7,13 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from stages import command, evalset, openai
-from stages.inputs import CALIBRATION, EVALUATION, LABELLED
+from clip_onnx import command, openai
+from clip_onnx.measure.inputs import CALIBRATION, EVALUATION, LABELLED
+from stages.evalset import collection
 
 import small
 
-SHIPPED = ("stages/photographs.csv", "stages/captions.txt")
+SHIPPED = small.EVALSET
 # Words that carry no content, with the ends of contractions and the beginning of a camera's names.
 COMMON = """about and around at below beside by d each from img in it ll of off on one only or out s
 she that their they to until who with"""
@@ -144,7 +145,7 @@ def test_refuses_a_caption_of_both_splits(workspace):
 
 def test_large_own_pictures_are_scaled_down(workspace):
     Image.new("RGB", (3200, 100)).save(workspace / "large.png")
-    assert evalset.read_picture(workspace / "large.png").shape == (48, 1536, 3)
+    assert collection.read_picture(workspace / "large.png").shape == (48, 1536, 3)
 
 
 def test_calibration_captions_share_no_content_word_with_evaluation():

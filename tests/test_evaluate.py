@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from stages import evaluate as evaluate_stage
-from stages import inputs
+from clip_onnx.measure import inputs
+from stages.evaluate import results
 
 import small
 
@@ -33,9 +33,8 @@ def evaluate(tiny):
             patch.chdir(tiny)
             small.write_params(tiny, content)
             file = small.patch(model, tower, "tried")
-            reference, tokenizer = f"data/reference/{model}", f"data/checkpoints/{model}"
-            arguments = (file, reference, f"{tokenizer}/tokenizer.json")
-            small.run_stage("evaluate", *arguments, "data/eval/tried.json")
+            given = (f"data/reference/{model}", f"data/checkpoints/{model}")
+            small.run_stage("evaluate", *given, "--file", file, "data/eval/tried.json")
             return json.loads((tiny / "data/eval/tried.json").read_text())
 
     return run
@@ -83,7 +82,7 @@ def test_visual_files_of_a_fixed_batch_are_measured_on_every_picture(evaluate, o
 def test_no_number_is_null_and_the_worst_run_counts():
     reference = np.eye(2)
     runs = [np.eye(2), np.array([[0.6, 0.8], [np.nan, 0.0]])]
-    assert evaluate_stage.cosines(reference, runs) == [0.6, None]
+    assert results.cosines(reference, runs) == [0.6, None]
 
 
 @pytest.mark.parametrize("model", small.TINY)
@@ -94,7 +93,7 @@ def test_openais_own_code_is_measured_like_a_file_without_a_size(
     monkeypatch.chdir(tiny)
     outputs = [f"data/eval/{model}.{tower}.pytorch.json" for tower in ("visual", "textual")]
     given = (f"data/checkpoints/{model}", f"data/reference/{model}")
-    small.run_stage("evaluate_pytorch", *given, *outputs)
+    small.run_stage("evaluate.pytorch", *given, *outputs)
     visual, textual = (json.loads((tiny / output).read_text()) for output in outputs)
     for found, count in ((visual, LABELS.count(None)), (textual, len(small.TEXTS))):
         assert found["metrics"]["inputs"] == count

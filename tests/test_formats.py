@@ -8,7 +8,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from stages import checkpoint, command, formats, openai, reference, weights
+from clip_onnx import command, openai
+from clip_onnx.checkpoint import weights
+from clip_onnx.openai import models
+from stages.download import checkpoints, formats
 
 import small
 
@@ -47,7 +50,7 @@ def copied(hugging_face, tmp_path):
 
 
 def load(path, activation=None):
-    return checkpoint.load(path, small.sha256(path), activation)
+    return checkpoints.load(path, small.sha256(path), activation)
 
 
 def refusal(path, activation=None):
@@ -68,7 +71,7 @@ def test_transformers_computes_the_same(hugging_face, tmp_path):
         output = model(input_ids=ids, pixel_values=pixels)
         towers = {"visual": (pixels, output.image_embeds), "textual": (ids, output.text_embeds)}
         for tower, (batch, theirs) in towers.items():
-            ours = reference.embed(tmp_path, tower, [batch])
+            ours = models.embed(tmp_path, tower, [batch])
             ours = ours / ours.norm(dim=-1, keepdim=True)  # as CLIPModel returns them
             torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
     assert state["logit_scale"] == model.logit_scale
@@ -77,7 +80,7 @@ def test_transformers_computes_the_same(hugging_face, tmp_path):
 def test_every_tensor_is_accounted_for(hugging_face, archives):
     _, folder = hugging_face
     state = load(folder / "model.safetensors")
-    assert state.keys() == checkpoint.load(archives["vit"], small.sha256(archives["vit"])).keys()
+    assert state.keys() == checkpoints.load(archives["vit"], small.sha256(archives["vit"])).keys()
     stored = load_file(folder / "model.safetensors")
     assert sum(t.numel() for t in state.values()) == sum(t.numel() for t in stored.values())
 
@@ -150,7 +153,7 @@ def test_without_a_configuration_the_activation_must_be_stated(copied):
 
 @pytest.mark.parametrize("kind", ["vit", "rn"])
 def test_open_clips_training_checkpoint(archives, tmp_path, kind):
-    state = checkpoint.load(archives[kind], small.sha256(archives[kind]))
+    state = checkpoints.load(archives[kind], small.sha256(archives[kind]))
     wrapped = {f"module.{name}": tensor for name, tensor in state.items()}
     torch.save({"epoch": 3, "name": "run", "state_dict": wrapped}, tmp_path / "epoch_3.pt")
     assert "does not say which activation" in refusal(tmp_path / "epoch_3.pt")
@@ -168,7 +171,7 @@ def test_open_clips_training_checkpoint(archives, tmp_path, kind):
     ],
 )
 def test_open_clips_configuration_is_read(archives, tmp_path, model, message):
-    state = checkpoint.load(archives["vit"], small.sha256(archives["vit"]))
+    state = checkpoints.load(archives["vit"], small.sha256(archives["vit"]))
     save_file(state, tmp_path / "open_clip_model.safetensors")
     (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": model}))
     if message:
@@ -187,19 +190,13 @@ def test_a_fine_tuned_model_goes_through_the_pipeline(copied, workspace):
     for index in range(4):
         Image.effect_noise((80, 80), 64 + index).convert("RGB").save(pictures / f"{index}.png")
     small.write_params(workspace, content)
-    small.run_stage("evalset", "pictures", "stages/captions.txt", "data/evalset")
+    small.run_stage("evalset", "pictures", "stages/evalset/captions.txt", "data/evalset")
     small.build("mine")
     state = load_file(path)
     table = state["text_model.embeddings.token_embedding.weight"]
     assert not torch.equal(table, table.half().float())
     for tower in ("visual", "textual"):
-        small.run_stage(
-            "evaluate",
-            f"data/models/mine/{tower}/fp32",
-            "data/reference/mine",
-            "data/checkpoints/mine/tokenizer.json",
-            "data/evalset",
-            f"data/eval/mine.{tower}.fp32.json",
-        )
-        metrics = json.loads((workspace / f"data/eval/mine.{tower}.fp32.json").read_text())
+        file = ("--file", f"data/models/mine/{tower}/fp32", f"{tower}.json")
+        small.run_stage("evaluate", "data/reference/mine", "data/checkpoints/mine", *file)
+        metrics = json.loads((workspace / f"{tower}.json").read_text())
         assert metrics["metrics"]["cosine_min"] > 0.999999

@@ -3,13 +3,13 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from stages import graph
+from clip_onnx import graphs
 
 
 @pytest.mark.parametrize("kind", ["vit", "rn"])
 def test_half_computes_in_fp16_and_speaks_fp32(built, kind):
     for tower in ("visual", "textual"):
-        model = onnx.load(built / f"data/models/{kind}/{tower}/fp16" / graph.FILE)
+        model = onnx.load(built / f"data/models/{kind}/{tower}/fp16" / graphs.FILE)
         types = {t.name: t.data_type for t in model.graph.initializer}
         weights = [t for name, t in types.items() if "mlp" in name or "conv" in name]
         assert weights
@@ -20,7 +20,7 @@ def test_half_computes_in_fp16_and_speaks_fp32(built, kind):
 
 
 def test_token_path_stays_integer(built):
-    model = onnx.load(built / "data/models/vit/textual/fp16" / graph.FILE)
+    model = onnx.load(built / "data/models/vit/textual/fp16" / graphs.FILE)
     producers = {output: node for node in model.graph.node for output in node.output}
     (argmax,) = [node for node in model.graph.node if node.op_type == "ArgMax"]
     cast = producers[argmax.input[0]]
@@ -30,7 +30,7 @@ def test_token_path_stays_integer(built):
 
 
 def test_norms_and_softmax_compute_in_fp32_and_the_mask_keeps_its_infinities(built):
-    model = onnx.load(built / "data/models/vit/textual/fp16" / graph.FILE)
+    model = onnx.load(built / "data/models/vit/textual/fp16" / graphs.FILE)
     arrays = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
     norms = [n for n in model.graph.node if n.op_type == "LayerNormalization"]
     assert len(norms) == 5

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages import host
+from clip_onnx import host
 
 START, END = 49406, 49407
 ROWS = np.array([[START, 5, END, 0, 0], [START, 9, 8, 7, END], [START, END, END, END, END]])

@@ -10,7 +10,8 @@ import pytest
 from dvc.repo import Repo
 
 from bench import table
-from stages import command, params
+from clip_onnx import command
+from clip_onnx.settings import params
 from tools import fanout, jobs
 
 import small
@@ -61,9 +62,9 @@ def test_a_model_is_known_by_its_matrix_and_not_by_its_name(tmp_path, monkeypatc
     (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n")
     monkeypatch.chdir(tmp_path)
     found = jobs.parts(Repo("."))
-    assert {"export@rn-visual", "evaluate-converted@rn-fp32"} <= set(found["rn"])
-    assert {"bundle@rn-fp32", "evaluate-converted@rn-fp32-fp32"} <= set(found["rn-fp32"])
-    assert "quantize-static@rn-fp32-int8-static" in found["rn-fp32"]
+    assert {"export@rn-visual", "evaluate@rn-fp32"} <= set(found["rn"])
+    assert {"bundle@rn-fp32", "evaluate@rn-fp32-fp32"} <= set(found["rn-fp32"])
+    assert "encode-resnets@rn-fp32-int8-static" in found["rn-fp32"]
     assert not set(found["rn"]) & set(found["rn-fp32"])
 
 

@@ -3,8 +3,9 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from stages import command, graph, runtime
-from stages.products import joining
+from clip_onnx import command, graphs
+from clip_onnx.host import sessions
+from stages.compose import joining
 
 FIRST = """<ir_version: 10, opset_import: ["" : 18]>
 first (float[n,2] x) => (float[n,2] y, float[n,2] left)
@@ -22,9 +23,9 @@ def model(text):
 
 
 def session(joined, folder):
-    graph.save(joined, folder)
-    onnx.checker.check_model(folder / graph.FILE, full_check=True)
-    return runtime.session(folder)
+    graphs.save(joined, folder)
+    onnx.checker.check_model(folder / graphs.FILE, full_check=True)
+    return sessions.session(folder)
 
 
 def names(values):

@@ -6,8 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
+from clip_onnx import command, graphs
+from clip_onnx.names import PROJECTION
 from runtimes import comparison, litert_convert, litert_programs
-from stages import command, graph, host
 
 import small
 
@@ -58,19 +59,19 @@ def test_embeddings_are_openais(files, tiny, tmp_path, model, tower):
 @needs_litert
 def test_conversion_repeats_itself_and_leaves_its_source_alone(files, tmp_path):
     directory = files / "tiny-rn/visual/npu"
-    before = digest(directory / graph.FILE)
+    before = digest(directory / graphs.FILE)
     first, second = (converted(directory, tmp_path / name) for name in "ab")
     assert digest(first) == digest(second)
-    assert digest(directory / graph.FILE) == before
+    assert digest(directory / graphs.FILE) == before
     assert [path.name for path in (tmp_path / "a").iterdir()] == [litert_programs.FILE]
 
 
 @needs_litert
 def test_projection_travels_with_the_file(files, tmp_path):
     directory = shutil.copytree(files / "tiny-vit/textual/npu", tmp_path / "source")
-    np.save(directory / host.PROJECTION, np.eye(2, dtype=np.float32))
+    np.save(directory / PROJECTION, np.eye(2, dtype=np.float32))
     converted(directory, tmp_path / "out")
-    assert (np.load(tmp_path / "out" / host.PROJECTION) == np.eye(2)).all()
+    assert (np.load(tmp_path / "out" / PROJECTION) == np.eye(2)).all()
 
 
 def test_dynamic_shapes_are_refused_before_conversion(files, tmp_path):

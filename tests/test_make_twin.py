@@ -3,8 +3,12 @@ import pytest
 import torch
 from PIL import Image
 
-from stages import checkpoint, evalset, openai, parity
-from stages.architecture import Architecture
+from clip_onnx import openai
+from clip_onnx.checkpoint.architecture import Architecture
+from clip_onnx.measure import parity
+from clip_onnx.openai import archive
+from stages.download import checkpoints
+from stages.evalset import collection
 from tools import make_twin
 
 from small import ROOT, sha256
@@ -17,8 +21,8 @@ SMALL = {
 
 @pytest.mark.parametrize("kind", SMALL)
 def test_a_twin_is_a_checkpoint_in_openais_format(kind, tmp_path):
-    checkpoint.write_archive(make_twin.make(SMALL[kind]), tmp_path / "twin.pt")
-    state = checkpoint.load(tmp_path / "twin.pt", sha256(tmp_path / "twin.pt"))
+    archive.write_archive(make_twin.make(SMALL[kind]), tmp_path / "twin.pt")
+    state = checkpoints.load(tmp_path / "twin.pt", sha256(tmp_path / "twin.pt"))
     model = openai.build_model(dict(state))
     for name, tensor in model.state_dict().items():
         assert state[name].dtype == tensor.dtype, name
@@ -97,11 +101,12 @@ def test_the_full_size_recipe_is_fixed():
     for weight, std in ((block.attn.in_proj_weight, 0.0405), (block.mlp.c_proj.weight, 0.0102)):
         assert weight.std().item() == pytest.approx(std, rel=0.03)
     photographs = [
-        evalset.read_picture(row[0]) for row in evalset.photographs(ROOT / "stages/photographs.csv")
+        collection.read_picture(row[0])
+        for row in collection.photographs(ROOT / "stages/evalset/photographs.csv")
     ]
     transform = openai.transform(224)
     pixels = torch.stack([transform(Image.fromarray(pixels)) for pixels in photographs])
-    captions = evalset.captions(ROOT / "stages/captions.txt")["evaluation"][:40]
+    captions = collection.captions(ROOT / "stages/evalset/captions.txt")["evaluation"][:40]
     with torch.inference_mode():
         images, texts = model.encode_image(pixels), model.encode_text(openai.tokenize(captions))
     assert alike(images) == pytest.approx(0.41, abs=0.03)

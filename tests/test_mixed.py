@@ -4,9 +4,12 @@ import json
 import numpy as np
 import pytest
 
-from stages import command, graph, parity, runtime
-from stages.calibration import Calibration
-from stages.schemes import mixed, weight_only
+from clip_onnx import command, graphs
+from clip_onnx.host import sessions
+from clip_onnx.measure import parity
+from clip_onnx.measure.calibration import Calibration
+from stages.encode import weight_only
+from stages.encode.schemes import mixed
 
 import small
 
@@ -15,8 +18,8 @@ import small
 def choice(built, monkeypatch):
     """The choice of widths for the small ViT's visual tower."""
     monkeypatch.chdir(built)
-    model = graph.load(built / "data/models/vit/visual/fp32")
-    table = json.loads(small.sensitivity("vit", "visual").read_text())
+    model = graphs.load(built / "data/models/vit/visual/fp32")
+    table = json.loads((small.sensitivity("vit") / "visual.json").read_text())
     return mixed.Choice(list(weight_only.weights(model)), table, 32)
 
 
@@ -45,7 +48,7 @@ def test_more_error_buys_fewer_bytes(choice):
 
 
 def test_a_table_of_another_tower_is_refused(built, choice):
-    other = list(weight_only.weights(graph.load(built / "data/models/vit/textual/fp32")))
+    other = list(weight_only.weights(graphs.load(built / "data/models/vit/textual/fp32")))
     table = {"bits": 4, "tensors": []}
     with pytest.raises(command.Refusal, match="lacks token_embedding.weight: rerun `sensitivity`"):
         mixed.Choice(other, table, 32)
@@ -94,8 +97,8 @@ def test_the_file_holds_its_target_on_the_calibration_split(built, key):
     model, tower = key.split("/")
     split = Calibration(built / f"data/calibration/{model}", tower)
     folder = built / f"data/models/{key}"
-    embeds = runtime.run(runtime.session(folder / "mixed"), split.batches())
+    embeds = sessions.run(sessions.session(folder / "mixed"), split.batches())
     assert parity.cosine(split.embeds(), embeds).min() >= 0.999
-    widths = json.loads(graph.load(folder / "mixed").metadata_props["widths"])
+    widths = json.loads(graphs.load(folder / "mixed").metadata_props["widths"])
     assert len(set(widths.values())) > 1
-    assert graph.size(folder / "mixed") < graph.size(folder / "int8w")
+    assert graphs.size(folder / "mixed") < graphs.size(folder / "int8w")

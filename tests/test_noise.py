@@ -2,7 +2,8 @@
 
 import pytest
 
-from stages import cosines, noise, params
+from clip_onnx.settings import params
+from stages.report import cosines, noise
 
 NOISE = params.load().noise
 OLD = {"inputs": 100, "size_mb": 1.5, "cosine_min": 0.99, "cosine_mean": 0.999, "snr_db": 30.0}

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clip_onnx import command
+from clip_onnx.host import sessions
+from clip_onnx.host.pictures import preprocess
+from clip_onnx.measure import parity
 from runtimes import browser, comparison, onnxjs
-from stages import command, parity, runtime
-from stages.preprocessing import preprocess
 
 import small
 
@@ -66,7 +68,7 @@ def test_a_decoded_picture_has_the_embedding_of_its_pixels(files, run, picture, 
     directory = files / model / "visual/onnxjs"
     feeds = {"pixel_values": preprocess(Image.fromarray(picture), 64)[None]}
     embeds = run(directory / "model.onnx", feeds, as_files=True)
-    own = comparison.native(runtime.session(directory), feeds)["image_embeds"]
+    own = comparison.native(sessions.session(directory), feeds)["image_embeds"]
     assert parity.cosine(own, embeds["image_embeds"]).min() >= 0.9999999
 
 

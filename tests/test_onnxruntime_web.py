@@ -2,8 +2,8 @@
 
 import pytest
 
+from clip_onnx import command
 from runtimes import browser, comparison, onnxruntime_web
-from stages import command
 
 pytestmark = pytest.mark.runtimes
 

@@ -1,6 +1,6 @@
 import pytest
 
-from stages import command
+from clip_onnx import command
 
 openvino = pytest.importorskip("openvino", reason="not in .venv: run in .venv-runtimes")
 from runtimes import comparison  # noqa: E402

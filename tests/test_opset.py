@@ -6,8 +6,10 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from stages import command, graph, opset, schema, sections
-from stages.schemes import weight_only
+from clip_onnx import command, graphs
+from clip_onnx.graphs import opset, schema
+from clip_onnx.settings import sections
+from stages.encode import schemes
 
 RNG = np.random.default_rng(20250621)
 VERSIONS = [12, 13, 14, 15, 16, 17, 19, 20, 21, 22, 23]
@@ -16,7 +18,7 @@ VERSIONS = [12, 13, 14, 15, 16, 17, 19, 20, 21, 22, 23]
 @pytest.fixture
 def towers(tiny):
     """load(name): the std model of a tower."""
-    return lambda name: graph.load(tiny / "data/patch" / name / "std")
+    return lambda name: graphs.load(tiny / "data/patch" / name / "std")
 
 
 def run(model, feeds):
@@ -55,7 +57,7 @@ def test_weights_decoded_by_standard_operators_work_at_12(towers):
     for version in (18, 12):
         model = towers("tiny-vit/visual")
         ir.external_data.load_to_model(model)
-        model = weight_only.encode(model, encoding)
+        model = schemes.weight_only.encode(model, encoding)
         opset.convert(model, version)
         assert {"Cast", "Mul"} <= {node.op_type for node in model.graph}
         embeds += run(model, given)
@@ -65,7 +67,7 @@ def test_weights_decoded_by_standard_operators_work_at_12(towers):
 def test_bit_planes_are_refused_by_name(towers):
     model = towers("tiny-vit/visual")
     ir.external_data.load_to_model(model)
-    model = weight_only.encode(model, sections.WeightOnly(scheme="weight_only", bits=6))
+    model = schemes.weight_only.encode(model, sections.WeightOnly(scheme="weight_only", bits=6))
     with pytest.raises(command.Refusal, match="BitwiseAnd needs opset 18, not 13") as refusal:
         opset.convert(model, 13)
     assert "\n" not in str(refusal.value)
@@ -148,7 +150,7 @@ def test_profiles_take_the_same_versions():
         sections.Profile(patches=[], opset=opset.MOST + 1)
     assert sections.Profile(patches=[], opset=opset.LEAST).opset == opset.LEAST
     assert sections.Profile(patches=[], opset=opset.MOST).opset == opset.MOST
-    assert sections.Profile(patches=[]).opset == graph.OPSET
+    assert sections.Profile(patches=[]).opset == graphs.OPSET
 
 
 def test_what_an_encoding_writes_is_checked_in_its_own_version():

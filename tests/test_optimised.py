@@ -6,7 +6,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from stages import graph
+from clip_onnx import graphs
 
 BLOCK = {
     "Norm": 2,
@@ -35,7 +35,7 @@ AROUND = {  # blocks, and what stands before and after them
 def optimised(directory, tmp_path):
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
-    onnxruntime.InferenceSession(directory / graph.FILE, options, ["CPUExecutionProvider"])
+    onnxruntime.InferenceSession(directory / graphs.FILE, options, ["CPUExecutionProvider"])
     nodes = onnx.load(options.optimized_model_filepath, load_external_data=False).graph.node
     return collections.Counter(FORMS.get(node.op_type, node.op_type) for node in nodes)
 

@@ -4,9 +4,9 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stages.encode.schemes.decoding import Decoder
 
-from stages.schemes import packing
-from stages.schemes.decoding import Decoder
+from stages.encode import packing
 
 
 def decoded(integers, bits, axis):

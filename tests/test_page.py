@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from clip_onnx.names import PYTORCH
+from clip_onnx.settings import params
 from runtimes import browser
-from stages import params
 from tools import charts, page
 
 pytestmark = pytest.mark.runtimes
@@ -60,7 +61,7 @@ def test_every_file_has_a_row_and_a_link(written, table):
     text = written.read_text()
     for row in table.itertuples():
         address = f"../data/models/{row.model}/{row.graph}/{row.variant}/model.onnx"
-        is_file = row.variant != params.PYTORCH
+        is_file = row.variant != PYTORCH
         assert (f'<a href="{address}">{row.file}</a>' in text) == is_file
         assert is_file or f"<td>{row.file}</td>" in text
     assert "&gt; 100" in text

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import command, params
+from clip_onnx import command
+from clip_onnx.settings import params
 
 FLOOR = {"cosine_min": 0.9, "snr_db": 10.0}
 SHIPPED = yaml.safe_load(Path("params.yaml").read_text())
@@ -32,8 +33,8 @@ def test_load_accepts_the_shipped_file():
         ({"noise": {"accuracy": 0.1}}, ["noise.accuracy", "unknown key"]),
         ({"noise": {"top1_inputs": 0.5}}, ["noise.top1_inputs", "integer", "0.5"]),
         ({"floors": {"tiny-vit": {"image": {"pytorch": FLOOR}}}}, ["floors.tiny-vit.image"]),
-        ({"grid": {"encodings": {"quantize": ["int9w"]}}}, ["grid.encodings.quantize", "int9w"]),
-        ({"grid": {"encodings": {"convert": ["int8w"]}}}, ["grid.encodings.convert", "int8w"]),
+        ({"grid": {"encodings": {"plain": ["int9w"]}}}, ["grid.encodings.plain", "int9w"]),
+        ({"grid": {"encodings": {"plain": ["mixed"]}}}, ["grid.encodings.plain", "mixed"]),
         ({"encodings": {"int8w": {"scheme": "magic"}}}, ["encodings.int8w", "magic"]),
         ({"encodings": {"int8w": {"blok": 32}}}, ["encodings.int8w", "blok", "unknown key"]),
         ({"encodings": {"int8w": {"bits": "8"}}}, ["encodings.int8w", "bits", "'8'"]),
@@ -48,7 +49,6 @@ def test_load_accepts_the_shipped_file():
         ({"evalset": {"crops": "six"}}, ["evalset.crops", "six"]),
         ({"bundle": {"encodings": ["int2w"]}}, ["bundle.encodings", "int2w"]),
         ({"floors": {"tiny-vit": {"sideways": {}}}}, ["floors.tiny-vit", "sideways"]),
-        ({"grid": {"encodings": {"convert": ["fp16"]}}}, ["grid.encodings.convert", "'fp32'"]),
         ({"grid": {"models": []}}, ["grid.models", "at least 1"]),
         ({"profiles": {"std": {"patches": ["polish"]}}}, ["profiles.std.patches", "polish"]),
         ({"profiles": {"npu": {"length": 78}}}, ["profiles.npu.length", "77", "78"]),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stages import floors, params
+from clip_onnx.settings import params
+from tools import floors
 
 PARAMS = params.load()
 METRICS = json.loads(Path("metrics/parity.json").read_text())
@@ -17,7 +18,7 @@ CONTROLS = json.loads(Path("metrics/controls.json").read_text())
 JUDGED = list(floors.judged(METRICS, CONTROLS, PARAMS))
 FLOORS = [(f"{m}.{graph}.{variant}", floor) for m, graph, variant, floor in floors.cases(PARAMS)]
 SHIPPED = ("tiny-vit", "tiny-rn")
-SHIPPED_PICTURES = "stages/photographs.csv"
+SHIPPED_PICTURES = "stages/evalset/photographs.csv"
 LEAST = {"visual": 64, "textual": 256}  # inputs of the shipped evaluation set
 ROUNDED = {"visual": 0, "textual": 1}  # tensors of a 16-bit file: OpenAI's token table is fp32
 

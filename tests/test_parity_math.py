@@ -1,11 +1,12 @@
-"""stages/parity.py by hand-made numbers; tests/test_parity.py is the gate."""
+"""clip_onnx/measure/parity.py by hand-made numbers; tests/test_parity.py is the gate."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import params, parity
+from clip_onnx.measure import parity
+from clip_onnx.settings import params
 
 RNG = np.random.default_rng(0)
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from stages import command, pins
+from clip_onnx import command
+from stages.pins import packages
 
 import small
 
@@ -18,12 +19,19 @@ onnx-ir==1.0.0 ; python_full_version < '3.11' \\
 
 
 def test_versions_reads_the_pins_of_this_python():
-    assert pins.versions(LOCK) == {"numpy": "2.0.0", "onnx-ir": "1.1.0"}
+    assert packages.versions(LOCK) == {"numpy": "2.0.0", "onnx-ir": "1.1.0"}
 
 
 def test_direct_reads_names_without_versions_and_comments():
     text = "# x\ndvc==3\nsetuptools<81  # why\n\nonnx-ir\n"
-    assert pins.direct(text) == ["dvc", "setuptools", "onnx-ir"]
+    assert packages.direct(text) == ["dvc", "setuptools", "onnx-ir"]
+
+
+def test_groups_are_those_under_a_heading_of_one_word():
+    text = (
+        "# About x\n# and y\n\n# graphs: why\nonnx  # x\nonnx-ir\n\n# Others\nruff\n\n# text\nftfy"
+    )
+    assert packages.groups(text) == {"graphs": ["onnx", "onnx-ir"], "text": ["ftfy"]}
 
 
 def test_shipped_pins_are_the_locks(workspace):
@@ -43,11 +51,11 @@ def test_refuses_an_installed_version_that_is_not_the_locks(workspace):
 
 @pytest.mark.parametrize("locked", ["2.0.0", "2.0.0+cpu"])
 def test_local_versions_are_the_same_version(workspace, monkeypatch, locked):
-    (workspace / "requirements.in").write_text("numpy\n")
+    (workspace / "requirements.in").write_text("# arrays\nnumpy\n")
     (workspace / "requirements.lock").write_text(LOCK.replace("2.0.0", locked))
     monkeypatch.setattr("importlib.metadata.version", lambda name: "2.0.0+cpu")
     small.run_stage("pins", "requirements.in", "requirements.lock", "data/pins.json")
-    assert json.loads((workspace / "data/pins.json").read_text()) == {"numpy": locked}
+    assert json.loads((workspace / "data/pins.json").read_text()) == {"arrays": {"numpy": locked}}
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,9 @@ def project(tmp_path_factory, archives):
     folder = tmp_path_factory.mktemp("project")
     content = small.params({"vit": archives["vit"]})
     content["grid"]["encodings"] = {
-        "convert": ["fp32"],
-        "quantize": ["int8w"],
-        "measured": ["mixed"],
-        "static": [],
+        "plain": ["fp32", "int8w"],
+        "by_sensitivity": ["mixed"],
+        "resnets": [],
     }
     content["grid"] |= {"products": ["classifier"], "composed": ["int8w"]}
     content["bundle"] = {"encodings": ["int8w"], "profiles": [], "products": ["classifier"]}
@@ -81,12 +80,11 @@ def test_one_changed_line_reruns_only_what_reads_it(project):
     result = dvc(project, "repro")
     assert result.returncode == 0, result.stderr
     assert ran(result.stdout) == {
-        "quantize@vit-int8w",
-        "evaluate-quantized@vit-int8w",
+        "encode@vit-int8w",
+        "evaluate@vit-int8w",
         "compose@vit-classifier-int8w",
         "evaluate-products@vit-classifier-int8w",
         "bundle@vit",
-        "check@vit",  # it depends on all of a model's files, as the bundle does
         "report",
     }
     after = metrics(project)["vit"]["visual"]
@@ -105,8 +103,8 @@ def test_another_target_repeats_the_choice_and_not_the_measurement(project):
     assert path.read_text() != old
     result = dvc(project, "repro")
     assert result.returncode == 0, result.stderr
-    chosen = {"quantize-measured@vit-mixed", "evaluate-measured@vit-mixed"}
-    assert ran(result.stdout) == chosen | {"bundle@vit", "check@vit", "report"}
+    chosen = {"encode-by-sensitivity@vit-mixed", "evaluate-by-sensitivity@vit-mixed"}
+    assert ran(result.stdout) == chosen | {"bundle@vit", "report"}
     assert metrics(project)["vit"]["visual"]["mixed"]["size_mb"] < before["size_mb"]
     path.write_text(old)
     dvc(project, "repro")

@@ -9,9 +9,11 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stages import command, graph, openai, preprocessing, runtime
-from stages.evalset import photographs, read_picture
-from stages.products import preprocess
+from clip_onnx import command, graphs, openai
+from clip_onnx.host import pictures
+from clip_onnx.host.sessions import session as opened
+from stages.compose.products import preprocess
+from stages.evalset.collection import photographs, read_picture
 
 SIDE = 64
 CONTENTS = {
@@ -28,9 +30,9 @@ def sessions(tmp_path_factory):
 
     def load(side):
         folder = tmp_path_factory.mktemp("preprocess")
-        graph.save(preprocess.build(side), folder)
-        onnx.checker.check_model(folder / graph.FILE, full_check=True)
-        return runtime.session(folder)
+        graphs.save(preprocess.build(side), folder)
+        onnx.checker.check_model(folder / graphs.FILE, full_check=True)
+        return opened(folder)
 
     return {side: load(side) for side in (SIDE, 224, 225)}
 
@@ -67,7 +69,7 @@ def test_graph_equals_openais_transform(sessions, height, width, content):
 
 @pytest.mark.parametrize("side", [224, 225])
 def test_graph_equals_openais_transform_on_photographs(sessions, side):
-    for file, _, _ in photographs("stages/photographs.csv"):
+    for file, _, _ in photographs("stages/evalset/photographs.csv"):
         picture = read_picture(file)
         np.testing.assert_array_equal(run(sessions[side], picture), reference(picture, side))
 
@@ -93,10 +95,10 @@ def test_graph_takes_channels_in_their_order(sessions):
 
 @pytest.mark.parametrize("opset", [15, 17, 21])
 def test_graph_is_the_same_in_other_opsets(sessions, tmp_path, opset):
-    graph.save(preprocess.build(SIDE, opset), tmp_path)
+    graphs.save(preprocess.build(SIDE, opset), tmp_path)
     picture = CONTENTS["noise"](np.random.default_rng(0), 333, 100)
     expected = run(sessions[SIDE], picture)
-    np.testing.assert_array_equal(run(runtime.session(tmp_path), picture), expected)
+    np.testing.assert_array_equal(run(opened(tmp_path), picture), expected)
 
 
 def test_build_refuses_an_old_opset():
@@ -108,22 +110,22 @@ def test_build_gives_the_same_bytes_twice_and_only_standard_operators(tmp_path):
     hashes = set()
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        graph.save(preprocess.build(SIDE), tmp_path / name)
-        hashes.add(hashlib.sha256((tmp_path / name / graph.FILE).read_bytes()).hexdigest())
+        graphs.save(preprocess.build(SIDE), tmp_path / name)
+        hashes.add(hashlib.sha256((tmp_path / name / graphs.FILE).read_bytes()).hexdigest())
     assert len(hashes) == 1
-    model = graph.load(tmp_path / "a")
+    model = graphs.load(tmp_path / "a")
     assert {node.domain for node in model.graph.all_nodes()} == {""}
     assert not any(node.metadata_props for node in model.graph.all_nodes())
     operators = collections.Counter(node.op_type for node in model.graph.all_nodes())
     assert operators["Resize"] == 0  # OpenVINO leaves antialiasing out
-    assert graph.size(tmp_path / "a") < 30_000
+    assert graphs.size(tmp_path / "a") < 30_000
 
 
 def test_side_of_reads_what_a_tower_says():
     tower = ir.Model(ir.Graph([], [], nodes=[], opset_imports={"": 18}), ir_version=10)
-    graph.describe(tower, graph="visual", preprocessing=preprocessing.description(288))
+    graphs.describe(tower, graph="visual", preprocessing=pictures.description(288))
     assert preprocess.side_of(tower) == 288
-    graph.describe(tower, preprocessing=preprocessing.description(288) | {"crop": "none"})
+    graphs.describe(tower, preprocessing=pictures.description(288) | {"crop": "none"})
     with pytest.raises(command.Refusal, match="visual graph does not say"):
         preprocess.side_of(tower)
     tower.metadata_props.clear()

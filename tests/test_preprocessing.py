@@ -3,7 +3,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stages import openai, preprocessing
+from clip_onnx import openai
+from clip_onnx.host import pictures
 
 SIDE = 32
 
@@ -19,4 +20,4 @@ def test_preprocess_equals_openais_transform_at_any_size(width, height, mode):
     rng = np.random.default_rng([width, height])
     picture = Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).convert(mode)
     expected = openai.transform(SIDE)(picture).numpy()
-    np.testing.assert_array_equal(preprocessing.preprocess(picture, SIDE), expected)
+    np.testing.assert_array_equal(pictures.preprocess(picture, SIDE), expected)

@@ -8,20 +8,14 @@ import onnx_ir as ir
 import pytest
 import yaml
 
-from stages import (
-    architecture,
-    command,
-    graph,
-    inputs,
-    params,
-    parity,
-    passes,
-    profiles,
-    runtime,
-    sections,
-    weights,
-)
-from stages.schemes import weight_only
+from clip_onnx import command, graphs
+from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.host import sessions
+from clip_onnx.measure import inputs, parity
+from clip_onnx.openai import passes
+from clip_onnx.settings import params, sections
+from stages.encode import weight_only
+from stages.patch import profiles
 
 import small
 
@@ -62,22 +56,22 @@ def files(tiny):
 
 
 def operators(model):
-    return collections.Counter(node.op_type for node in onnx.load(model / graph.FILE).graph.node)
+    return collections.Counter(node.op_type for node in onnx.load(model / graphs.FILE).graph.node)
 
 
 def metadata(model):
-    return runtime.session(model).get_modelmeta().custom_metadata_map
+    return sessions.session(model).get_modelmeta().custom_metadata_map
 
 
 @pytest.mark.parametrize(("model", "tower", "profile"), CASES)
 def test_embeddings_are_openais(files, model, tower, profile):
     directory, source = files / model / tower / profile, files.parent / "reference" / model
-    session, projection = runtime.session(directory), runtime.projection(directory)
-    batch, length = runtime.fixed_axes(session)
+    session, projection = sessions.session(directory), sessions.projection(directory)
+    batch, length = sessions.fixed_axes(session)
     with inputs.reference(source) as reference:
         if tower == "visual":
             expected, given = reference.get_tensor("image_embeds"), np.arange(5)
-            settings = runtime.picture_settings(given, batch)
+            settings = sessions.picture_settings(given, batch)
             settings = [(inputs.pixels(source, rows) for rows in rows) for rows in settings]
         else:
             expected = reference.get_tensor("text_embeds")
@@ -86,9 +80,9 @@ def test_embeddings_are_openais(files, model, tower, profile):
             fitting = [n for n, row in enumerate(rows) if len(row) <= (length or 77)]
             assert len(fitting) >= 4
             expected, rows = expected[fitting], [rows[n] for n in fitting]
-            settings = runtime.text_settings(rows, batch, length)
+            settings = sessions.text_settings(rows, batch, length)
     for batches in settings:
-        embeds = runtime.run(session, batches, projection)
+        embeds = sessions.run(session, batches, projection)
         assert parity.cosine(expected, embeds).min() > 0.999999
         if metadata(directory).get("normalized"):
             expected = parity.normalized(expected)
@@ -109,7 +103,7 @@ def test_operators_are_those_that_the_runtime_has(files, model, tower, profile):
     [case for case in CASES if case[2].startswith(("npu", "onnxjs"))],
 )
 def test_every_shape_is_static_and_of_four_dimensions_at_most(files, model, tower, profile):
-    loaded = onnx.load(files / model / tower / profile / graph.FILE)
+    loaded = onnx.load(files / model / tower / profile / graphs.FILE)
     inferred = ir.from_proto(onnx.shape_inference.infer_shapes(loaded, strict_mode=True))
     values = [*inferred.graph.inputs, *(v for node in inferred.graph for v in node.outputs)]
     for value in values:
@@ -120,7 +114,7 @@ def test_every_shape_is_static_and_of_four_dimensions_at_most(files, model, towe
 
 @pytest.mark.parametrize("model", small.TINY)
 def test_npu_holds_no_infinity_and_no_64_bit_id(files, model):
-    file = onnx.load(files / model / "textual/npu" / graph.FILE)
+    file = onnx.load(files / model / "textual/npu" / graphs.FILE)
     for tensor in file.graph.initializer:
         array = onnx.numpy_helper.to_array(tensor)
         assert np.isfinite(array.astype(np.float64)).all(), tensor.name
@@ -147,14 +141,14 @@ def test_files_say_what_a_host_must_know(files):
 
 def test_only_std_leaves_its_weights_outside(files):
     held = {path.name for path in (files / "tiny-vit/textual/std").iterdir()}
-    assert held == {graph.FILE, graph.DATA_FILE}
+    assert held == {graphs.FILE, graphs.DATA_FILE}
     held = {path.name for path in (files / "tiny-vit/textual/npu-tokens").iterdir()}
-    assert held == {graph.FILE, "text_projection.npy"}
+    assert held == {graphs.FILE, "text_projection.npy"}
 
 
 def test_one_hot_input_decides_which_token_counts(files):
-    session = runtime.session(files / "tiny-vit/textual/onehot")
-    feeds = runtime.feeds(session, np.array([[49406, 320, 2368, 49407], [49406, 7, 8, 49407]]))
+    session = sessions.session(files / "tiny-vit/textual/onehot")
+    feeds = sessions.feeds(session, np.array([[49406, 320, 2368, 49407], [49406, 7, 8, 49407]]))
     (ends,) = session.run(None, feeds)
     feeds["eot_onehot"] = feeds["eot_onehot"][:, ::-1].copy()
     (starts,) = session.run(None, feeds)  # the start token sees nothing of the text
@@ -166,12 +160,12 @@ def test_tower_of_int32_ids_and_a_low_opset_can_be_calibrated(files):
     """`std` may have both: the float64 tower finds every weight and computes the same."""
     directory, batch = files / "tiny-vit/textual/old", np.array([[49406, 320, 2368, 49407]])
     sizes = architecture.read(weights.shapes(files.parent / "checkpoints/tiny-vit"))
-    model, seen = graph.load(directory), set()
+    model, seen = graphs.load(directory), set()
     tower = passes.of_model(model, sizes, "textual")
     embeds = tower.embed([batch], lambda product, _: seen.add(product.name))
     assert seen == {weight.name for weight in weight_only.weights(model)}
-    session = runtime.session(directory)
-    (expected,) = session.run(None, runtime.feeds(session, batch))
+    session = sessions.session(directory)
+    (expected,) = session.run(None, sessions.feeds(session, batch))
     assert parity.cosine(embeds, expected) > 0.9999999
 
 
@@ -179,7 +173,7 @@ def refusal(files, name, **change):
     """What profiles.apply says of a tower with a changed npu profile."""
     content = yaml.safe_load((small.ROOT / "params.yaml").read_text())["profiles"]["npu"]
     profile = sections.Profile.model_validate(content | change)
-    model = graph.load(files.parent / f"export/{name}")
+    model = graphs.load(files.parent / f"export/{name}")
     with pytest.raises(command.Refusal) as caught:
         profiles.apply(model, profile)
     assert "\n" not in str(caught.value)
@@ -204,8 +198,8 @@ def test_operator_set_that_cannot_say_it_is_refused(files):
 def test_same_bytes_twice(files, tmp_path, monkeypatch):
     monkeypatch.chdir(files.parent.parent)
     small.run_stage("patch", "data/export/tiny-rn/visual", "onnxjs", tmp_path / "again")
-    again = (tmp_path / "again" / graph.FILE).read_bytes()
-    assert again == (files / "tiny-rn/visual/onnxjs" / graph.FILE).read_bytes()
+    again = (tmp_path / "again" / graphs.FILE).read_bytes()
+    assert again == (files / "tiny-rn/visual/onnxjs" / graphs.FILE).read_bytes()
 
 
 def test_list_names_every_patch_and_what_it_does(capsys):
@@ -213,6 +207,6 @@ def test_list_names_every_patch_and_what_it_does(capsys):
         small.run_stage("patch", "--list")
     assert left.value.code == 0
     lines = capsys.readouterr().out.splitlines()
-    files = {path.stem for path in (small.ROOT / "stages/patches").glob("[!_]*.py")}
+    files = {path.stem for path in (small.ROOT / "stages/patch/patches").glob("[!_]*.py")}
     assert {line.split()[0] for line in lines} == files
     assert all("->" in line for line in lines)

@@ -26,8 +26,8 @@ ENVIRONMENT = {
 }
 FLOOR = {"cosine_min": 0.9, "snr_db": 5.0}
 OF_INT8W = {
-    "quantize@vit-int8w",
-    "evaluate-quantized@vit-int8w",
+    "encode@vit-int8w",
+    "evaluate@vit-int8w",
     "check@vit",
     "bundle@vit",
     "report",
@@ -62,8 +62,8 @@ def origin(tmp_path_factory, archives):
     """A repository whose main branch is built, and pushed to a remote that is a folder."""
     folder = tmp_path_factory.mktemp("origin")
     content = small.params({"vit": archives["vit"]})
-    content["grid"]["encodings"] |= {"convert": ["fp32"], "quantize": ["int8w", "int4w"]}
-    content["grid"]["encodings"] |= {"measured": [], "static": []}
+    content["grid"]["encodings"] |= {"plain": ["fp32", "int8w", "int4w"]}
+    content["grid"]["encodings"] |= {"by_sensitivity": [], "resnets": []}
     content["bundle"]["encodings"] = ["int8w"]
     content["floors"] = {"vit": {"visual": {"int8w": FLOOR}, "textual": {"int8w": FLOOR}}}
     small.set_up(folder, content)
@@ -99,7 +99,7 @@ def repro(folder):
 
 
 def comment(folder):
-    return program(folder, "stages.report", "--against", "origin/main")
+    return program(folder, "tools.review", "origin/main")
 
 
 def stale(folder, **how):
@@ -129,9 +129,9 @@ def test_nothing_is_stale_in_a_clone_without_data_and_in_one_with_some(clone):
 def test_a_changed_line_reruns_what_reads_it_and_pulls_the_rest_of_its_inputs(clone, origin):
     change(clone, "block: row", "block: 16")
     said = stale(clone, fails=True)
-    quantized = {"quantize@vit-int8w"}
+    quantized = {"encode@vit-int8w"}
     assert pipeline(said) == quantized | {"report"}  # which reads encodings:
-    assert "encodings.int8w: modified" in said["quantize@vit-int8w"]
+    assert "encodings.int8w: modified" in said["encode@vit-int8w"]
     assert repro(clone) == OF_INT8W
     assert not (clone / "data/export").exists() and not (clone / "data/patch").exists()
     assert pipeline(stale(clone)) == set()
@@ -144,20 +144,20 @@ def test_a_changed_line_reruns_what_reads_it_and_pulls_the_rest_of_its_inputs(cl
     assert all(row.count(" → ") >= 2 for row in rows)
     assert '| `encodings.int8w.block` | `"row"` | `16`  |' in text
     assert text.count("quadrantChart") == 2 and '"int8w before"' in text
-    plain = program(origin, "stages.report", "--against", "main")
+    plain = program(origin, "tools.review", "main")
     assert "No change" in plain
 
 
 def test_an_added_encoding_is_listed_and_a_dropped_one_too(clone):
     content = yaml.safe_load((clone / "params.yaml").read_text())
-    content["grid"]["encodings"]["quantize"] = ["int8w", "int6w"]
+    content["grid"]["encodings"]["plain"] = ["fp32", "int8w", "int6w"]
     small.write_params(clone, content)
-    built = {"quantize@vit-int6w"}
+    built = {"encode@vit-int6w"}
     assert pipeline(stale(clone, fails=True)) >= built
     program(clone, "tools.pull")
     program(clone, "tools.prune")
     again = ran(program(clone, "dvc", "repro", "--pull", "--allow-missing"))
-    assert again == built | {"evaluate-quantized@vit-int6w", "check@vit", "bundle@vit", "report"}
+    assert again == built | {"evaluate@vit-int6w", "check@vit", "bundle@vit", "report"}
     text = comment(clone)
     assert "#### Files: 2 added" in text and "#### Files: 2 removed" in text
     assert text.index("vit.visual.int6w") < text.index("vit.visual.int4w")
@@ -180,13 +180,13 @@ def test_a_lock_that_contradicts_itself_is_stale(clone):
     """As after a merge of two branches' locks: each entry is right, together they are not."""
     path = clone / "dvc.lock"
     lock = yaml.safe_load(path.read_text())
-    (out, _) = lock["stages"]["quantize@vit-int8w"]["outs"]
+    (out, _) = lock["stages"]["encode@vit-int8w"]["outs"]
     out["md5"] = "0" * 32 + ".dir"
-    (evaluated, _) = lock["stages"]["evaluate-quantized@vit-int4w"]["outs"]
+    (evaluated, _) = lock["stages"]["evaluate@vit-int4w"]["outs"]
     evaluated["md5"] = "1" * 32
     path.write_text(yaml.safe_dump(lock))
     said = stale(clone, fails=True)
-    assert pipeline(said) == {"evaluate-quantized@vit-int8w", "report"}
+    assert pipeline(said) == {"evaluate@vit-int8w", "report"}
     assert said["report"] == "data/eval: not what the stage before it made"
 
 
@@ -215,12 +215,12 @@ def test_a_revision_that_cannot_be_compared_is_refused_in_a_line(clone, revision
         tree = run(clone, "git", "mktree", "--missing").strip()
         sha = run(clone, "git", "commit-tree", tree, "-m", "x").strip()
         run(clone, "git", "tag", "empty", sha)
-    printed = program(clone, "stages.report", "--against", revision, fails=True)
+    printed = program(clone, "tools.review", revision, fails=True)
     assert printed.startswith(f"error: {said}") and printed.count("\n") == 1
 
 
 def test_a_shallow_clone_is_told_to_fetch(origin, tmp_path):
     address = Path(origin).as_uri()
     run(tmp_path, "git", "clone", "--quiet", "--depth", "1", address, "shallow")
-    printed = program(tmp_path / "shallow", "stages.report", "--against", "HEAD^", fails=True)
+    printed = program(tmp_path / "shallow", "tools.review", "HEAD^", fails=True)
     assert printed == "error: this clone is shallow and lacks HEAD^: git fetch --unshallow\n"

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from stages import layout, params
+from clip_onnx.host import layout
+from clip_onnx.settings import params
 from tools import matrix
 
 import committed

@@ -4,7 +4,11 @@ from PIL import Image
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
-from stages import amounts, checkpoint, inputs, openai, preprocessing, reference, sections
+from clip_onnx import openai
+from clip_onnx.measure import inputs
+from clip_onnx.openai import amounts, models
+from clip_onnx.settings import sections
+from stages.download import checkpoints
 
 import small
 
@@ -26,15 +30,15 @@ def test_reference_is_what_openais_loader_computes(built, archives):
             ("visual", "textual"), (pixels, ids), expected, strict=True
         ):
             found = built / f"data/checkpoints/{kind}"
-            ours = reference.embed(found, tower, [batch], torch.float32)
+            ours = models.embed(found, tower, [batch], torch.float32)
             torch.testing.assert_close(ours, embeds, rtol=0, atol=0)
-            exact = reference.embed(found, tower, [batch])
+            exact = models.embed(found, tower, [batch])
             torch.testing.assert_close(exact, embeds, rtol=0, atol=2e-5)
 
 
 def test_no_number_of_the_reference_was_rounded_on_the_way(built):
     """Inputs that differ by what fp32 cannot hold between its numbers give other embeddings."""
-    model = reference.load_tower(built / "data/checkpoints/vit", "visual", torch.float64)
+    model = models.load_tower(built / "data/checkpoints/vit", "visual", torch.float64)
     pixels = examples()[0].double()
     with torch.inference_mode():
         moved = model.encode_image(pixels * (1 + 1e-12)) - model.encode_image(pixels)
@@ -42,12 +46,12 @@ def test_no_number_of_the_reference_was_rounded_on_the_way(built):
 
 
 def test_reference_keeps_weights_that_half_precision_cannot_hold(archives, tmp_path):
-    state = checkpoint.load(archives["vit"], small.sha256(archives["vit"]))
+    state = checkpoints.load(archives["vit"], small.sha256(archives["vit"]))
     name = "visual.transformer.resblocks.0.mlp.c_fc.weight"
     state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
     state[name] = state[name] + 1e-5
     save_file(state, tmp_path / "weights.safetensors", metadata={"sha256": "x"})
-    model = reference.load_tower(tmp_path, "visual")
+    model = models.load_tower(tmp_path, "visual")
     stored = model.visual.transformer.resblocks[0].mlp.c_fc.weight
     assert torch.equal(stored, state[name])
     assert not torch.equal(stored, stored.half().float())
@@ -55,13 +59,13 @@ def test_reference_keeps_weights_that_half_precision_cannot_hold(archives, tmp_p
 
 
 def test_pixels_are_those_of_the_transform_without_torch(built):
-    """OpenAI's transform and preprocessing.preprocess agree to the last bit."""
+    """OpenAI's transform and pictures.preprocess agree to the last bit."""
     index = inputs.index(built / "data/reference/vit")
     pictures = load_file(built / "data/evalset/pictures.safetensors")
     pixels = inputs.pixels(built / "data/reference/vit", slice(None))
     for row in range(0, len(index), 7):
         picture = Image.fromarray(pictures[index[row]["name"]])
-        np.testing.assert_array_equal(preprocessing.preprocess(picture, 64), pixels[row])
+        np.testing.assert_array_equal(pictures.preprocess(picture, 64), pixels[row])
 
 
 def test_a_reference_says_which_inputs_it_holds(built):
@@ -77,7 +81,7 @@ def test_a_reference_says_which_inputs_it_holds(built):
 def test_fewer_inputs_are_spread_and_show_every_class(built):
     evalset = built / "data/evalset"
     few = sections.Amounts(pictures=5, drawn=128, captions=7)
-    index, texts = reference.chosen(evalset, few)
+    index, texts = models.chosen(evalset, few)
     evaluation = [index[row] for row in inputs.rows_of(index, inputs.EVALUATION)]
     assert len(evaluation) == 5
     assert len({row["source"] for row in evaluation}) == 5

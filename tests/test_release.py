@@ -11,7 +11,8 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from stages import command, params
+from clip_onnx import command
+from clip_onnx.settings import params
 from tools import card, checkpoint_origin, publish, release
 
 import hub
@@ -57,10 +58,9 @@ def project(tmp_path_factory, archives):
     folder.mkdir()
     content = small.params({SLUG: archives[MODEL]})
     content["grid"]["encodings"] = {
-        "convert": ["fp32"],
-        "quantize": ["int8w"],
-        "measured": [],
-        "static": [],
+        "plain": ["fp32", "int8w"],
+        "by_sensitivity": [],
+        "resnets": [],
     }
     content["bundle"] = {"encodings": ["int8w"], "profiles": [], "products": []}
     small.set_up(folder, content)

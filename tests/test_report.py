@@ -44,7 +44,7 @@ def reported(workspace):
         path = workspace / f"data/eval/{model}.preprocess.fp32.json"
         path.write_text(json.dumps(evaluation(1.0)))
         for graph in ("visual", "textual"):
-            for variant in (*small.ALL, *small.STATIC):
+            for variant in (*small.ALL, *small.RESNETS):
                 rounded = (
                     "token_embedding.weight" if (graph, variant) == ("textual", "fp16w") else ""
                 )
@@ -98,7 +98,7 @@ def test_controls_are_no_figures_of_files(reported):
 def test_csv_has_a_row_a_file_and_an_error_that_a_log_axis_takes(reported):
     table = pd.read_csv(reported / "parity.csv")
     measured = 2 * 2 * (len(small.ALL) + 1)  # pytorch
-    assert len(table) == measured + len(small.STATIC) + 2  # preprocess
+    assert len(table) == measured + len(small.RESNETS) + 2  # preprocess
     assert table.set_index("variant").loc["pytorch", "size_mb"].isna().all()
     assert (table["cosine_error"] > 0).all()
     assert table.set_index("file").loc["vit.visual.int8w", "cosine_error"] == pytest.approx(1e-3)

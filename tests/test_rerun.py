@@ -62,12 +62,12 @@ def project(tmp_path_factory, archives):
     """A committed project of one small model, built once."""
     folder = tmp_path_factory.mktemp("project")
     content = small.params({"vit": archives["vit"]})
-    content["grid"]["encodings"] = {"convert": ["fp32"], "quantize": ["int8w"]}
-    content["grid"]["encodings"] |= {"measured": [], "static": []}
+    content["grid"]["encodings"] = {"plain": ["fp32", "int8w"]}
+    content["grid"]["encodings"] |= {"by_sensitivity": [], "resnets": []}
     content["bundle"] |= {"encodings": ["fp32"]}
     content["evalset"]["images"] = "pictures.csv"  # fewer inputs than the gate wants of ours
     small.set_up(folder, content)
-    shutil.copyfile(small.ROOT / "stages/photographs.csv", folder / "pictures.csv")
+    shutil.copyfile(small.ROOT / "stages/evalset/photographs.csv", folder / "pictures.csv")
     for name in ("tools", "tests"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(small.ROOT / name, folder / name, ignore=ignored)

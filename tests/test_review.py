@@ -5,7 +5,9 @@ import re
 import pandas as pd
 import pytest
 
-from stages import changes, floors, params, quadrants, review
+from clip_onnx.settings import params
+from tools import floors
+from tools.review import changes, comment, quadrants
 
 OLD = {"cosine_min": 0.9999884, "snr_db": 48.9, "size_mb": 0.938, "accuracy": 0.9844, "inputs": 77}
 NEW = OLD | {"cosine_min": 0.9999895, "snr_db": 50.1, "size_mb": 0.95}
@@ -16,16 +18,16 @@ def parity(**variants):
 
 
 def state(metrics, runtimes=None, parameters=None, pins=None, controls=None):
-    return review.State(metrics, controls or {}, runtimes or {}, parameters or {}, pins or {})
+    return comment.State(metrics, controls or {}, runtimes or {}, parameters or {}, pins or {})
 
 
 def text(old, new):
-    return "\n\n".join(review.differences(old, new))
+    return "\n\n".join(comment.differences(old, new))
 
 
 def test_equal_states_have_no_sections():
     one = state(parity(int8w=OLD), parameters={"a": [1]}, pins={"onnx": "1"})
-    assert review.differences(one, one) == []
+    assert comment.differences(one, one) == []
 
 
 def test_a_changed_file_shows_old_and_new_in_millionths():
@@ -57,7 +59,7 @@ def test_an_snr_beyond_fp32_is_shown_as_that_and_openais_own_code_is_no_point():
 def test_controls_are_not_compared():
     one, two = ({"vit": {"visual": {"control": {"snr_db": snr}}}} for snr in (1.0, 2.0))
     figures = parity(fp32=OLD)
-    assert review.differences(state(figures, controls=one), state(figures, controls=two)) == []
+    assert comment.differences(state(figures, controls=one), state(figures, controls=two)) == []
 
 
 def test_a_reason_stays_in_its_cell():
@@ -111,7 +113,7 @@ def test_a_comment_fits_whatever_changed():
     (left_out,) = re.findall(r"#### Files: 1200 changed.*?… and (\d+) more", found, re.DOTALL)[:1]
     shown = found[: found.index("… and")].count("| `model-")
     assert shown + int(left_out) == 1200 and shown > 20
-    assert found.count("quadrantChart") == review.MOST_CHARTS
+    assert found.count("quadrantChart") == comment.MOST_CHARTS
 
 
 def places(lines):
@@ -182,7 +184,7 @@ def test_broken_floors_are_a_table_and_what_was_not_measured_says_so():
     measured = {"cosine_min": 0.5, "snr_db": 200.0}
     metrics = {"tiny-vit": {"visual": {"onnxjs": measured}}}
     controls = {"tiny-vit": {"visual": {"reference": {"accuracy": 0.9}}}}
-    found = "\n".join(review.verdict(state(metrics, controls=controls), settings))
+    found = "\n".join(comment.verdict(state(metrics, controls=controls), settings))
     rows = re.findall(r"^\| `tiny-vit.visual.onnxjs` .*", found, re.MULTILINE)
     cells = [[cell.strip() for cell in row.strip("|").split("|")][1:] for row in rows]
     assert ["cosine_min", "0.5", "at least 0.999999"] in cells
@@ -191,4 +193,4 @@ def test_broken_floors_are_a_table_and_what_was_not_measured_says_so():
 
 
 def test_a_table_of_nothing_is_no_section():
-    assert review.section("Files", pd.DataFrame()) == []
+    assert comment.section("Files", pd.DataFrame()) == []

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.calibration import Moments
-from stages.schemes import rounding
+from clip_onnx.measure.calibration import Moments
+from stages.encode import rounding
 
 
 def weights(rows, columns, seed=0):

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from stages import params
+from clip_onnx.names import TOWERS
+from clip_onnx.settings import params
 
 pytestmark = pytest.mark.runtimes
 
@@ -29,7 +30,7 @@ def asked_for(foreign, grid):
     """The stages of the grid's models: DVC leaves the others in a lock."""
     cases = {
         *grid.models,
-        *(f"{model}-{tower}" for model in grid.models for tower in params.TOWERS),
+        *(f"{model}-{tower}" for model in grid.models for tower in TOWERS),
     }
     return {name: one for name, one in foreign.items() if name.partition("@")[2] in {"", *cases}}
 
@@ -122,7 +123,7 @@ MADE = {
         ([("data/models/m", "d", 6, 2)], []),
         ([("data/models/m", "d", 7, 2)], ["run: data/models/m was built anew"]),
         ([("data/models/m", "d", 6, 3)], ["run: data/models/m was built anew"]),
-        ([("stages/host.py", "x")], []),
+        ([("clip_onnx/host", "x")], []),
         ([("data/models/gone", "x", 6, 2)], ["run: data/models/gone was built anew"]),
     ],
 )
@@ -153,5 +154,5 @@ def test_what_the_grid_no_longer_asks_for_counts_nowhere():
     grid = SimpleNamespace(models=["m"], files=lambda model: [("visual", "npu")])
     lock = {"s": {"outs": [*MADE.values(), entry("data/models/gone/visual/npu", "h")]}}
     assert set(built(lock, grid)) == {"data/models/m/visual/npu", "data/bundles/m"}
-    names = ["run@m", "convert@m-visual", "collect", "run@gone", "convert@gone-visual"]
+    names = ["run@m", "encode@m-visual", "collect", "run@gone", "encode@gone-visual"]
     assert list(asked_for(dict.fromkeys(names), grid)) == names[:3]

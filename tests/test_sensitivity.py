@@ -6,9 +6,12 @@ import onnxruntime
 import pytest
 import torch
 
-from stages import graph, parity, passes, sensitivity
-from stages.calibration import Calibration
-from stages.schemes import equalise, rounding, weight_only
+from clip_onnx import graphs
+from clip_onnx.measure import parity
+from clip_onnx.measure.calibration import Calibration
+from clip_onnx.openai import passes
+from stages.encode import equalise, rounding, weight_only
+from stages.sensitivity import gradients
 
 import small
 
@@ -16,13 +19,13 @@ import small
 @pytest.fixture
 def table(built, monkeypatch):
     monkeypatch.chdir(built)
-    return lambda *key: json.loads(small.sensitivity(*key).read_text())
+    return lambda kind, tower: json.loads((small.sensitivity(kind) / f"{tower}.json").read_text())
 
 
 @pytest.mark.parametrize("kind", ["vit", "rn"])
 @pytest.mark.parametrize("tower", ["visual", "textual"])
 def test_every_weight_is_measured(built, table, kind, tower):
-    model = graph.load(built / f"data/models/{kind}/{tower}/fp32")
+    model = graphs.load(built / f"data/models/{kind}/{tower}/fp32")
     found = {weight.value.name: weight for weight in weight_only.weights(model)}
     rows = {row["name"]: row for row in table(kind, tower)["tensors"]}
     assert list(rows) == list(found)
@@ -41,15 +44,15 @@ def test_what_is_measured_is_close_to_what_replacing_the_weight_does(built, tabl
     """First order and a few directions against the changed tower itself, in float64."""
     (model, tower), name = key.split()[0].split("/"), key.split()[1]
     calibration = Calibration(built / f"data/calibration/{model}", tower)
-    plain = graph.load(built / f"data/models/{model}/{tower}/fp32")
+    plain = graphs.load(built / f"data/models/{model}/{tower}/fp32")
     found = list(weight_only.weights(plain))
     equalise.apply(plain, found)
     batches = list(calibration.batches())
     before = passes.of_model(plain, calibration.sizes(), tower).embed(batches)
     (weight,) = [weight for weight in found if weight.value.name == name]
-    matrix = rounding.round_matrix(weight.matrix(), sensitivity.BITS, sensitivity.BLOCK).matrix()
+    matrix = rounding.round_matrix(weight.matrix(), gradients.BITS, gradients.BLOCK).matrix()
     stored = np.ascontiguousarray(weight.arrange(matrix, None))
-    weight.value.const_value = graph.ir.tensor(stored, name=name)
+    weight.value.const_value = graphs.ir.tensor(stored, name=name)
     after = passes.of_model(plain, calibration.sizes(), tower).embed(batches)
     (row,) = [row for row in table(model, tower)["tensors"] if row["name"] == name]
     assert row["error"] == pytest.approx(1 - parity.cosine(before, after).mean(), rel=0.35)
@@ -57,7 +60,7 @@ def test_what_is_measured_is_close_to_what_replacing_the_weight_does(built, tabl
 
 def test_a_part_of_a_direction_along_the_embedding_means_nothing():
     embeds = torch.tensor([[3.0, 4.0], [0.0, 2.0]], dtype=torch.float64)
-    directions = sensitivity.across(embeds, torch.tensor([[3.0, 4.0], [5.0, 7.0]]).double())
+    directions = gradients.across(embeds, torch.tensor([[3.0, 4.0], [5.0, 7.0]]).double())
     torch.testing.assert_close(directions, torch.tensor([[0.0, 0.0], [2.5, 0.0]]).double())
 
 
@@ -75,5 +78,5 @@ def test_inputs_are_rounded_as_the_operator_rounds_them():
     output.name, container.name = "y", "graph"
     file = ir.to_proto(ir.Model(container, ir_version=10)).SerializeToString()
     (expected,) = onnxruntime.InferenceSession(file).run(None, {"x": array})
-    change = sensitivity.rounding_of(torch.from_numpy(array).double()).numpy()
+    change = gradients.rounding_of(torch.from_numpy(array).double()).numpy()
     np.testing.assert_allclose(array + change, expected, atol=1e-6)

@@ -4,9 +4,12 @@ import onnxruntime
 import pytest
 import yaml
 
-from stages import command, graph, inputs, parity, runtime
-from stages.calibration import Calibration
-from stages.schemes import ranges, static
+from clip_onnx import command, graphs
+from clip_onnx.host import sessions
+from clip_onnx.measure import inputs, parity
+from clip_onnx.measure.calibration import Calibration
+from stages.encode import ranges
+from stages.encode.schemes import static
 
 import small
 
@@ -22,7 +25,7 @@ def quantize(built):
         output = built / f"static/{kind}/{tower}/{name}"
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(built)
-            small.quantize(kind, tower, "int8-static", output)
+            small.encode(kind, tower, "int8-static", output)
         return output
 
     yield run
@@ -35,9 +38,9 @@ def encoded(quantize):
 
 
 def test_the_file_has_standard_operators_alone(encoded):
-    model = onnx.load(encoded / graph.FILE)
+    model = onnx.load(encoded / graphs.FILE)
     onnx.checker.check_model(model, full_check=True)
-    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", graph.OPSET)]
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", graphs.OPSET)]
     assert {node.domain for node in model.graph.node} <= {"", "ai.onnx"}
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
     ((given, computed),) = zip(model.graph.input, model.graph.output, strict=True)
@@ -51,14 +54,14 @@ def test_runtimes_convolve_integers(encoded, tmp_path):
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
     options.log_severity_level = 3  # it warns that the optimised file is for this machine
     providers = ["CPUExecutionProvider"]
-    onnxruntime.InferenceSession(encoded / graph.FILE, options, providers=providers)
+    onnxruntime.InferenceSession(encoded / graphs.FILE, options, providers=providers)
     found = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
-    before = [node.op_type for node in onnx.load(encoded / graph.FILE).graph.node]
+    before = [node.op_type for node in onnx.load(encoded / graphs.FILE).graph.node]
     assert found.count("QLinearConv") == before.count("Conv") > 0
 
 
 def test_weights_leave_room_for_the_sum_of_two(encoded):
-    model = onnx.load(encoded / graph.FILE)
+    model = onnx.load(encoded / graphs.FILE)
     arrays = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
     decoders = {node.output[0]: node for node in model.graph.node}
     weights = [decoders[n.input[1]].input[0] for n in model.graph.node if n.op_type == "Conv"]
@@ -72,7 +75,7 @@ def cosine_min(built, folder):
     rows = inputs.rows_of(inputs.index(built / "data/reference/rn"), inputs.EVALUATION)
     pictures = inputs.pixels(built / "data/reference/rn", rows)
     runs = [
-        runtime.run(runtime.session(file), runtime.batches(pictures))
+        sessions.run(sessions.session(file), sessions.batches(pictures))
         for file in (built / "data/models/rn/visual/fp32", folder)
     ]
     return parity.cosine(*runs).min()
@@ -80,15 +83,15 @@ def cosine_min(built, folder):
 
 def test_the_embedding_stays_close_at_a_third_of_the_size(built, encoded):
     assert cosine_min(built, encoded) > 0.999
-    assert graph.size(encoded) < 0.35 * graph.size(built / "data/models/rn/visual/fp32")
+    assert graphs.size(encoded) < 0.35 * graphs.size(built / "data/models/rn/visual/fp32")
 
 
 def test_equalising_and_folding_are_exact(built, tmp_path):
-    model = graph.load(built / "data/models/rn/visual/fp32")
+    model = graphs.load(built / "data/models/rn/visual/fp32")
     split = Calibration(built / "data/calibration/rn", "visual")
     static.fold(model, split)
     assert "BatchNormalization" not in {node.op_type for node in model.graph}
-    graph.save(model, tmp_path)
+    graphs.save(model, tmp_path)
     assert cosine_min(built, tmp_path) > 0.9999999
 
 
@@ -103,7 +106,7 @@ def test_a_range_leaves_out_few_pictures_whatever_their_size(side):
 
 def test_the_same_bytes_twice(quantize, encoded):
     again = quantize("rn", "visual", "again")
-    assert (again / graph.FILE).read_bytes() == (encoded / graph.FILE).read_bytes()
+    assert (again / graphs.FILE).read_bytes() == (encoded / graphs.FILE).read_bytes()
 
 
 @pytest.mark.parametrize("key", ["rn/textual", "vit/textual", "vit/visual"])

@@ -16,7 +16,7 @@ GRANT = re.compile(r"CC0|public domain|copyright restrictions", re.IGNORECASE)
 
 
 def test_every_photograph_has_a_notice_and_no_other():
-    with open("stages/photographs.csv", newline="") as file:
+    with open("stages/evalset/photographs.csv", newline="") as file:
         named = [row["file"] for row in csv.DictReader(file)]
     assert sorted(named) == sorted(name for name, _, _ in ROWS)
 

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from stages import checkpoint, openai, params
+from clip_onnx import openai
+from clip_onnx.settings import params
+from stages.download import checkpoints
 from tools import train_tiny
 
 import small
@@ -14,7 +16,7 @@ MODELS = ("tiny-vit", "tiny-rn")
 @pytest.fixture(scope="module", params=MODELS)
 def state(request):
     model = params.load().models[request.param]
-    return checkpoint.load(model.source, model.sha256)
+    return checkpoints.load(model.source, model.sha256)
 
 
 def test_build_model_takes_them_and_types_are_openais(state):

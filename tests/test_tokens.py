@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import openai, tokens
+from clip_onnx import openai
+from clip_onnx.host import tokens
 
 PIECES = [
     "café", "naïve", "ΣΊΣΥΦΟΣ", "ὈΔΥΣΣΕΎΣ", "日本語のテキスト", "一只熊猫", "한국어", "😀👩‍👩‍👧",

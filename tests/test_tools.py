@@ -3,7 +3,9 @@ import sys
 
 import pytest
 
-from stages import checkpoint, command, params
+from clip_onnx import command
+from clip_onnx.openai import models
+from clip_onnx.settings import params
 from tools import build_one, docs, prune, train_tiny
 
 import small
@@ -18,6 +20,14 @@ def test_leftovers_are_what_no_output_holds(tmp_path):
     assert found == {"models/old", "eval/a.json"}
 
 
+def test_a_lock_forgets_what_is_no_stage(tmp_path):
+    lock = tmp_path / "dvc.lock"
+    lock.write_text("schema: '2.0'\nstages:\n  a@m:\n    cmd: x\n  gone:\n    cmd: y\n")
+    assert prune.forget(lock, ["a@m", "not run yet"]) == ["gone"]
+    assert lock.read_text() == "schema: '2.0'\nstages:\n  a@m:\n    cmd: x\n"
+    assert prune.forget(lock, ["a@m"]) == prune.forget(tmp_path / "none.lock", []) == []
+
+
 def test_fill_replaces_what_stands_between_the_markers():
     text = "a\n<!-- results -->\nold\n<!-- end of results -->\nb\n"
     filled = docs.fill(text, {"results": "new"})
@@ -30,21 +40,20 @@ def test_fill_replaces_what_stands_between_the_markers():
 @pytest.mark.parametrize(
     ("variant", "encodings"),
     [
-        ("fp32", {}),
-        ("fp16", {"convert": ["fp32", "fp16"]}),
-        ("int8w", {"quantize": ["int8w"]}),
-        ("mixed", {"measured": ["mixed"]}),
-        ("int8-static", {"static": ["int8-static"]}),
+        ("fp32", {"plain": ["fp32"]}),
+        ("fp16", {"plain": ["fp16"]}),
+        ("int8w", {"plain": ["int8w"]}),
+        ("mixed", {"by_sensitivity": ["mixed"]}),
+        ("int8-static", {"resnets": ["int8-static"]}),
         ("npu", {}),
     ],
 )
-def test_grid_of_one_builds_the_variant_from_fp32(tmp_path, variant, encodings):
+def test_grid_of_one_builds_the_variant_alone(tmp_path, variant, encodings):
     content = build_one.grid_of_one(params.load(), "tiny-rn", variant)
     assert content["grid"]["models"] == ["tiny-rn"]
     assert content["grid"]["resnets"] == (["tiny-rn"] if variant == "int8-static" else [])
-    nothing = {"convert": ["fp32"], "quantize": [], "measured": [], "static": []}
+    nothing = {"plain": [], "by_sensitivity": [], "resnets": []}
     assert content["grid"]["encodings"] == nothing | encodings
-    assert content["bundle"]["encodings"] == ([] if variant == "npu" else [variant])
     assert content["grid"]["profiles"] == (["npu"] if variant == "npu" else [])
     path = tmp_path / "params.yaml"
     small.write_params(tmp_path, content)
@@ -54,7 +63,7 @@ def test_grid_of_one_builds_the_variant_from_fp32(tmp_path, variant, encodings):
 def test_grid_of_one_composes_what_is_asked_for(tmp_path):
     content = build_one.grid_of_one(params.load(), "tiny-rn", "int8w", ["classifier"])
     assert content["grid"]["composed"] == ["int8w"]
-    assert content["bundle"]["products"] == ["classifier", "preprocess"]
+    assert content["grid"]["products"] == ["classifier"]
     small.write_params(tmp_path, content)
     grid = params.load(tmp_path / "params.yaml").grid
     assert ("classifier", "int8w") in grid.files("tiny-rn")
@@ -75,7 +84,7 @@ def test_training_repeats_itself():
 
     def weights():
         torch.manual_seed(0)
-        model = checkpoint.new_model(train_tiny.ARCHITECTURES["rn"])
+        model = models.new_model(train_tiny.ARCHITECTURES["rn"])
         train_tiny.train(model, 2, 1e-3, seed=0)
         return model.state_dict()
 

@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from stages import architecture, openai, towers, weights
+from clip_onnx import openai
+from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.openai import towers
 
 
 @pytest.mark.parametrize("kind", ["vit", "rn"])

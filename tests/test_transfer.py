@@ -8,7 +8,9 @@ import threading
 import numpy as np
 import pytest
 
-from stages import command, openai, params, transfer
+from clip_onnx import command, openai
+from clip_onnx.settings import params
+from stages.download import transfer
 
 import small
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clip_onnx import command
+from clip_onnx.host import sessions, tokens
+from clip_onnx.host.pictures import preprocess
 from runtimes import browser, comparison, jobs, transformers_js
-from stages import command, runtime, tokens
-from stages.preprocessing import preprocess
 
 pytestmark = pytest.mark.runtimes
 
@@ -71,7 +72,7 @@ def test_zero_shot_pipeline_gives_the_models_probabilities(ask, bundled, golden)
             "template": "{}",
         }
     )
-    session = runtime.session(bundled / "data/models/vit/combined/fp32")
+    session = sessions.session(bundled / "data/models/vit/combined/fp32")
     length = max(len(text["input_ids"]) for text in texts)
     ids = np.array([(text["input_ids"] + [tokens.END_ID] * length)[:length] for text in texts])
     feeds = {"pixel_values": preprocess(picture, 64)[None], "input_ids": ids}

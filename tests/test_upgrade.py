@@ -1,6 +1,6 @@
 import pytest
 
-from stages import command
+from clip_onnx import command
 from tools import upgrade
 
 PACKAGES = ("torch", "torchvision", "onnx")

@@ -7,13 +7,16 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from stages import graph, inputs, parity, runtime, sections
-from stages.calibration import Calibration
-from stages.schemes import rounding, weight_only
+from clip_onnx import graphs
+from clip_onnx.host import sessions
+from clip_onnx.measure import inputs, parity
+from clip_onnx.measure.calibration import Calibration
+from clip_onnx.settings import sections
+from stages.encode import rounding, schemes, weight_only
 
 
 def tensors(path):
-    model = onnx.load(path / graph.FILE)
+    model = onnx.load(path / graphs.FILE)
     return {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
 
 
@@ -27,7 +30,7 @@ def test_fp16w_is_bit_exact_but_for_the_token_table(built, kind, tower):
     for name, array in halves.items():
         if name != "token_embedding.weight":
             np.testing.assert_array_equal(array.astype(np.float32), exact[name], err_msg=name)
-    metadata = runtime.session(folder / "fp16w").get_modelmeta().custom_metadata_map
+    metadata = sessions.session(folder / "fp16w").get_modelmeta().custom_metadata_map
     assert metadata["rounded"] == ("token_embedding.weight" if tower == "textual" else "")
 
 
@@ -47,7 +50,7 @@ def test_every_weight_is_stored_small(built, kind, encoding):
 def optimized_operators(path, tmp_path):
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
-    onnxruntime.InferenceSession(path / graph.FILE, options)
+    onnxruntime.InferenceSession(path / graphs.FILE, options)
     nodes = onnx.load(options.optimized_model_filepath).graph.node
     return collections.Counter(node.op_type for node in nodes)
 
@@ -90,9 +93,9 @@ def test_every_width_and_block_decodes_in_the_runtime_as_it_was_meant(
 
     round_matrix = rounding.round_matrix
     monkeypatch.setattr(rounding, "round_matrix", keep)
-    graph.save(weight_only.encode(graph.load(source), encoding), tmp_path)
-    onnx.checker.check_model(tmp_path / graph.FILE, full_check=True)
-    expected = graph.load(source)
+    graphs.save(schemes.weight_only.encode(graphs.load(source), encoding), tmp_path)
+    onnx.checker.check_model(tmp_path / graphs.FILE, full_check=True)
+    expected = graphs.load(source)
     for weight in weight_only.weights(expected):
         array = rounded.get(weight.matrix().tobytes())
         if array is None:  # small ones are stored in half precision
@@ -100,13 +103,13 @@ def test_every_width_and_block_decodes_in_the_runtime_as_it_was_meant(
         stored = weight.arrange(array.astype(np.float32), None)
         weight.value.const_value = ir.tensor(np.ascontiguousarray(stored), name=weight.value.name)
     (tmp_path / "expected").mkdir()
-    graph.save(expected, tmp_path / "expected")
+    graphs.save(expected, tmp_path / "expected")
     rng = np.random.default_rng(0)
     if key.endswith("visual"):
         batches = [rng.normal(size=(4, 3, 64, 64)).astype("f")]
     else:
         batches = [np.array([[49406, 320, 2368, 49407]])]
-    embeds = [runtime.run(runtime.session(p), batches) for p in (tmp_path / "expected", tmp_path)]
+    embeds = [sessions.run(sessions.session(p), batches) for p in (tmp_path / "expected", tmp_path)]
     np.testing.assert_allclose(*embeds, rtol=0, atol=1e-5 * np.abs(embeds[0]).max())
 
 
@@ -115,7 +118,9 @@ def test_tensors_may_have_widths_and_blocks_of_their_own(built):
     tensors = {"token_embedding.weight": 8, "*.1.mlp.*": 16, "*positional_embedding": 16}
     tensors |= {"*.0.attn.in*": {"block": 16}, "*.0.attn.out*": finer}
     encoding = sections.WeightOnly(scheme="weight_only", bits=3, block=32, tensors=tensors)
-    model = weight_only.encode(graph.load(built / "data/models/vit/textual/fp32"), encoding)
+    model = schemes.weight_only.encode(
+        graphs.load(built / "data/models/vit/textual/fp32"), encoding
+    )
     names = set(model.graph.initializers)
     assert "token_embedding.weight.int8" in names
     assert "transformer.resblocks.0.mlp.c_fc.weight.T.int3.2" in names
@@ -146,11 +151,11 @@ def test_calibration_brings_a_file_closer(built, tmp_path, key):
     else:
         with inputs.reference(reference) as tensors:
             batches = [tensors.get_tensor("input_ids")[:200].astype(np.int64)]
-    exact, distances = runtime.run(runtime.session(source), batches), []
+    exact, distances = sessions.run(sessions.session(source), batches), []
     for split in (None, Calibration(built / f"data/calibration/{model}", tower)):
         encoding = sections.WeightOnly(scheme="weight_only", bits=4, block=32)
         folder = tmp_path / str(split is None)
         folder.mkdir()
-        graph.save(weight_only.encode(graph.load(source), encoding, split), folder)
-        distances.append(parity.snr_db(exact, runtime.run(runtime.session(folder), batches)))
+        graphs.save(schemes.weight_only.encode(graphs.load(source), encoding, split), folder)
+        distances.append(parity.snr_db(exact, sessions.run(sessions.session(folder), batches)))
     assert distances[1] > distances[0] + 1

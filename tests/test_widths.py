@@ -1,4 +1,4 @@
-from stages import widths
+from stages.report import widths
 
 FILES = {"m.visual.mixed": {"conv1.weight": 6, "transformer.resblocks.0.mlp.c_fc.weight.T": 16}}
 

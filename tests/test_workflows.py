@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import review
+from tools.review import comment
 
 WORKFLOWS = sorted(Path(".github/workflows").glob("*.yml"))
 MAKEFILE = Path("Makefile").read_text() + Path(".github/github.mk").read_text()
@@ -140,7 +140,7 @@ def test_the_comment_is_put_in_place_of_its_last_state(tmp_path, found, call):
     command = ["make", "-f", Path("Makefile").resolve(), "post"]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
     first, second = (tmp_path / "log").read_text().splitlines()
-    assert f'startswith("{review.MARKER}")' in first
+    assert f'startswith("{comment.MARKER}")' in first
     assert call in second and second.endswith("body=@build/comment.md")
 
 

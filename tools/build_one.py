@@ -19,31 +19,31 @@ from pathlib import Path
 import yaml
 from dvc.repo import Repo
 
-from stages import command, params, sections, transfer
+from clip_onnx import command
+from clip_onnx.names import PREPROCESS, STD
+from clip_onnx.settings import params, sections
+from clip_onnx.settings.grid import SCHEMES
+from stages.download import transfer
 
+CODE = ("clip_onnx", "stages")
 COPIED = (".dvcignore", "dvc.yaml", "pyproject.toml", "requirements.in", "requirements.lock")
 
 
 def grid_of_one(settings, model, variant, products=()):
-    """params.yaml's content for one model in one variant (and fp32, which others start from)."""
+    """params.yaml's content for one model in one variant."""
     content = yaml.safe_load(Path("params.yaml").read_text())
     scheme = settings.encodings[variant].scheme if variant in settings.encodings else None
-    made = {stage: [variant] if scheme in known else [] for stage, known in params.STAGES.items()}
-    made["convert"] = list(dict.fromkeys([params.QUANTIZED_FROM, *made["convert"]]))
+    made = {group: [variant] if scheme in known else [] for group, known in SCHEMES.items()}
     encodings, profiles = ([variant], []) if scheme else ([], [variant])
     content["grid"] = {
         "models": [model],
-        "resnets": [model] if made["static"] else [],
+        "resnets": made["resnets"] and [model],
         "encodings": made,
         "profiles": profiles,
         "products": list(products),
         "composed": encodings if products else [],
     }
-    content["bundle"] = {
-        "encodings": encodings,
-        "profiles": profiles,
-        "products": [*products, params.PREPROCESS],
-    }
+    content["bundle"] = {}
     return content
 
 
@@ -65,8 +65,9 @@ def reach(folder, path):
 def workspace(folder, content, model):
     """A DVC project of its own beside ours, on a copy of our code, sharing our cache."""
     (folder / ".dvc").mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder / "stages", ignore_errors=True)
-    shutil.copytree("stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in CODE:
+        shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.copytree(name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in COPIED:
         shutil.copyfile(name, folder / name)
     evalset, entry = content["evalset"], content["models"][model]
@@ -92,10 +93,10 @@ def main():
     model, variant = arguments.model, arguments.variant
     settings = params.load()
     params.lookup(settings.models, model, "models")
-    profiles = settings.profiles.keys() - {params.STD}
+    profiles = settings.profiles.keys() - {STD}
     known = dict.fromkeys([*settings.encodings, *sorted(profiles)])
     params.lookup(known, variant, "encodings or profiles")
-    products = [name for name in arguments.products if name != params.PREPROCESS]
+    products = [name for name in arguments.products if name != PREPROCESS]
     for product in products:
         params.lookup(settings.products, product, "products")
     if products and (variant in profiles or settings.encodings[variant].scheme == "static"):

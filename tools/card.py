@@ -9,9 +9,10 @@ import pandas as pd
 import yaml
 from huggingface_hub import ModelCardData
 
-from stages import params
-from stages.columns import FIGURES
+from clip_onnx.names import TOWERS
+from stages.report.columns import FIGURES
 from tools.checkpoint_origin import Origin
+from tools.review.changes import flat
 
 TASK, LIBRARY = "zero-shot-image-classification", "transformers.js"
 TAGS = ["clip", "onnx", "onnxruntime", "quantized"]
@@ -113,14 +114,14 @@ def front_matter(release):
 def dtype(release):
     """transformers.js's name of an encoding that both towers are here in."""
     keys = {file["key"] for file in release.files.values()}
-    towers = [f"{release.model}.{tower}" for tower in params.TOWERS]
+    towers = [f"{release.model}.{tower}" for tower in TOWERS]
     both = (n for v, n in DTYPES.items() if all(f"{tower}.{v}" in keys for tower in towers))
     return next(both, "fp32")
 
 
 def provenance(release, pins):
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(pins.items()))
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(flat(pins).items()))
     return "\n".join(
         [
             f"- checkpoint: {source(release.settings.models[release.model])}",

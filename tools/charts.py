@@ -2,7 +2,7 @@
 
 import altair as alt
 
-from stages.cosines import CLOSEST, QUANTILES
+from stages.report.cosines import CLOSEST, QUANTILES
 
 FLOOR, FIRST_FLOOR = "floor", 0.999
 FIGURES = ["file", "size_mb", "cosine_min", "snr_db"]

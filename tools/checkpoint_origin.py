@@ -9,8 +9,8 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from stages import command
-from stages.transfer import OFFICIAL
+from clip_onnx import command
+from stages.download.transfer import OFFICIAL
 
 TINY = Path("data/tiny")
 MIT = "mit"

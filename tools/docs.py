@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from bench import comparison, table
-from stages import command
+from clip_onnx import command
 from tools import matrix
 
 README = Path("README.md")

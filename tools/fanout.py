@@ -27,7 +27,8 @@ import pandas
 from dvc.config import Config
 from dvc.repo import Repo
 
-from stages import command, params
+from clip_onnx import command
+from clip_onnx.settings import params
 from tools import jobs as planning
 
 RETRIES = 2

@@ -8,7 +8,9 @@ import sys
 
 import yaml
 
-from stages import command, params, transfer
+from clip_onnx import command
+from clip_onnx.settings import params
+from stages.download import transfer
 from tools import build_one
 
 SHIPPED = ("models", "products", "bundles")  # folders of data/ that hold what people take

@@ -23,9 +23,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from stages import checkpoint, command, drawings
-from stages.architecture import Architecture
-from stages.openai import convert_weights, transform
+from clip_onnx import command
+from clip_onnx.checkpoint.architecture import Architecture
+from clip_onnx.openai import archive, convert_weights, models, transform
+from stages.evalset import drawings
 
 # embed_dim, resolution, vision layers, width, patch, context, vocabulary, text width, text layers
 OFFICIAL = {
@@ -49,9 +50,9 @@ CALIBRATION_PICTURES = 4
 
 @torch.no_grad()
 def make(sizes, seed=0, outliers=False):
-    """A `clip.model.CLIP` in half precision, as `checkpoint.write_archive` takes it."""
+    """A `clip.model.CLIP` in half precision, as `archive.write_archive` takes it."""
     generator = torch.Generator().manual_seed(seed)
-    model = checkpoint.new_model(sizes).eval()
+    model = models.new_model(sizes).eval()
     for name, parameter in sorted(model.named_parameters()):
         _fill(name, parameter, generator)
     for transformer in _transformers(model):
@@ -169,7 +170,7 @@ def main():
     arguments = parser.parse_args()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     model = make(OFFICIAL[arguments.model], arguments.seed, arguments.outliers)
-    checkpoint.write_archive(model, arguments.output)
+    archive.write_archive(model, arguments.output)
 
 
 if __name__ == "__main__":

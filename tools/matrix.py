@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages import params
+from clip_onnx.settings import params
 
 METRICS = Path("metrics/runtimes.json")
 COLUMNS = {

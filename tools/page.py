@@ -17,9 +17,12 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-from stages import bundle, command, floors, params
-from stages.columns import FIGURES
-from tools import charts
+from clip_onnx import command
+from clip_onnx.names import PYTORCH, TOWERS
+from clip_onnx.settings import params
+from stages.bundle import golden
+from stages.report.columns import FIGURES
+from tools import charts, floors
 
 METRICS = Path("metrics")
 TEMPLATE = Path(__file__).with_suffix(".html")
@@ -48,7 +51,7 @@ def link(address, text):
 
 def named(row, root):
     """A file's name, which leads to it. OpenAI's own code is no file."""
-    return row.file if row.variant == params.PYTORCH else link(href(row, root), row.file)
+    return row.file if row.variant == PYTORCH else link(href(row, root), row.file)
 
 
 def bundled(settings):
@@ -56,7 +59,7 @@ def bundled(settings):
     return {
         file["key"]: f"data/bundles/{model}/{name}"
         for model in settings.grid.models
-        for name, file in bundle.files(model, settings).items()
+        for name, file in golden.files(model, settings).items()
     }
 
 
@@ -109,7 +112,7 @@ def results(table, settings, root):
 
 def candidates(table, settings):
     """The files that a floor chooses from: the towers in every encoding."""
-    towers, encodings = params.TOWERS, settings.encodings
+    towers, encodings = TOWERS, settings.encodings
     return table[table["graph"].isin(towers) & table["variant"].isin(encodings)]
 
 

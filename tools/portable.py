@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages import command
+from clip_onnx import command
 from tools import fresh, old_cpu, tensors
 
 REPORT = Path("build/portable.md")

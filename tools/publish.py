@@ -14,7 +14,8 @@ import huggingface_hub
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from stages import command, params
+from clip_onnx import command
+from clip_onnx.settings import params
 from tools import checkpoint_origin, release
 
 OURS = "onnx/*"  # what an earlier release left there and this one has no more is removed

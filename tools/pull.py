@@ -13,7 +13,7 @@ import argparse
 import networkx
 from dvc.exceptions import DvcException
 
-from stages import command
+from clip_onnx import command
 from tools import stale
 
 

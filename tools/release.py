@@ -14,8 +14,9 @@ from pathlib import Path
 
 from dvc.repo import Repo
 
-from stages import command, floors, params
-from tools import card, checkpoint_origin
+from clip_onnx import command
+from clip_onnx.settings import params
+from tools import card, checkpoint_origin, floors
 
 FOLDER = Path("build/release")
 SUMS, CARD, LICENSE = "SHA256SUMS", "README.md", "LICENSE"

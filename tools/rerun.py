@@ -15,8 +15,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from stages import changes, command
+from clip_onnx import command
 from tools import fresh
+from tools.review import changes
 
 FOLDER = Path("build/rerun")
 EQUAL = ("pins.json", "checkpoints", "export", "patch", *fresh.SHIPPED)  # of data/
@@ -71,7 +72,7 @@ def main():
         raise
     table = compare(*(outputs((root / "dvc.lock").read_text()) for root in (Path(), FOLDER)))
     gate = fresh.said(FOLDER, "pytest", "tests/test_parity.py")
-    _, metrics = fresh.said(FOLDER, "stages.report", "--against", "HEAD")
+    _, metrics = fresh.said(FOLDER, "tools.review", "HEAD")
     fresh.write(report, describe(commit, table, gate, metrics))
     if not gate[0] or "no" in set(table["allowed"]):
         sys.exit(1)

@@ -19,7 +19,7 @@ from dvc.repo import Repo
 from dvc_data.hashfile.meta import Meta
 from dvc_data.hashfile.tree import Tree
 
-from stages import command
+from clip_onnx import command
 
 PIPELINE = "dvc.yaml"
 

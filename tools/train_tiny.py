@@ -3,9 +3,9 @@
     python -m tools.train_tiny vit data/tiny/tiny-vit.pt
     python -m tools.train_tiny rn data/tiny/tiny-rn.pt
 
-OpenAI's own architecture classes on 64×64 drawings (`stages/drawings.py`), text width 64, the
-real vocabulary and 77 positions; symmetric contrastive loss over batches that hold each of the
-128 classes once, so that no caption is a false negative of another picture. Random tokens
+OpenAI's own architecture classes on 64×64 drawings (`stages/evalset/drawings.py`), text width
+64, the real vocabulary and 77 positions; symmetric contrastive loss over batches that hold each of
+the 128 classes once, so that no caption is a false negative of another picture. Random tokens
 surround the captions: a tower that never met most of its vocabulary would turn any other caption
 into a coin toss between classes, which no real CLIP does. The weights are rounded as OpenAI
 stores its own before accuracy is measured on drawings never trained on.
@@ -23,11 +23,11 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from stages import checkpoint, drawings
-from stages.architecture import Architecture
-from stages.openai import convert_weights, tokenize
-from stages.preprocessing import MEAN, STD
-from stages.tokens import END_ID, START_ID
+from clip_onnx.checkpoint.architecture import Architecture
+from clip_onnx.host.pictures import MEAN, STD
+from clip_onnx.host.tokens import END_ID, START_ID
+from clip_onnx.openai import archive, convert_weights, models, tokenize
+from stages.evalset import drawings
 
 # Embeddings are 96 wide, so that no projection is square.
 ARCHITECTURES = {
@@ -136,14 +136,14 @@ def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(arguments.seed)
-    model = checkpoint.new_model(ARCHITECTURES[arguments.kind])
+    model = models.new_model(ARCHITECTURES[arguments.kind])
     steps = arguments.steps or STEPS[arguments.kind]
     train(model, steps, PEAK_LEARNING_RATE[arguments.kind], arguments.seed)
     model.eval()
     convert_weights(model)
     print(f"zero-shot top-1 {accuracy(model.float()):.4f} on {TEST_ROUNDS * 128} pictures")
     convert_weights(model)
-    checkpoint.write_archive(model, arguments.output)
+    archive.write_archive(model, arguments.output)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from stages import command
+from clip_onnx import command
 
 JAVASCRIPT = "onnxruntime-web"
 FOLDERS = ("runtimes", "web")  # with a package.json

@@ -12,8 +12,9 @@ import shutil
 import time
 from pathlib import Path
 
+from clip_onnx import command
+from clip_onnx.settings import params
 from runtimes import browser
-from stages import command, params
 from web import index, samples
 
 HERE = Path(__file__).parent

@@ -14,7 +14,8 @@ import operator
 
 import onnx
 
-from stages import command, host
+from clip_onnx import command
+from clip_onnx.names import PROJECTION
 
 TOWERS, PICTURES = ("visual", "textual"), ("image", "preprocess")
 MEASURED = ("cosine_min", "cosine_mean", "snr_db", "inputs")
@@ -55,7 +56,7 @@ def _file(folder, path, listed, parity, encodings):
     labels = _labels(present(folder / path)) if kind == "classifier" else None
     if variant not in encodings or kind not in (*TOWERS, *PICTURES) and labels is None:
         return None
-    if (folder / path).with_name(f"{(folder / path).stem}.{host.PROJECTION}").exists():
+    if (folder / path).with_name(f"{(folder / path).stem}.{PROJECTION}").exists():
         return None  # the host has to project, which the pages do not
     measured = parity.get(model, {}).get(name, {}).get(variant)
     entry = {

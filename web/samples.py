@@ -7,7 +7,7 @@ from importlib import resources
 import numpy as np
 from PIL import Image
 
-from stages import drawings
+from stages.evalset import drawings
 
 DRAWN = ("large red circle", "small blue star", "large green square", "large yellow heart")
 SIDE, SEED = 192, 7

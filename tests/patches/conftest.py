@@ -8,7 +8,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from stages import patches
+from stages.patch import patches, rewriting
 
 
 def run(model, feeds):
@@ -36,9 +36,9 @@ def patched():
             old.const_value, old.shape, old.dtype = value.const_value, value.shape, value.dtype
             model.graph.register_initializer(old)
         before = run(model, feeds)
-        count = patches.PATCHES[name].apply_to_model(model)
+        count = patches.NAMED[name].rules.apply_to_model(model)
         assert count == fires
-        patches.clean(model)
+        rewriting.clean(model)
         proto = ir.to_proto(model)
         onnx.checker.check_model(proto, full_check=True)
         for old, new in zip(before, run(model, feeds), strict=True):

@@ -1,7 +1,7 @@
 import numpy as np
 import onnx_ir as ir
 
-from stages import patches
+from stages.patch import patches
 
 TEXT = """<ir_version: 8, opset_import: ["" : 18]>
 model (float[batch, 6] x) => (float[batch, n] y)

@@ -10,7 +10,7 @@ from pages import BUNDLES, MODEL, ROOT
 from PIL import Image
 
 from runtimes import browser
-from stages import drawings
+from stages.evalset import drawings
 from web import build
 
 WAIT = 60_000  # ms: the machine may be busy
@@ -102,13 +102,14 @@ def few(pictures, tmp_path):
 @pytest.fixture(scope="session")
 def openai_embed():
     """PIL picture -> what OpenAI's transform and PyTorch code make of it, float32 [E]."""
-    from stages import openai, reference
+    from clip_onnx import openai
+    from clip_onnx.openai import models
 
     side = json.loads((BUNDLES / MODEL / "preprocessor_config.json").read_text())
     transform = openai.transform(side["crop_size"]["height"])
 
     def embed(picture):
         batches = [transform(picture)[None]]
-        return reference.embed(ROOT / f"data/checkpoints/{MODEL}", "visual", batches)[0].numpy()
+        return models.embed(ROOT / f"data/checkpoints/{MODEL}", "visual", batches)[0].numpy()
 
     return embed

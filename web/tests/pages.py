@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import parity
+from clip_onnx.measure import parity
 
 ROOT = Path(__file__).parent.parent.parent
 BUNDLES = ROOT / "data/bundles"

@@ -6,7 +6,8 @@ import shutil
 import pytest
 from pages import BUNDLES, MODEL, ROOT
 
-from stages import command, params
+from clip_onnx import command
+from clip_onnx.settings import params
 from web import build, index
 
 ENCODINGS = {"fp32", "int8w", "int8-static"}

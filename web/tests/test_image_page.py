@@ -8,7 +8,8 @@ import pytest
 from pages import CARD, MODEL, ROOT, cosine, downloaded
 from PIL import Image, ImageCms, ImageOps
 
-from stages import openai, reference
+from clip_onnx import openai
+from clip_onnx.openai import models
 
 
 def choose(page, *paths):
@@ -64,8 +65,8 @@ def test_labels_have_openais_probabilities(visit, site, photograph):
     checkpoint = ROOT / f"data/checkpoints/{MODEL}"
     picture = openai.transform(64)(Image.open(photograph))[None]
     embeds = [
-        reference.embed(checkpoint, "visual", [picture]).numpy(),
-        reference.embed(checkpoint, "textual", [openai.tokenize(texts)]).numpy(),
+        models.embed(checkpoint, "visual", [picture]).numpy(),
+        models.embed(checkpoint, "textual", [openai.tokenize(texts)]).numpy(),
     ]
     image, text = (rows / np.linalg.norm(rows, axis=-1, keepdims=True) for rows in embeds)
     listed = json.loads((site / "models/index.json").read_text())["models"]

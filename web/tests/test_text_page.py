@@ -9,7 +9,10 @@ import pytest
 from pages import MODEL, ROOT
 from test_tokens import PIECES
 
-from stages import openai, parity, reference, tokens
+from clip_onnx import openai
+from clip_onnx.host import tokens
+from clip_onnx.measure import parity
+from clip_onnx.openai import models
 
 MOJIBAKE = "â€™ mojibake"  # which only ftfy repairs
 LONG = "a diagram of many things. " * 20
@@ -78,7 +81,7 @@ def test_embeddings_are_openais_and_the_matrix_is_their_cosines(visit):
     content = json.loads(waiting.value.path().read_text())
     found = np.array([row["text_embeds"] for row in content["texts"]], np.float32)
     ids = openai.tokenize(texts, truncate=True)
-    expected = reference.embed(ROOT / f"data/checkpoints/{MODEL}", "textual", [ids]).numpy()
+    expected = models.embed(ROOT / f"data/checkpoints/{MODEL}", "textual", [ids]).numpy()
     assert parity.cosine(expected, found).min() >= 0.9999
     cells = page.locator("td[style]").all_inner_texts()
     cosines = [parity.cosine(a[None], b[None])[0] for a in expected for b in expected]

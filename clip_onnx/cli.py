@@ -1,0 +1,104 @@
+"""The command `clip-onnx`: embeddings, labels and search of pictures and texts, by a bundle.
+
+    clip-onnx embed FOLDER (--images FILE … | --texts TEXT …) [--output FILE.npy]
+    clip-onnx classify FOLDER PICTURE … --labels LABEL …
+    clip-onnx search FOLDER PICTURES TEXT … [--top 5]
+    clip-onnx verify FOLDER
+
+FOLDER is data/bundles/MODEL, or a copy of it. Without --output, `embed` prints a JSON line an
+input.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from clip_onnx import command
+from clip_onnx import verify as checks
+from clip_onnx.clip import TEMPLATES, Clip
+
+PICTURES = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+
+
+def embed(arguments):
+    clip = Clip(arguments.folder, arguments.encoding)
+    given, progress = arguments.images or arguments.texts, sys.stderr.isatty()
+    if arguments.images:
+        found = clip.encode_image(given, progress=progress)
+    else:
+        found = clip.encode_text(given, truncate=arguments.truncate, progress=progress)
+    if arguments.output:
+        with command.output_file(arguments.output) as partial, open(partial, "wb") as file:
+            np.save(file, found)
+        return
+    for item, row in zip(given, found, strict=True):
+        print(json.dumps({"input": item, "embedding": [round(float(x), 7) for x in row]}))
+
+
+def classify(arguments):
+    clip = Clip(arguments.folder, arguments.encoding)
+    for picture in arguments.pictures:
+        (shares,) = clip.classify(picture, arguments.labels, arguments.templates)
+        best = shares.argmax()
+        print(f"{picture}\t{arguments.labels[best]}\t{shares[best]:.4f}")
+
+
+def search(arguments):
+    clip = Clip(arguments.folder, arguments.encoding)
+    files = [p for p in sorted(arguments.pictures.rglob("*")) if p.suffix.lower() in PICTURES]
+    if not files:
+        raise command.Refusal(f"{arguments.pictures} holds no pictures: name a folder that does")
+    images = clip.encode_image(files, progress=sys.stderr.isatty())
+    alike = clip.similarity(clip.encode_text(arguments.texts), images)
+    for text, row in zip(arguments.texts, alike, strict=True):
+        for place in np.argsort(-row, kind="stable")[: arguments.top]:
+            print(f"{row[place]:.4f}\t{text}\t{files[place]}")
+
+
+def verify(arguments):
+    checks.report(arguments.folder)
+
+
+def parsed(line=None):
+    parser = argparse.ArgumentParser(prog="clip-onnx", description=__doc__.split("\n")[0])
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    def action(run, summary):
+        added = actions.add_parser(run.__name__, help=summary, description=summary)
+        added.set_defaults(run=run)
+        added.add_argument("folder", type=Path, help="data/bundles/MODEL, or a copy of it")
+        return added
+
+    def with_encoding(added):
+        added.add_argument("--encoding", default="fp32", help="of the bundle's files (fp32)")
+        return added
+
+    one = with_encoding(action(embed, "write embeddings of pictures or texts"))
+    inputs = one.add_mutually_exclusive_group(required=True)
+    inputs.add_argument("--images", nargs="+", metavar="FILE")
+    inputs.add_argument("--texts", nargs="+", metavar="TEXT")
+    one.add_argument("--output", type=Path, help="a .npy file; JSON lines are printed without it")
+    one.add_argument("--truncate", action="store_true", help="cut texts of more than 77 tokens")
+    one = with_encoding(action(classify, "choose a label for each picture"))
+    one.add_argument("pictures", nargs="+", metavar="PICTURE")
+    one.add_argument("--labels", nargs="+", required=True, metavar="LABEL")
+    one.add_argument("--templates", nargs="+", default=TEMPLATES, metavar="TEMPLATE")
+    one = with_encoding(action(search, "find the pictures of a folder that are most alike texts"))
+    one.add_argument("pictures", type=Path, metavar="PICTURES")
+    one.add_argument("texts", nargs="+", metavar="TEXT")
+    one.add_argument("--top", type=int, default=5, help="how many pictures a text (5)")
+    action(verify, "check a bundle's files on this machine")
+    return parser.parse_args(line)
+
+
+def main():
+    arguments = parsed()
+    command.run(lambda: arguments.run(arguments))
+
+
+if __name__ == "__main__":
+    main()

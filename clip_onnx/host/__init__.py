@@ -1,0 +1,59 @@
+"""What a host computes around a textual tower: numpy here, a few loops in any other language.
+
+    text: eot       text_embeds = run(input_ids)
+    text: one-hot   text_embeds = run(input_ids, eot_onehot(input_ids))
+    text: tokens    text_embeds = project(run(input_ids), input_ids, text_projection)
+
+`text` is in the model's metadata_props (eot where it is not), text_projection.npy beside the model.
+Ids stay integers all the way: half precision has one number for the start token and the end token.
+"""
+
+import numpy as np
+
+ONE_HOT, HIDDEN = "eot_onehot", "last_hidden_state"
+
+
+def fit(rows, length):
+    """int64 [n, length] of the token ids of n texts, for towers of a fixed length.
+
+    A row is the start token, the text's, the end token, then zeros. One that is too long loses
+    the last of the text's tokens, never the end token.
+    """
+    fitted = np.zeros((len(rows), length), np.int64)
+    for target, row in zip(fitted, rows, strict=True):
+        kept = row if len(row) <= length else [*row[: length - 1], row[-1]]
+        target[: len(kept)] = kept
+    return fitted
+
+
+def eot_positions(input_ids):
+    """[n] where each row [n, length] ends: the first place of its highest id.
+
+    In C: at = 0; for (i = 1; i < length; i++) if (ids[i] > ids[at]) at = i;
+    """
+    input_ids = np.asarray(input_ids)
+    if not np.issubdtype(input_ids.dtype, np.integer):
+        raise TypeError(f"token ids are integers, not {input_ids.dtype}")
+    return input_ids.argmax(-1)
+
+
+def eot_onehot(input_ids):
+    """float32 [n, length]: 1 at each row's end token, 0 elsewhere."""
+    marks = np.zeros(np.shape(input_ids), np.float32)
+    marks[np.arange(len(marks)), eot_positions(input_ids)] = 1
+    return marks
+
+
+def project(last_hidden_state, input_ids, text_projection):
+    """text_embeds float32 [n, E] of hidden states [n, length, width].
+
+    A row's embedding is the hidden state at its end token, times text_projection [width, E]:
+    out[e] = Σ_w hidden[at][w] · projection[w][e].
+    """
+    rows = np.arange(len(last_hidden_state))
+    return last_hidden_state[rows, eot_positions(input_ids)] @ text_projection
+
+
+def normalize(embeds):
+    """Each row divided by its length, as cosines need it; `normalized` towers have done it."""
+    return embeds / np.linalg.norm(embeds, axis=-1, keepdims=True)

@@ -1,0 +1,120 @@
+"""The folder that transformers.js and Hugging Face's Python clients read.
+
+    our encoding    suffix        what their clients call it
+    fp32            (none)        fp32
+    fp16            _fp16         fp16
+    int8w           _quantized    q8, the default in browsers
+    int8-dynamic    _int8         int8
+
+Any other encoding or profile stands under its own name: `fp16w` is `vision_model_fp16w.onnx`. So do
+products: `image.onnx`, `classifier_quantized.onnx`; `combined` is their clients' `model.onnx`.
+"""
+
+from clip_onnx.host.pictures import MEAN, STD
+from clip_onnx.host.tokens import CONTEXT, END, END_ID, START, START_ID
+from clip_onnx.names import PROJECTION
+
+STEMS = {"visual": "vision_model", "textual": "text_model", "combined": "model"}
+SUFFIXES = {"fp32": "", "fp16": "_fp16", "int8w": "_quantized", "int8-dynamic": "_int8"}
+
+
+def file_name(graph, variant):
+    """`onnx/vision_model_quantized.onnx` and the like."""
+    return f"onnx/{STEMS.get(graph, graph)}{SUFFIXES.get(variant, f'_{variant}')}.onnx"
+
+
+def projection_name(file):
+    """Where the projection stands that a profile leaves to the host (clip_onnx/host)."""
+    return f"{file.removesuffix('.onnx')}.{PROJECTION}"
+
+
+def configuration(sizes, external=()):
+    """{file name: content} of the JSON files beside the models.
+
+    `external` names the external data files; transformers.js only fetches those it is told of.
+    """
+    config = _config(sizes)
+    if external:
+        models = {name.removesuffix("_data"): True for name in sorted(external)}
+        config["transformers.js_config"] = {"use_external_data_format": models}
+    return {
+        "config.json": config,
+        "preprocessor_config.json": _preprocessor(sizes.resolution),
+        "tokenizer_config.json": _tokenizer(),
+        "special_tokens_map.json": {
+            "bos_token": START,
+            "eos_token": END,
+            "pad_token": END,
+            "unk_token": END,
+        },
+    }
+
+
+def _config(sizes):
+    """A CLIPConfig. The ResNets have no name there; their towers' sizes are left out."""
+    config = {
+        "model_type": "clip",
+        "architectures": ["CLIPModel"],
+        "projection_dim": sizes.embed_dim,
+        "text_config": {
+            "model_type": "clip_text_model",
+            "hidden_act": "quick_gelu",
+            "hidden_size": sizes.text_width,
+            "intermediate_size": 4 * sizes.text_width,
+            "num_hidden_layers": sizes.text_layers,
+            "num_attention_heads": sizes.text_heads,
+            "max_position_embeddings": sizes.context_length,
+            "vocab_size": sizes.vocab_size,
+            "projection_dim": sizes.embed_dim,
+            "bos_token_id": START_ID,
+            "eos_token_id": END_ID,
+            "pad_token_id": END_ID,
+        },
+        "vision_config": {
+            "model_type": "clip_vision_model",
+            "hidden_act": "quick_gelu",
+            "image_size": sizes.resolution,
+            "num_channels": 3,
+            "projection_dim": sizes.embed_dim,
+        },
+    }
+    if sizes.vit:
+        config["vision_config"] |= {
+            "patch_size": sizes.patch_size,
+            "hidden_size": sizes.vision_width,
+            "intermediate_size": 4 * sizes.vision_width,
+            "num_hidden_layers": sizes.vision_layers,
+            "num_attention_heads": sizes.vision_heads,
+        }
+    return config
+
+
+def _preprocessor(side):
+    return {
+        "image_processor_type": "CLIPImageProcessor",
+        "feature_extractor_type": "CLIPFeatureExtractor",
+        "do_convert_rgb": True,
+        "do_resize": True,
+        "size": {"shortest_edge": side},
+        "resample": 3,  # bicubic
+        "do_center_crop": True,
+        "crop_size": {"height": side, "width": side},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(MEAN),
+        "image_std": list(STD),
+    }
+
+
+def _tokenizer():
+    return {
+        "tokenizer_class": "CLIPTokenizer",
+        "model_max_length": CONTEXT,
+        "do_lower_case": True,
+        "add_prefix_space": False,
+        "bos_token": START,
+        "eos_token": END,
+        "pad_token": END,
+        "unk_token": END,
+    }

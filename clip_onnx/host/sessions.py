@@ -1,0 +1,96 @@
+"""Running a tower with ONNX Runtime as its users do: default options, on the CPU."""
+
+import contextlib
+import ctypes
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from clip_onnx import host
+from clip_onnx.host import tokens
+from clip_onnx.names import FILE, PROJECTION
+
+BATCH = 16
+
+
+def session(path, providers=("CPUExecutionProvider",)):
+    """A session of a model's file, or of the one in a model's directory."""
+    path = Path(path)
+    file = path / FILE if path.is_dir() else path
+    loaded = onnxruntime.InferenceSession(file, providers=[*providers])
+    # glibc keeps what loading freed: as much again as the fp32 weights, of a quantised file.
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+    return loaded
+
+
+def projection(directory):
+    """The matrix that a `text: tokens` tower leaves to the host, or None beside other towers."""
+    file = Path(directory) / PROJECTION
+    return np.load(file) if file.exists() else None
+
+
+def feeds(tower, batch):
+    """The inputs of a tower for pictures or token rows, in the types and the form that it takes."""
+    marked = len(tower.get_inputs()) > 1
+    return named(tower, batch, *([host.eot_onehot(batch)] if marked else []))
+
+
+def named(session, *arrays):
+    """{input: array} of arrays in the order of a session's inputs; ids narrowed if it wants."""
+    return {
+        value.name: array.astype(np.int32) if value.type == "tensor(int32)" else array
+        for value, array in zip(session.get_inputs(), arrays, strict=True)
+    }
+
+
+def run(tower, batches, projection=None):
+    """Embeddings of all the batches, concatenated: float32 [n, E].
+
+    A tower of a fixed batch takes a smaller one filled up with its last row.
+    """
+    return np.concatenate([_embed(tower, batch, projection) for batch in batches])
+
+
+def _embed(tower, batch, projection):
+    rows, fixed = len(batch), tower.get_inputs()[0].shape[0]
+    if isinstance(fixed, int) and rows < fixed:
+        batch = np.concatenate([batch, np.repeat(batch[-1:], fixed - rows, axis=0)])
+    embeds = tower.run(None, feeds(tower, batch))[0]
+    if projection is not None:
+        embeds = host.project(embeds, batch, projection)
+    return embeds[:rows]
+
+
+def batches(items, size=BATCH):
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def fixed_axes(tower):
+    """(batch, length) that a tower takes alone; None where an axis is dynamic or is no length."""
+    shape = tower.get_inputs()[0].shape
+    sizes = [size if isinstance(size, int) else None for size in shape]
+    return sizes[0], sizes[1] if len(shape) == 2 else None
+
+
+def picture_settings(pictures, batch=None):
+    """The ways to feed pictures that must not differ: one at a time, and sixteen."""
+    return [batches(pictures, size) for size in ([batch] if batch else [1, BATCH])]
+
+
+def text_settings(rows, batch=None, length=None):
+    """The ways to feed token rows that must not differ.
+
+    No padding at all; padding with the end token to the batch's longest, as Hugging Face's
+    tokenizer does; and padding with 0 to 77, as OpenAI's does. A tower of a fixed `length` is
+    padded to it both ways, one of a fixed `batch` gets batches of that size only.
+    """
+    size = batch or BATCH
+    settings = [
+        (tokens.pad(group, tokens.END_ID, length) for group in batches(rows, size)),
+        (tokens.pad(group, 0, length or tokens.CONTEXT) for group in batches(rows, size)),
+    ]
+    if batch in (None, 1) and length is None:
+        settings.insert(0, (tokens.pad([row]) for row in rows))
+    return settings

@@ -1,0 +1,93 @@
+"""CLIP's tokenizer without torch: `tokenizer.json` for the `tokenizers` package.
+
+What OpenAI's code does to a text before its byte-pair encoding cannot all be said in
+`tokenizer.json`; `clean` is that part. With it the ids equal OpenAI's. Clients that read the
+file without it differ where ftfy repairs a text (curly quotes, ligatures, full-width forms),
+where HTML entities stand, and at a Greek final sigma.
+"""
+
+import gzip
+import html
+
+import ftfy
+import numpy as np
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers.pre_tokenizers import ByteLevel
+
+CONTEXT = 77
+START, END = "<|startoftext|>", "<|endoftext|>"
+START_ID, END_ID = 49406, 49407
+MERGES = 49152 - 256 - 2  # of the file's lines, as clip/simple_tokenizer.py cuts them
+WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+def clean(text):
+    """The text that OpenAI's code encodes: mojibake repaired, entities resolved, lower case."""
+    text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    return " ".join(text.split()).lower()
+
+
+def _byte_symbols():
+    """GPT-2's printable character for each byte, in the order in which CLIP numbers them."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return [chr(b) for b in printable] + [chr(256 + n) for n in range(len(others))]
+
+
+def from_bpe(path):
+    """The `tokenizers.Tokenizer` of CLIP's `bpe_simple_vocab_16e6.txt.gz`."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        lines = file.read().split("\n")[1 : MERGES + 1]
+    merges = [tuple(line.split()) for line in lines]
+    symbols = _byte_symbols()
+    words = [*symbols, *(s + "</w>" for s in symbols), *("".join(m) for m in merges), START, END]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer = Tokenizer(
+        models.BPE(
+            vocab=vocabulary,
+            merges=merges,
+            unk_token=END,
+            end_of_word_suffix="</w>",
+            continuing_subword_prefix="",
+        )
+    )
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True),
+            ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.post_processor = processors.RobertaProcessing(
+        sep=(END, vocabulary[END]),
+        cls_token=(START, vocabulary[START]),
+        trim_offsets=False,
+        add_prefix_space=False,
+    )
+    tokenizer.add_special_tokens([START, END])
+    return tokenizer
+
+
+def load(path, truncate=True):
+    """The tokenizer of a `tokenizer.json`, truncating as OpenAI's does: the last token is EOT."""
+    tokenizer = Tokenizer.from_file(str(path))
+    if truncate:
+        tokenizer.enable_truncation(CONTEXT)
+    else:
+        tokenizer.no_truncation()
+    return tokenizer
+
+
+def encode(tokenizer, texts):
+    """Token ids of each text, unpadded: a list of lists."""
+    return [row.ids for row in tokenizer.encode_batch([clean(text) for text in texts])]
+
+
+def pad(rows, value=0, length=None):
+    """int64 [n, length] (or the longest row's); OpenAI pads with 0, Hugging Face with EOT."""
+    padded = np.full((len(rows), length or max(map(len, rows))), value, np.int64)
+    for target, row in zip(padded, rows, strict=True):
+        target[: len(row)] = row
+    return padded

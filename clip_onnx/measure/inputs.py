@@ -1,0 +1,53 @@
+"""The evaluation set and the reference as the stages after them read them.
+
+Both say which pictures and captions they hold; a reference holds those of the evaluation set that
+its model is measured on.
+"""
+
+import json
+
+import numpy as np
+from safetensors import safe_open
+
+EVALUATION, CALIBRATION, LABELLED = "evaluation", "calibration", "labelled"  # the splits
+PICTURES_FILE = "pictures.safetensors"
+INDEX_FILE, CAPTIONS_FILE = "pictures.json", "captions.json"
+REFERENCE_FILE, PIXELS_FILE = "reference.safetensors", "pixel_values.npy"
+
+
+def index(directory):
+    """The pictures' rows, in order: name, source, split, and label or None."""
+    return json.loads((directory / INDEX_FILE).read_text())
+
+
+def rows_of(rows, split):
+    """Numbers of the rows that belong to a split."""
+    return [number for number, row in enumerate(rows) if row["split"] == split]
+
+
+def captions(directory):
+    """{evaluation: texts, calibration: texts, prompts: how many evaluation captions, from the
+    first on, name the drawn classes in order}. A reference has no calibration."""
+    return json.loads((directory / CAPTIONS_FILE).read_text())
+
+
+def write(directory, rows, texts):
+    """Write what `index` and `captions` read."""
+    (directory / INDEX_FILE).write_text(json.dumps(rows, indent=1))
+    (directory / CAPTIONS_FILE).write_text(json.dumps(texts, indent=1, ensure_ascii=False))
+
+
+def reference(directory):
+    """The open file of what OpenAI's code computes (a context manager); stages/reference."""
+    return safe_open(directory / REFERENCE_FILE, framework="numpy")
+
+
+def pixels(directory, rows):
+    """float32 [rows, 3, R, R]: pictures as the reference saw them, none of the others in memory."""
+    return np.array(np.load(directory / PIXELS_FILE, mmap_mode="r")[rows])
+
+
+def picture(evalset, name):
+    """One of the pictures, uint8 [height, width, 3], none of the others in memory."""
+    with safe_open(evalset / PICTURES_FILE, framework="numpy") as file:
+        return file.get_tensor(name)

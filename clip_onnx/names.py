@@ -1,0 +1,10 @@
+"""Names that stand in paths, keys and metadata alike."""
+
+TOWERS = ("visual", "textual")
+STD = "std"  # the profile whose graphs are encoded; the others' are finished
+PREPROCESS = "preprocess"  # the product that needs no tower
+PYTORCH = "pytorch"  # the variant that is no file: OpenAI's own code in fp32
+
+# In a model's directory.
+FILE, DATA_FILE = "model.onnx", "model.onnx.data"
+PROJECTION = "text_projection.npy"  # what a profile leaves to the host: clip_onnx/host

@@ -1,0 +1,29 @@
+"""The evaluation set's pictures as OpenAI's transform sees them, a batch at a time."""
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from clip_onnx.measure import inputs
+from clip_onnx.openai import transform
+
+BATCH = 4  # of 448 x 448 pixels in RN50x64: 2 GB of activations
+
+
+def batches(items, title):
+    steps = range(0, len(items), BATCH)
+    return (items[start : start + BATCH] for start in tqdm(steps, desc=title))
+
+
+def pixel_values(evalset, names, side, path):
+    """Batches [B, 3, side, side] of the evaluation set's pictures, written to `path` on the way."""
+    preprocess = transform(side)
+    header = {"descr": "<f4", "fortran_order": False, "shape": (len(names), 3, side, side)}
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for batch in batches(names, "pictures"):
+            pictures = (Image.fromarray(inputs.picture(evalset, name)) for name in batch)
+            pixels = torch.stack([preprocess(picture) for picture in pictures])
+            pixels.numpy().tofile(file)
+            yield pixels

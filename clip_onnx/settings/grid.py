@@ -1,0 +1,59 @@
+"""`grid:` of params.yaml: which files are built of which models."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from clip_onnx.names import PREPROCESS, PYTORCH, TOWERS
+from clip_onnx.settings.sections import Section, Slug
+
+BY_SENSITIVITY = ("mixed", "dynamic")  # schemes that choose by what each weight means
+SCHEMES = {  # that each list of grid.encodings may hold
+    "plain": ("none", "half", "weight_only"),
+    "by_sensitivity": BY_SENSITIVITY,
+    "resnets": ("static",),
+}
+
+
+class Encodings(Section):
+    """By what their stages are given."""
+
+    plain: list[Slug]
+    by_sensitivity: list[Slug]
+    resnets: list[Slug]  # of the visual towers of Grid.resnets alone
+
+    @property
+    def of_both_towers(self):
+        return [*self.plain, *self.by_sensitivity]
+
+    @property
+    def all(self):
+        return [*self.of_both_towers, *self.resnets]
+
+
+class Grid(Section):
+    models: Annotated[list[Slug], Field(min_length=1)]
+    resnets: list[Slug]
+    encodings: Encodings
+    profiles: list[Slug]
+    products: list[Slug]
+    composed: list[Slug]  # the encodings that products are made of
+
+    def variants(self, model, tower):
+        """The encodings and the profiles in which a model's tower is built."""
+        resnet = tower == "visual" and model in self.resnets
+        encodings = self.encodings.all if resnet else self.encodings.of_both_towers
+        return encodings + self.profiles
+
+    def files(self, model):
+        """(graph, variant) of everything that is built of a model."""
+        for tower in TOWERS:
+            yield from ((tower, variant) for variant in self.variants(model, tower))
+        for product in self.products:
+            yield from ((product, encoding) for encoding in self.composed)
+        yield PREPROCESS, "fp32"
+
+    def measured(self, model):
+        """The same, and OpenAI's own code, which is measured like a file."""
+        yield from ((tower, PYTORCH) for tower in TOWERS)
+        yield from self.files(model)

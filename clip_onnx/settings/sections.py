@@ -1,0 +1,215 @@
+"""What the entries of params.yaml may hold: a model, an encoding, a profile, a product.
+
+One class a kind of entry; clip_onnx/settings/params.py puts them together and reads the file.
+"""
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+Count = Annotated[int, Field(ge=2)] | None  # none: all
+
+
+class Amounts(Section):
+    """How many of the evaluation set's inputs a model is measured and calibrated on."""
+
+    pictures: Count = None
+    drawn: Count = None  # labelled drawings
+    captions: Count = None  # besides those that name the drawings' classes
+    calibration_pictures: Count = None
+    calibration_captions: Count = None
+
+
+class AmountsBySize(Amounts):
+    """Those of models whose visual tower takes at most so many GFLOP a picture."""
+
+    gflop: Annotated[float, Field(gt=0)] | None = None  # none: any
+
+
+class Model(Section):
+    source: str
+    sha256: Sha256 | None = None
+    activation: Literal["quick_gelu", "gelu"] | None = None  # for files that do not say it
+    inputs: Amounts | None = None  # what it says, instead of what `inputs:` says by size
+
+    @property
+    def remote(self):
+        return self.source.startswith(("http://", "https://"))
+
+
+class AsIs(Section):
+    """fp32: the patched graph itself."""
+
+    scheme: Literal["none"]
+
+
+class Half(Section):
+    scheme: Literal["half"]
+
+
+Bits = Literal[3, 4, 5, 6, 7, 8, 16]
+Block = Annotated[int, Field(ge=8)] | Literal["row"]  # weights that share a scale
+
+
+class Form(Section):
+    """How a weight is stored; in `tensors` what is left out is as for the others."""
+
+    bits: Bits | None = None
+    block: Block | None = None
+
+
+def _as_form(given):
+    """A number in the place of a Form is its bits."""
+    return {"bits": given} if isinstance(given, int) else given
+
+
+class WeightOnly(Section):
+    scheme: Literal["weight_only"]
+    bits: Bits
+    block: Block = "row"
+    tensors: dict[str, Annotated[Form, BeforeValidator(_as_form)]] = {}  # by names, or fnmatch
+
+    def named(self, name):
+        """The Form that the first fitting pattern of `tensors` gives to a name, or None."""
+        for pattern, form in self.tensors.items():
+            if fnmatchcase(name, pattern):
+                return Form(bits=form.bits or self.bits, block=form.block or self.block)
+        return None
+
+    def form(self, name):
+        """The Form of a weight: that of its name, or else that of them all."""
+        return self.named(name) or Form(bits=self.bits, block=self.block)
+
+
+class Mixed(Section):
+    """weight_only with the width of every tensor chosen for the worst cosine that is asked for."""
+
+    scheme: Literal["mixed"]
+    target_cosine: Annotated[float, Field(gt=0, lt=1)]
+    block: Block = 32
+
+
+class Dynamic(Section):
+    scheme: Literal["dynamic"]
+    exclude: Annotated[int, Field(ge=0)] = 0  # the most sensitive products, stored as int8 instead
+
+
+class Static(Section):
+    scheme: Literal["static"]
+
+
+Encoding = Annotated[
+    AsIs | Half | WeightOnly | Mixed | Dynamic | Static, Field(discriminator="scheme")
+]
+
+
+class Profile(Section):
+    """Patches, and options of the whole graph; of the text, they leave visual towers alone."""
+
+    patches: list[str]
+    opset: Annotated[int, Field(ge=10, le=23)] = 18
+    batch: Annotated[int, Field(ge=1)] | None = None  # fixed axes; none: dynamic
+    length: Annotated[int, Field(ge=3, le=77)] | None = None
+    input_ids: Literal["int64", "int32"] = "int64"
+    text: Literal["eot", "one-hot", "tokens"] = "eot"  # who finds the end token: clip_onnx/host
+    normalize: bool = False
+    operators: list[str] | None = None  # those that may be left; none: all
+    rank: Annotated[int, Field(ge=1)] | None = None  # the most dimensions of any value
+
+    @model_validator(mode="after")
+    def _tokens_are_no_embeddings(self):
+        if self.text == "tokens" and self.normalize:
+            raise ValueError("text: tokens has no embeddings to normalize; leave normalize out")
+        return self
+
+
+class Combined(Section):
+    """CLIP.forward: both towers, and how alike each picture and each text are."""
+
+    kind: Literal["combined"]
+
+
+class Classifier(Section):
+    """Probabilities of labels for a picture."""
+
+    kind: Literal["classifier"]
+    labels: Annotated[list[str], Field(min_length=2)] | str  # or a file of LABELS, one a line
+    templates: Annotated[list[str], Field(min_length=1)]  # prompts, {} is the label
+    form: Literal["standard", "camera"] = "standard"
+
+
+class Image(Section):
+    """A picture of any size to its embedding."""
+
+    kind: Literal["image"]
+    normalize: bool = False  # whether embeddings are unit vectors
+
+
+class Unit(Section):
+    """A tower whose embeddings are unit vectors."""
+
+    kind: Literal["unit"]
+    tower: Literal["visual", "textual"]
+
+
+Product = Annotated[Combined | Classifier | Image | Unit, Field(discriminator="kind")]
+
+
+class Evalset(Section):
+    images: str
+    captions: str
+    crops: Annotated[int, Field(ge=0)]
+    drawn: Annotated[int, Field(ge=1)]
+    drawn_calibration: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0)]
+
+
+class KnownAnswers(Section):
+    picture: str | None
+
+
+class Bundle(Section):
+    """What goes into the folders to ship; none: all that the grid builds."""
+
+    encodings: list[Slug] | None = None
+    profiles: list[Slug] | None = None
+    products: list[Slug] | None = None
+
+
+class Floor(Section):
+    cosine_min: Annotated[float, Field(le=1)]
+    snr_db: float
+    accuracy_drop: Annotated[float, Field(ge=0)] | None = None  # share of the drawn pictures
+    pixels_off: Annotated[float, Field(ge=0, le=1)] | None = None  # share that may differ, by 1
+
+
+class Margin(Section):
+    """A part of a figure, and what is added to it."""
+
+    share: Annotated[float, Field(ge=0, lt=1)]
+    least: Annotated[float, Field(ge=0)]
+
+
+class Noise(Section):
+    """How far figures may be from those in git, which then stay: stages/report/noise.py."""
+
+    cosine: Margin  # of 1 - cosine
+    snr_db: Annotated[float, Field(ge=0)]
+    top1_inputs: Annotated[int, Field(ge=0)]
+    error: Margin

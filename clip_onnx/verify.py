@@ -1,0 +1,114 @@
+"""Check a bundle's files on this machine against the embeddings that travel with them.
+
+    clip-onnx verify FOLDER
+
+From pictures and characters on: the folder's own tokenizer and OpenAI's picture transform. One
+line a file; exit status 1 if any is below its floor or does not load.
+"""
+
+import base64
+import io
+import json
+
+import numpy as np
+from PIL import Image
+
+from clip_onnx import command, host
+from clip_onnx.host import layout, pictures, sessions, tokens
+from clip_onnx.measure import parity
+from clip_onnx.names import TOWERS
+
+
+def cases(folder, golden):
+    """{kind of graph: [(arrays in the order of its inputs, {output: what it should be})]}.
+
+    A tower has one array, and the one output that the host may have to finish (clip_onnx/host).
+    """
+    side = json.loads((folder / "preprocessor_config.json").read_text())["crop_size"]["height"]
+    picture = Image.open(io.BytesIO(base64.b64decode(golden["picture"]["png_base64"])))
+    texts = golden["texts"]
+    rows = tokens.encode(tokens.load(folder / "tokenizer.json"), [t["caption"] for t in texts])
+    for text, row in zip(texts, rows, strict=True):
+        if row != text["input_ids"]:
+            raise command.Refusal(
+                f"{folder}/tokenizer.json turns {text['caption']!r} into {row}, golden.json has"
+                f" {text['input_ids']}: copy the bundle again"
+            )
+    pixels = pictures.preprocess(picture, side)[None]
+    image = {"image_embeds": np.array([golden["picture"]["image_embeds"]])}
+    captions = [
+        (tokens.pad([row]), {"text_embeds": np.array([text["text_embeds"]])})
+        for row, text in zip(rows, texts, strict=True)
+    ]
+    return {
+        "visual": [([pixels], image)],
+        "textual": [([ids], embeds) for ids, embeds in captions],
+        "combined": [([pixels, ids], image | embeds) for ids, embeds in captions],
+        "classifier": [([pixels], {})],  # its labels are its own
+        "image": [([np.asarray(picture)], image)],
+        "preprocess": [([np.asarray(picture)], {"pixel_values": pixels})],
+    }
+
+
+def cosines(file, kind, cases):
+    """The cosine of every output of every case with what it should be."""
+    session = sessions.session(file)
+    for arrays, expected in cases:
+        if kind in TOWERS:
+            length = sessions.fixed_axes(session)[1]
+            if length and arrays[0].shape[1] > length:
+                continue  # the profile has no room for this caption
+            found = [embed(session, file, *arrays)]
+        else:
+            found = session.run([*expected] or None, sessions.named(session, *arrays))
+        for truth, array in zip(expected.values(), found, strict=False):
+            yield float(parity.cosine(truth.reshape(1, -1), array.reshape(1, -1))[0])
+
+
+def embed(session, file, batch):
+    """A tower's embedding of one picture or one row of tokens, whatever its profile."""
+    _, length = sessions.fixed_axes(session)
+    if length:
+        batch = host.fit(batch, length)
+    beside = file.with_name(layout.projection_name(file.name))
+    projection = np.load(beside) if beside.exists() else None
+    return sessions.run(session, [batch], projection)
+
+
+def read(folder):
+    """(golden.json's content, the cases to run) of a bundle."""
+    try:
+        golden = json.loads((folder / "golden.json").read_text())
+        return golden, cases(folder, golden)
+    except command.Refusal:
+        raise
+    except Exception as error:  # a file is missing, cut short or another program's
+        raise command.Refusal(
+            f"{folder} is no whole bundle, copy it again: {command.first_line(error)}"
+        ) from None
+
+
+def check(folder):
+    """(file, worst cosine or None, floor or None, what went wrong) of every file of a bundle."""
+    golden, known = read(folder)
+    for name, file in golden["files"].items():
+        floor, cosine, problem = file["cosine_min"], None, ""
+        try:
+            kind = file["graph"]
+            cosine = min(cosines(folder / name, kind, known[kind]), default=None)
+            if None not in (floor, cosine) and not cosine >= floor:
+                problem = "below its floor"
+        except Exception as error:  # ONNX Runtime's exceptions share no base of their own
+            problem = f"does not run: {command.first_line(error)}"
+        yield name, cosine, floor, problem
+
+
+def report(folder):
+    """Print a line a file. Raises Refusal that names the files which are not as they should be."""
+    failed = []
+    for name, cosine, floor, problem in check(folder):
+        shown = "not compared" if cosine is None else f"cosine {cosine:.7f}"
+        print(f"{name:38} {shown:17} floor {floor or 'none':<9} {problem or 'ok'}")
+        failed += [name] if problem else []
+    if failed:
+        raise command.Refusal(f"not as they should be: {', '.join(failed)}")

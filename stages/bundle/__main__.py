@@ -1,0 +1,48 @@
+"""A folder to ship: a model's files in the layout that Hugging Face's clients read.
+
+    python -m stages.bundle data/models/MODEL data/reference/MODEL data/checkpoints/MODEL \\
+        data/evalset data/bundles/MODEL
+
+What goes in is `bundle:` of params.yaml, or all that the grid builds. `golden.json` lets anyone
+check a runtime in any language; `python -m clip_onnx verify FOLDER` does it in this one.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from clip_onnx import command
+from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.host import layout, tokens
+from clip_onnx.settings import params
+from stages.bundle import golden
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ("models", "reference", "checkpoint", "evalset", "output"):
+        parser.add_argument(name, type=Path)
+    arguments = parser.parse_args()
+    settings = params.load()
+    model = arguments.models.name
+    sizes = architecture.read(weights.shapes(arguments.checkpoint))
+    listed = golden.files(model, settings)
+    with command.output(arguments.output) as folder:
+        (folder / "onnx").mkdir()
+        for name, file in listed.items():
+            _, tower, encoding = file["key"].split(".")
+            golden.copy_model(arguments.models / tower / encoding, folder / name)
+        external = [path.name for path in folder.glob("onnx/*_data")]
+        for name, content in layout.configuration(sizes, external).items():
+            (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+        tokenizer = tokens.load(arguments.checkpoint / "tokenizer.json")
+        tokenizer.model.save(str(folder))  # vocab.json and merges.txt
+        shutil.copyfile(arguments.checkpoint / "tokenizer.json", folder / "tokenizer.json")
+        content = {"files": listed, "logit_scale": weights.logit_scale(arguments.checkpoint)}
+        content |= golden.golden(arguments.reference, arguments.evalset)
+        (folder / "golden.json").write_text(json.dumps(content, indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,88 @@
+"""What goes into a bundle: its files by `bundle:` of params.yaml, and `golden.json`.
+
+`golden.json` lets anyone check a runtime in any language: a few captions with their tokens, a
+picture, what OpenAI's code makes of them, and each file's floor.
+"""
+
+import base64
+import io
+import shutil
+
+import numpy as np
+from PIL import Image
+
+from clip_onnx import graphs
+from clip_onnx.host import layout
+from clip_onnx.measure import inputs
+from clip_onnx.names import PROJECTION, TOWERS
+
+GOLDEN_CAPTIONS = 5
+
+
+def golden_rows(input_ids):
+    """A handful of captions from the shortest to the longest, which is cut at 77 tokens."""
+    by_length = np.argsort(input_ids.argmax(-1), kind="stable")
+    places = np.linspace(0, len(by_length) - 1, GOLDEN_CAPTIONS).astype(int)
+    return [int(by_length[place]) for place in places]
+
+
+def golden(reference, evalset):
+    """Captions and one picture with the reference's embeddings, as JSON can hold them."""
+    captions = inputs.captions(reference)[inputs.EVALUATION]
+    index = inputs.index(reference)
+    smallest = next(row for row, picture in enumerate(index) if picture["label"] is not None)
+    pixels = inputs.picture(evalset, index[smallest]["name"])
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    with inputs.reference(reference) as tensors:
+        input_ids = tensors.get_tensor("input_ids")
+        text_embeds = tensors.get_slice("text_embeds")
+        texts = [
+            {
+                "caption": captions[row],
+                "input_ids": input_ids[row, : input_ids[row].argmax() + 1].tolist(),
+                "text_embeds": text_embeds[row].tolist(),
+            }
+            for row in golden_rows(input_ids)
+        ]
+        image_embeds = tensors.get_slice("image_embeds")[smallest].tolist()
+    picture = {
+        "png_base64": base64.b64encode(png.getvalue()).decode(),
+        "image_embeds": image_embeds,
+    }
+    return {"texts": texts, "picture": picture}
+
+
+def chosen(settings, name, variant):
+    """Whether `bundle:` of params.yaml asks for a graph's file."""
+    wanted = settings.bundle
+    if name not in TOWERS:
+        return wanted.products is None or name in wanted.products
+    listed = wanted.profiles if variant in settings.profiles else wanted.encodings
+    return listed is None or variant in listed
+
+
+def files(model, settings):
+    """{file in the bundle: its key, what kind of graph it is, and its floor}."""
+    listed = {}
+    for name, variant in settings.grid.files(model):
+        if chosen(settings, name, variant):
+            floor = settings.floors.get(model, {}).get(name, {}).get(variant)
+            product = settings.products.get(name)
+            listed[layout.file_name(name, variant)] = {
+                "key": f"{model}.{name}.{variant}",
+                "graph": getattr(product, "tower", product.kind) if product else name,
+                "cosine_min": floor and floor.cosine_min,
+            }
+    return listed
+
+
+def copy_model(source, target):
+    """Copy a model's directory to one file name, what lies beside it to names made of that."""
+    if (source / graphs.DATA_FILE).exists():
+        graphs.save(graphs.load(source), target.parent, target.name, f"{target.name}_data")
+    else:
+        shutil.copyfile(source / graphs.FILE, target)
+    if (source / PROJECTION).exists():
+        beside = target.with_name(layout.projection_name(target.name))
+        shutil.copyfile(source / PROJECTION, beside)

@@ -1,0 +1,73 @@
+"""What all quantisers ask of activations, from one float64 pass over the calibration split.
+
+    python -m stages.calibrate MODEL data/checkpoints/MODEL data/evalset data/calibration/MODEL
+
+Writes pixel_values.npy, and of each tower a folder: of every weight of a product or a convolution
+the moments of what it reads (NAME.safetensors, see calibration.Moments), and tower.safetensors
+with `embeds`, `input_ids`, and, of a ResNet, the extremes of its activations. A convolution's
+moments are taken from some positions of a picture.
+
+The towers are those of `export`, which compute what OpenAI's modules do. No caption is padded.
+"""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from clip_onnx import command
+from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.measure import inputs
+from clip_onnx.measure.calibration import Calibration, equally_long
+from clip_onnx.openai import amounts, passes, pixels, tokenize
+from clip_onnx.settings import params
+from stages.calibrate.collected import Collected, Extremes
+
+PICTURES = 4  # a batch
+
+
+def write_pictures(evalset, side, count, path):
+    """Write the pixel_values of `count` calibration pictures."""
+    index = inputs.index(evalset)
+    rows = amounts.spread(inputs.rows_of(index, inputs.CALIBRATION), count)
+    if not rows:
+        raise command.Refusal(
+            f"{evalset} has no calibration pictures: give evalset.images more, or raise"
+            " evalset.drawn_calibration"
+        )
+    names = [index[row]["name"] for row in rows]
+    for _ in pixels.pixel_values(evalset, names, side, path):
+        pass
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model")
+    for name in ("checkpoint", "evalset", "output"):
+        parser.add_argument(name, type=Path)
+    arguments = parser.parse_args()
+    sizes = architecture.read(weights.shapes(arguments.checkpoint))
+    counts = amounts.of(params.load(), arguments.model, sizes)
+    texts = inputs.captions(arguments.evalset)[inputs.CALIBRATION]
+    texts = amounts.spread(texts, counts.calibration_captions)
+    input_ids = tokenize(texts, truncate=True).numpy()
+    about = {"architecture": json.dumps(dataclasses.asdict(sizes))}
+    with command.output(arguments.output) as directory:
+        file = directory / inputs.PIXELS_FILE
+        write_pictures(arguments.evalset, sizes.resolution, counts.calibration_pictures, file)
+        batches = Calibration(directory, "visual").batches(PICTURES)
+        for name, given in {"visual": batches, "textual": equally_long(input_ids)}.items():
+            tower = passes.of_checkpoint(arguments.checkpoint, sizes, name)
+            collected, extremes = Collected(directory / name), Extremes(tower.module)
+            embeds = tower.embed(given, collected.see, collected.write, f"calibrate {name}")
+            found = {"embeds": embeds.astype(np.float32)} | extremes.tensors()
+            if name == "textual":
+                found["input_ids"] = input_ids
+            save_file(found, directory / name / Calibration.FILE, metadata=about)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,27 @@
+"""The labels of a classifier: a list, or a file of stages/compose/labels."""
+
+from pathlib import Path
+
+from clip_onnx import command
+from clip_onnx.settings.params import LABELS
+
+
+def read(labels):
+    """The list itself, or the lines of the file of stages/compose/labels that is named."""
+    if isinstance(labels, str):
+        path = LABELS / Path(labels).name  # nowhere else: DVC watches this folder
+        try:
+            text = path.read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            held = ", ".join(sorted(file.name for file in LABELS.glob("*"))) or "nothing"
+            raise command.Refusal(
+                f"{path} is no readable UTF-8 text, {LABELS} holds: {held}; labels are a list or a"
+                " file there"
+            ) from None
+        labels = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(labels) < 2:
+        raise command.Refusal(f"a classifier needs two labels or more, not {labels}")
+    for label in labels:
+        if labels.count(label) > 1 or not label.strip():
+            raise command.Refusal(f"label {label!r} is empty or stands twice: remove it")
+    return list(labels)

@@ -1,0 +1,123 @@
+"""CLIP's picture preparation as a graph: a picture of any size in, `pixel_values` out.
+
+`image` uint8 [height, width, 3] (RGB, as pictures are decoded) -> float32 [1, 3, side, side].
+
+What torchvision does to a PIL picture (clip_onnx/host/pictures.py), bit for bit in ONNX Runtime.
+Only the pixels that the crop keeps are computed, so that a long and thin picture costs no more
+than another.
+"""
+
+import json
+
+import numpy as np
+import onnx_ir as ir
+from onnxscript import build_graph
+
+from clip_onnx import command, graphs
+from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.host import pictures
+from stages.compose.resampling import kernel, resample
+
+IR_VERSION = 10  # of the towers
+FIRST_OPSET = 15  # Shape of some axes
+
+
+def make(product, given):
+    model = build(architecture.read(weights.shapes(given.checkpoint)).resolution)
+    graphs.describe(
+        model,
+        checkpoint_sha256=weights.sha256(given.checkpoint),
+        pipeline_version=graphs.pipeline_version(),
+        variant="fp32",
+    )
+    return model
+
+
+def build(side, opset=graphs.OPSET):
+    """The graph for towers that see `side` x `side` pixels. Raises Refusal below opset 15."""
+    if opset < FIRST_OPSET:
+        raise command.Refusal(
+            f"pictures cannot be prepared in opset {opset}: build for {FIRST_OPSET} or later"
+        )
+    built = build_graph(
+        lambda op, image: pixel_values(op, image, side),
+        inputs=[ir.val("image", ir.DataType.UINT8, ["height", "width", 3])],
+        outputs=[ir.val("pixel_values", ir.DataType.FLOAT, [1, 3, side, side])],
+        opset_imports={"": opset},
+        name="main_graph",
+    )
+    for node in built.all_nodes():
+        node.metadata_props.clear()  # the builder's notes; those in subgraphs would be saved
+    model = ir.Model(built, ir_version=IR_VERSION)
+    graphs.describe(model, graph="preprocess", preprocessing=pictures.description(side))
+    return model
+
+
+def side_of(tower):
+    """The side in pixels of the pictures that a visual tower sees."""
+    stated = json.loads(tower.metadata_props.get("preprocessing", "{}"))
+    if stated != pictures.description(stated.get("side")):
+        raise command.Refusal(
+            f"the {tower.metadata_props.get('graph', 'unnamed')} graph does not say that it takes"
+            " CLIP's pictures: give a visual tower"
+        )
+    return stated["side"]
+
+
+def pixel_values(op, image, side):
+    """The graph's nodes."""
+    before = op.Shape(image, start=0, end=2)
+    after = op.Div(op.Mul(before, side), op.ReduceMin(before, keepdims=1))
+    margin = op.Cast(op.Sub(after, side), to=ir.DataType.FLOAT)
+    start = op.Cast(op.Round(op.Mul(margin, 0.5)), to=ir.DataType.INT64)  # halves to even
+
+    height_first = _height_first(op, op.Sub(before, after))
+    axis = op.Where(height_first, [0], [1])
+    (columns, across), (lines, down) = (
+        kernel(op, *(op.Gather(numbers, axis) for numbers in (before, after, start)), side)
+        for axis in (axis, op.Sub(1, axis))
+    )
+    pixels = _planes(op, image, height_first)
+    top = op.ReduceMin(lines, keepdims=0)
+    bottom = op.Add(op.ReduceMax(lines, keepdims=0), 1)
+    pixels = op.Slice(pixels, op.Unsqueeze(top, [0]), op.Unsqueeze(bottom, [0]), [1])
+    pixels = op.Transpose(resample(op, pixels, columns, across, side), perm=[0, 2, 1])
+    pixels = op.Transpose(resample(op, pixels, op.Sub(lines, top), down, side), perm=[0, 2, 1])
+    pixels = op.Where(height_first, op.Transpose(pixels, perm=[0, 2, 1]), pixels)
+    return op.Unsqueeze(_normalize(op, pixels), [0])
+
+
+def _height_first(op, lost):
+    """bool [1]: whether the height is resized before the width, which shows where pixels are
+    rounded between.
+
+    Pillow does since its version 13 if the height loses more than twice the pixels that the width
+    loses. `lost` is [2], height and width.
+    """
+    width = op.Max(op.Mul(op.Gather(lost, [1]), 2), 0)
+    return op.Greater(op.Gather(lost, [0]), width)
+
+
+def _planes(op, image, height_first):
+    """[3, height, width] or, if the height is resized first, [3, width, height].
+
+    One node a branch: with the Slice in it too, OpenVINO computed pixels that are none.
+    """
+
+    def transposed(*permutation):
+        return op.builder.subgraph(
+            lambda op: op.Transpose(image, perm=permutation),
+            inputs=[],
+            outputs=[ir.val(f"planes_{permutation[1]}")],
+        )
+
+    return op.If(height_first, then_branch=transposed(2, 1, 0), else_branch=transposed(2, 0, 1))
+
+
+def _normalize(op, pixels):
+    """Scaled to 1, less CLIP's mean, by its standard deviation, rounded as torchvision rounds."""
+    mean, std = (
+        ir.tensor(np.float32(channels).reshape(3, 1, 1), name=name)
+        for name, channels in (("mean", pictures.MEAN), ("std", pictures.STD))
+    )
+    return op.Div(op.Sub(op.Div(pixels, 255.0), mean), std)

@@ -1,0 +1,61 @@
+"""Fetch a checkpoint and store its weights and its tokenizer without torch's formats.
+
+    python -m stages.download MODEL data/downloads data/checkpoints/MODEL
+
+The source and its SHA-256 are `models.MODEL` of params.yaml: an address (CLIP_MIRROR in the
+environment replaces the base of OpenAI's), or a path with or without `file:` before it. A download
+rests in data/downloads until it is whole and converted.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from clip_onnx import command, openai
+from clip_onnx.checkpoint import weights
+from clip_onnx.host import tokens
+from clip_onnx.settings import params
+from stages.download import checkpoints, transfer
+
+
+def own_memory(tensor):
+    """The tensor, copied if it is a view of another's memory, which safetensors refuses."""
+    whole = tensor.is_contiguous() and tensor.untyped_storage().nbytes() == tensor.nbytes
+    return tensor if whole else tensor.clone(memory_format=torch.contiguous_format)
+
+
+def archive(model, downloads):
+    """The path of a model's file, fetched if its source is an address."""
+    if not model.remote:
+        return transfer.local_path(model.source)
+    if model.sha256 is None:
+        raise command.Refusal(
+            f"{model.source} is not pinned: add its `sha256` to params.yaml before it is fetched"
+        )
+    path = downloads / f"{model.sha256}.pt"
+    if not path.exists():
+        transfer.fetch(transfer.mirrored(model.source), model.sha256, path)
+    return path
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model")
+    parser.add_argument("downloads", type=Path)
+    parser.add_argument("output")
+    arguments = parser.parse_args()
+    model = params.lookup(params.load().models, arguments.model, "models")
+    path = archive(model, arguments.downloads)
+    state = checkpoints.load(path, model.sha256, model.activation)
+    with command.output(arguments.output) as directory:
+        tensors = {name: own_memory(tensor) for name, tensor in state.items()}
+        save_file(tensors, directory / weights.FILE, metadata={"sha256": model.sha256})
+        tokens.from_bpe(openai.BPE).save(str(directory / "tokenizer.json"))
+    if model.remote:
+        path.unlink()
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,60 @@
+"""Make an encoding of a model's towers: fp32, half precision, or fewer bits.
+
+    python -m stages.encode ENCODING data/calibration/MODEL \\
+        [--sensitivity data/sensitivity/MODEL] \\
+        --visual data/patch/MODEL/visual/std data/models/MODEL/visual/ENCODING \\
+        --textual data/patch/MODEL/textual/std data/models/MODEL/textual/ENCODING
+
+`encodings.ENCODING` of params.yaml says how; its scheme is a module of stages/encode/schemes. It
+goes by what `calibrate` saw, and some schemes by the table of how much each weight means.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from clip_onnx import command, graphs
+from clip_onnx.graphs import schema
+from clip_onnx.measure.calibration import Calibration
+from clip_onnx.settings import params
+from clip_onnx.settings.grid import BY_SENSITIVITY
+from stages.encode import schemes
+
+KEPT = ("rounded", "widths")  # of what a scheme says of its work
+
+
+def build(name, encoding, source, output, calibration, sensitivity):
+    """Encode the model of a directory into another."""
+    model = graphs.load(source)
+    properties = {**model.metadata_props, "variant": name}
+    encoded = schemes.NAMED[encoding.scheme].encode(model, encoding, calibration, sensitivity)
+    found = encoded.metadata_props
+    properties |= {key: found[key] for key in KEPT if key in found}
+    found.clear()  # of what the converters leave there
+    graphs.describe(encoded, **properties)
+    schema.check(encoded)  # a lower opset, which std may have, lacks what some schemes write
+    with command.output(output) as directory:
+        graphs.save(encoded, directory)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("encoding")
+    parser.add_argument("calibration", type=Path)
+    parser.add_argument("--sensitivity", type=Path)
+    command.add_towers(parser)
+    arguments = parser.parse_args()
+    name, table = arguments.encoding, None
+    encoding = params.lookup(params.load().encodings, name, "encodings")
+    if encoding.scheme in BY_SENSITIVITY and not arguments.sensitivity:
+        raise command.Refusal(
+            f"{name} chooses by what each weight means: move it to grid.encodings.by_sensitivity"
+        )
+    for tower, (source, output) in command.towers(arguments).items():
+        if arguments.sensitivity:
+            table = json.loads((arguments.sensitivity / f"{tower}.json").read_text())
+        build(name, encoding, source, output, Calibration(arguments.calibration, tower), table)
+
+
+if __name__ == "__main__":
+    command.run(main)

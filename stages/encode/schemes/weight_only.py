@@ -1,0 +1,38 @@
+"""Weights stored in few bits, decoded by standard operators, computed with in fp32.
+
+With a Calibration: layers are equalised, scales are searched, weights are rounded with error
+feedback, and the mean of what that changed is put back. DequantizeLinear is not used: ONNX Runtime
+fuses it into products with quantised activations. Biases, norms, and positional and class
+embeddings stay in fp32, unless `tensors:` names one with 16 bits.
+"""
+
+import onnx_ir as ir
+
+from clip_onnx import graphs
+from stages.encode import decoding, equalise, weight_only
+
+
+def encode(model, encoding, calibration=None, sensitivity=None):
+    """Encode in place. The metadata says `widths`, the bits of every weight, or at 16 bits which
+    weights that changed: `rounded`."""
+    found = list(weight_only.weights(model))
+    if encoding.bits == 16:
+        changed = [weight.value.name for weight in found if decoding.store_half(model, weight)]
+        model.metadata_props["rounded"] = ", ".join(changed)
+        return model
+    known = calibration and weight_only.Known(calibration, equalise.apply(model, found))
+    widths = weight_only.encode_some(model, found, encoding, known)
+    for other in others(model, encoding):
+        decoding.store_half(model, other)
+        widths[other.value.name] = 16
+    graphs.describe(model, widths=widths)
+    return model
+
+
+def others(model, encoding):
+    """Initializers that are no weights, named by `tensors:` to be kept in fp16."""
+    for value in list(model.graph.initializers.values()):
+        form = encoding.named(value.name) if value.dtype == ir.DataType.FLOAT else None
+        uses = value.uses() if form is not None and form.bits == 16 else ()
+        if len(uses) == 1 and uses[0].node.op_type not in weight_only.PLACES:
+            yield weight_only.Weight(value, *uses[0])

@@ -1,0 +1,155 @@
+"""Weights stored in few bits: which they are, how they are rounded, what takes their place.
+
+A tensor of less than a thousandth of the weights is kept in fp16: fewer bits would save nothing,
+and the ResNets' first convolutions, which are among them, make most of the error on smooth
+pictures.
+"""
+
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import onnx_ir as ir
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from clip_onnx import graphs
+from stages.encode import bias, decoding, rounding
+
+PLACES = {"MatMul": 1, "Conv": 1, "Gather": 0}  # of the weight among an operator's inputs
+SMALL_SHARE = 1e-3
+MOMENTS_BYTES = 12  # of a pair of inputs, while their moments are made into a float64 matrix
+ROUNDING_BYTES = 2**31  # of all that are rounded at a time
+
+
+class Weight(NamedTuple):
+    """An initializer and the node input that it feeds; as a matrix [N, K], K inputs an output."""
+
+    value: ir.Value
+    consumer: ir.Node
+    place: int
+
+    @property
+    def name(self):
+        """The name of the parameter that it was in the checkpoint, without `visual.`."""
+        return self.value.name.removesuffix(".T")
+
+    @property
+    def inputs(self):
+        """K, how many inputs an output reads."""
+        shape = self.value.shape.numpy()
+        return shape[0] if self.outputs_last else math.prod(shape[1:])
+
+    @property
+    def outputs_last(self):
+        """Whether the weights of one output are a column of the stored matrix."""
+        return self.consumer.op_type == "MatMul"
+
+    @property
+    def is_table(self):
+        return self.consumer.op_type == "Gather"
+
+    def array(self):
+        return graphs.array(self.value.const_value)
+
+    def matrix(self):
+        array = self.array()
+        return array.T if self.outputs_last else array.reshape(len(array), -1)
+
+    def arrange(self, matrix, blocks):
+        """[N, K] as it is stored: in the weight's own shape, or with its blocks apart.
+
+        [K/B, B, N] where outputs come last, [N, K/B, B] otherwise.
+        """
+        if blocks is None:
+            shape = self.value.shape.numpy()
+            return matrix.T if self.outputs_last else matrix.reshape(shape)
+        if self.outputs_last:
+            return matrix.T.reshape(blocks, -1, len(matrix))
+        return matrix.reshape(len(matrix), blocks, -1)
+
+    def arrange_rows(self, rows, rank):
+        """[N, 1] in a shape that multiplies what `arrange` gives, of this rank."""
+        ones = (1,) * (rank - 1)
+        return rows.reshape((*ones, -1) if self.outputs_last else (-1, *ones))
+
+
+def weights(model):
+    """Every weight of a product, a convolution or a table, in the graph's order."""
+    for node in model.graph:
+        place = PLACES.get(node.op_type)
+        if place is not None:
+            value = node.inputs[place]
+            if value.is_initializer() and value.dtype == ir.DataType.FLOAT:
+                yield Weight(value, node, place)
+
+
+class Known(NamedTuple):
+    """What calibration says of the inputs of an equalised graph's weights."""
+
+    calibration: object  # clip_onnx.measure.calibration.Calibration
+    factors: dict  # of equalise.apply: {weight's name: [channels]}
+
+    def moments(self, weight):
+        """The Moments of what a weight reads now."""
+        moments = self.calibration.moments(weight.name)
+        factor = self.factors.get(weight.name)
+        if factor is None:
+            return moments
+        return moments.scaled(np.repeat(factor, weight.inputs // len(factor)))
+
+
+def encode_some(model, chosen, encoding, known=None):
+    """Encode the chosen weights in place, as what is Known says. Returns {name: bits}."""
+    forms = {weight: encoding.form(weight.value.name) for weight in chosen}
+    kept = {weight for weight, form in forms.items() if form.bits == 16} | set(small(chosen))
+    large = {weight: form for weight, form in forms.items() if weight not in kept}
+    store(model, dict.fromkeys(chosen) | dict(rounded(large, known)))
+    return {w.value.name: 16 if w in kept else form.bits for w, form in forms.items()}
+
+
+def small(found):
+    """The weights that are kept in fp16, whatever is asked for the others."""
+    least = sum(weight.value.const_value.size for weight in found) * SMALL_SHARE
+    return [weight for weight in found if weight.value.const_value.size < least]
+
+
+def rounded(forms, known=None):
+    """Yield (weight, (Rounded, the mean change of its outputs or None)) for {weight: Form}.
+
+    A weight a CPU at a time: LAPACK's own threads wait for each other more than they work.
+    """
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers(forms)) as threads:
+        results = threads.map(lambda item: round_weight(*item, known), forms.items())
+        yield from zip(forms, tqdm(results, desc="weights", total=len(forms)), strict=True)
+
+
+def workers(weights):
+    """How many weights are rounded at a time: as many as there are CPUs, if memory allows."""
+    largest = max((weight.inputs for weight in weights if not weight.is_table), default=1)
+    return max(1, min(os.cpu_count() or 1, ROUNDING_BYTES // (MOMENTS_BYTES * largest**2)))
+
+
+def round_weight(weight, form, known=None):
+    """(Rounded, the mean change of its outputs or None) of one weight."""
+    matrix = weight.matrix()
+    if known is None or weight.is_table:
+        return rounding.round_matrix(matrix, form.bits, form.block), None
+    moments = known.moments(weight)
+    feedback = rounding.Feedback.of(moments)
+    result = rounding.round_matrix(matrix, form.bits, form.block, feedback)
+    return result, (matrix.astype(float) - result.matrix()) @ moments.mean
+
+
+def store(model, results):
+    """Store {weight: (Rounded, mean change of its outputs or None), or None for fp16} in place."""
+    for weight, result in results.items():
+        if result is None:
+            decoding.store_half(model, weight)
+            continue
+        matrix, change = result
+        if change is not None:
+            bias.correct(model, weight, change, matrix.matrix())
+        decoding.store_integers(model, weight, matrix)

@@ -1,0 +1,56 @@
+"""Measure OpenAI's own code in fp32 on this machine: how close a file can be expected to come.
+
+    python -m stages.evaluate.pytorch data/checkpoints/MODEL data/reference/MODEL \\
+        data/eval/MODEL.visual.pytorch.json data/eval/MODEL.textual.pytorch.json
+
+Writes what stages.evaluate writes of a file, as the variant `pytorch`, which has no size. Pictures
+come one at a time and sixteen, texts in the one form that this code takes: padded with 0 to 77.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from clip_onnx import command
+from clip_onnx.host import sessions, tokens
+from clip_onnx.openai import models
+from stages.evaluate import results
+from stages.evaluate.kinds import textual, visual
+from stages.evaluate.truth import Truth
+
+
+class Tower:
+    """OpenAI's module, as stages.evaluate measures a file."""
+
+    batch = length = None  # both axes are dynamic
+
+    def __init__(self, checkpoint, tower):
+        model = models.load_tower(checkpoint, tower)
+        self.encode = model.encode_image if tower == "visual" else model.encode_text
+
+    def expected(self, embeds):
+        return embeds
+
+    @torch.inference_mode()
+    def run(self, batches):
+        return np.concatenate([self.encode(torch.from_numpy(batch)).numpy() for batch in batches])
+
+    def text_settings(self, rows):
+        return [(tokens.pad(group, 0, tokens.CONTEXT) for group in sessions.batches(rows))]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ("checkpoint", "reference", "visual", "textual"):
+        parser.add_argument(name, type=Path)
+    arguments = parser.parse_args()
+    truth = Truth(arguments.reference)
+    results.write(arguments.visual, visual.measure(Tower(arguments.checkpoint, "visual"), truth))
+    tower = Tower(arguments.checkpoint, "textual")
+    results.write(arguments.textual, textual.of_rows(tower, truth, truth.token_rows()))
+
+
+if __name__ == "__main__":
+    command.run(main)

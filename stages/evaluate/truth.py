@@ -1,0 +1,38 @@
+"""What a model's files are measured against."""
+
+import numpy as np
+from tqdm import tqdm
+
+from clip_onnx.measure import inputs
+
+
+class Truth:
+    """What OpenAI's code computes of the evaluation split."""
+
+    def __init__(self, reference):
+        self.directory = reference
+        self.index = inputs.index(reference)
+        captions = inputs.captions(reference)
+        self.rows = inputs.rows_of(self.index, inputs.EVALUATION)
+        self.labelled = inputs.rows_of(self.index, inputs.LABELLED)
+        self.labels = np.array([self.index[row]["label"] for row in self.labelled])
+        self.texts = captions[inputs.EVALUATION]
+        with inputs.reference(reference) as tensors:
+            self.input_ids = tensors.get_tensor("input_ids").astype(np.int64)
+            self.text_embeds = tensors.get_tensor("text_embeds")
+            self.all_embeds = tensors.get_tensor("image_embeds")
+        self.image_embeds = self.all_embeds[self.rows]
+        self.classes = self.text_embeds[: captions["prompts"]]
+
+    def pixels(self, rows):
+        """float32 [rows, 3, R, R]."""
+        return inputs.pixels(self.directory, rows)
+
+    def pictures(self, evalset):
+        """The evaluation pictures one by one, uint8 [height, width, 3]."""
+        for row in tqdm(self.rows, desc="pictures"):
+            yield inputs.picture(evalset, self.index[row]["name"])
+
+    def token_rows(self):
+        """The evaluation captions' tokens up to the end token."""
+        return [ids[: ids.argmax() + 1] for ids in self.input_ids]

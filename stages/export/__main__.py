@@ -1,0 +1,36 @@
+"""Trace both towers into ONNX without holding their weights in memory.
+
+    python -m stages.export data/checkpoints/MODEL data/export/MODEL
+
+Writes a folder a tower, `visual` and `textual`. The modules are traced from fake tensors; the
+graphs' initializers then read the checkpoint's tensors one at a time while a file is written.
+"""
+
+import argparse
+from pathlib import Path
+
+from clip_onnx import command, graphs
+from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.names import TOWERS
+from stages.export import tracing
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ("checkpoint", "output"):
+        parser.add_argument(name, type=Path)
+    arguments = parser.parse_args()
+    sizes = architecture.read(weights.shapes(arguments.checkpoint))
+    sha256 = weights.sha256(arguments.checkpoint)
+    with command.output(arguments.output) as directory:
+        for tower in TOWERS:
+            model = tracing.trace(sizes, tower)
+            model.graph.doc_string = None
+            tracing.fill(model, arguments.checkpoint, tower, sizes)
+            graphs.describe(model, **tracing.provenance(sha256, tower, sizes.resolution))
+            (directory / tower).mkdir()
+            graphs.save(model, directory / tower, external=True)
+
+
+if __name__ == "__main__":
+    command.run(main)

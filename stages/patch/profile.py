@@ -1,0 +1,45 @@
+"""What a profile of params.yaml makes of an exported graph.
+
+Whole-graph options come first, each a file beside this, then the profile's patches, then the
+operator set, and last the checks of what the profile's runtimes can take.
+"""
+
+from clip_onnx import graphs
+from clip_onnx.graphs import opset, unit_length
+from stages.patch import checks, ids, rewriting, shapes, text
+
+
+def apply(model, profile):
+    """Turn an exported tower into `profile`'s, in place.
+
+    Returns {file name: array} of what the host needs beside the model. Options of the text
+    leave visual towers alone. Raises Refusal where the profile cannot be met.
+    """
+    textual = model.metadata_props["graph"] == "textual"
+    fixed = profile.batch or (textual and profile.length)
+    narrow = textual and profile.input_ids == "int32"
+    form = text.FORMS.get(profile.text) if textual else None
+    if fixed:
+        shapes.fix(model, profile.batch, profile.length)
+    if narrow:
+        ids.narrow(model)
+    if fixed or narrow or form:
+        rewriting.clean(model)
+    beside = form(model) if form else {}
+    if profile.normalize:
+        unit_length.normalize(model, model.graph.outputs[0].name)
+    rewriting.apply(model, profile.patches)
+    opset.convert(model, profile.opset)
+    checks.operators(model, profile.operators)
+    checks.rank(model, profile.rank)
+    graphs.describe(model, **_description(profile, textual))
+    return beside
+
+
+def _description(profile, textual):
+    """metadata_props of the options that a host must know, where they are not the usual ones."""
+    options = {"batch": profile.batch}
+    if textual:
+        options |= {"length": profile.length}
+        options |= {"text": None if profile.text == "eot" else profile.text}
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,2 +1,0 @@
-"""Graphs composed of finished towers: one module a product, with
-`build(…) -> onnx_ir.Model`."""

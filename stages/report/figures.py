@@ -1,0 +1,110 @@
+"""Every file's metrics as tables, and those of git, which stay where new ones are but noise."""
+
+import json
+
+import pandas as pd
+
+from clip_onnx import command
+from stages.report import cosines, noise
+from stages.report.columns import FIGURES
+
+
+def keys(grid):
+    """(model, graph, variant) of everything that is measured like a file."""
+    for model in grid.models:
+        for graph, variant in grid.measured(model):
+            yield model, graph, variant
+
+
+def gather(directory, grid):
+    """(metrics, controls, {file: the tensors that were rounded}, {file: {tensor: bits}})."""
+    parity, controls, rounded, bits = {}, {}, {}, {}
+    for model, graph, variant in keys(grid):
+        content = json.loads((directory / f"{model}.{graph}.{variant}.json").read_text())
+        parity.setdefault(model, {}).setdefault(graph, {})[variant] = content["metrics"]
+        beside = {name: content[name] for name in ("control", "reference") if content[name]}
+        controls.setdefault(model, {}).setdefault(graph, beside)
+        bits[f"{model}.{graph}.{variant}"] = content["widths"]
+        if content["rounded"]:
+            rounded[f"{model}.{graph}.{variant}"] = content["rounded"]
+    for model in grid.models:
+        answers = json.loads((directory / f"{model}.known-answers.json").read_text())
+        if answers:
+            parity[model]["known_answers"] = answers
+    return parity, controls, rounded, bits
+
+
+def frame(parity, grid):
+    """One row a file, with `cosine_error` = 1 - cosine_min for the plot."""
+    rows = [
+        {"file": f"{model}.{graph}.{variant}", "model": model, "graph": graph, "variant": variant}
+        | parity[model][graph][variant]
+        for model, graph, variant in keys(grid)
+    ]
+    table = pd.DataFrame(rows)
+    table["cosine_error"] = (1 - table["cosine_min"]).clip(lower=cosines.CLOSEST).round(9)
+    return table
+
+
+def shortened(tensors):
+    names = tensors.split(", ")
+    return tensors if len(names) <= 3 else f"{len(names)} tensors"
+
+
+def markdown(table, rounded):
+    """The table that README shows."""
+    table = table.reindex(columns=["file", *FIGURES])
+    shown = table[["file"]].copy()
+    for name, (title, form) in FIGURES.items():
+        shown[title] = [form(x) if pd.notna(x) else "" for x in table[name]]
+    text = shown.to_markdown(index=False, disable_numparse=True)
+    if rounded:
+        names = [f"`{file}` ({shortened(tensors)})" for file, tensors in rounded.items()]
+        text += "\n\nNot bit-exact, because the checkpoint holds them in fp32: " + ", ".join(names)
+    return text + "\n"
+
+
+def is_mixed(settings, file):
+    encoding = settings.encodings.get(file.split(".")[-1])
+    return encoding and encoding.scheme == "mixed"
+
+
+def former(path, read, nothing):
+    """What lies at an output's path, or `nothing`: not there yet, or torn by a merge."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return nothing
+    except ValueError as error:
+        print(f"{path} is not compared with, for it cannot be read: {command.first_line(error)}")
+        return nothing
+
+
+def dump(content, path):
+    with command.output_file(path) as file:
+        file.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def to_csv(table, path):
+    with command.output_file(path) as file:
+        table.to_csv(file, index=False)
+
+
+def settle(measured, path, settings):
+    """(the figures that stay and those that moved, what `path` held)."""
+    old = former(path, lambda file: json.loads(file.read_text()), {})
+    return noise.settled(old, measured, settings.noise), old
+
+
+def others(old, new, grid):
+    """Files that are not those whose figures were there before."""
+    for model, graph, variant in keys(grid):
+        before = old.get(model, {}).get(graph, {}).get(variant, {})
+        if noise.is_other(before, new[model][graph][variant]):
+            yield f"{model}.{graph}.{variant}"
+
+
+def distributions(found, path, new, settings):
+    """The table of how the files' cosines are distributed: rows of `path` where they stay."""
+    old = former(path, pd.read_csv, found[:0])
+    return noise.quantiles(old, found, new, settings.noise)

@@ -1,2 +1,0 @@
-"""One module a scheme of encodings. Each has `encode(model, encoding, …) -> model`,
-with what its stage gives besides: a Calibration, a table of sensitivities."""

@@ -1,0 +1,38 @@
+"""Measure what each weight of a model's towers means to their embeddings.
+
+    python -m stages.sensitivity --visual data/patch/MODEL/visual/std \\
+        --textual data/patch/MODEL/textual/std data/calibration/MODEL data/sensitivity/MODEL
+
+Writes visual.json and textual.json. For every weight: `error`, the mean of 1 - cosine when it alone
+is rounded to BITS, and for matrix products `input_error`, when what it multiplies is quantised to
+8 bits as it comes. Inputs are a part of the calibration split.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from clip_onnx import command, graphs
+from clip_onnx.measure.calibration import Calibration
+from clip_onnx.names import TOWERS
+from stages.sensitivity import gradients
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for tower in TOWERS:
+        parser.add_argument(f"--{tower}", type=Path, required=True)
+    for name in ("calibration", "output"):
+        parser.add_argument(name, type=Path)
+    arguments = parser.parse_args()
+    with command.output(arguments.output) as directory:
+        for tower in TOWERS:
+            model = graphs.load(getattr(arguments, tower))
+            rows = gradients.table(model, Calibration(arguments.calibration, tower))
+            found = {"bits": gradients.BITS, "block": gradients.BLOCK, "tensors": rows}
+            text = json.dumps(found, indent=1, allow_nan=False)
+            (directory / f"{tower}.json").write_text(text)
+
+
+if __name__ == "__main__":
+    command.run(main)

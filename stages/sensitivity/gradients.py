@@ -1,0 +1,113 @@
+"""What each weight of a tower means to its embedding, to first order.
+
+What a rounded weight changes in its product is known, and what the product means to the embedding
+is its gradient. A few random directions of the embedding, each taken back through the tower once,
+say it of all weights together; 1 - cosine is half the squared length of what changes across the
+embedding, which is the mean square along such directions.
+"""
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from clip_onnx.openai import amounts, passes
+from stages.encode import equalise, rounding, weight_only
+
+BITS, BLOCK = 4, 32
+BATCHES, INPUTS = 16, 4  # at most, and of each
+LARGE = 224  # pixels a side, beyond which a batch is one picture: all its activations are held
+DIRECTIONS, SEED = 4, 0
+DIGITS = 3  # of an error: beyond them CPUs might differ
+LEVELS = 255  # of an input quantised to 8 bits
+
+
+class Probe:
+    """What changes in every product of one batch, and what that does along a direction."""
+
+    def __init__(self, changes):
+        self.changes = changes  # {name: of the weight}
+        self.differences = {}  # {(name, figure): [B, …], the change of the product}
+        self.found = {}  # {(name, figure): [B], the change along the direction}
+
+    def see(self, product, result):
+        """Let the result's gradient be met with what changes in it."""
+        differences = {"error": product.of(weight=self.changes[product.name].double())}
+        if product.function not in (F.embedding, F.conv2d):
+            differences["input_error"] = product.of(rounding_of(product.inputs.detach()))
+        result = result if result.requires_grad else result.detach().requires_grad_()
+        for figure, difference in differences.items():
+            self.differences[product.name, figure] = difference.detach()
+        result.register_hook(lambda gradient: self.meet(product.name, gradient))
+        return result
+
+    def meet(self, name, gradient):
+        for figure in ("error", "input_error"):
+            difference = self.differences.get((name, figure))
+            if difference is not None:
+                along = (gradient * difference).flatten(1).sum(1)
+                self.found[name, figure] = along
+
+
+def rounding_of(inputs):
+    """What 8 bits change in a product's inputs, as DynamicQuantizeLinear takes them."""
+    low, high = inputs.min().clamp(max=0), inputs.max().clamp(min=0)
+    scale = (high - low).clamp(min=1e-30) / LEVELS
+    zero = (-low / scale).round()
+    rounded = ((inputs / scale).round() + zero).clamp(0, LEVELS) - zero
+    return rounded * scale - inputs
+
+
+def across(embeds, direction):
+    """[B, E] directions without what only changes an embedding's length, over that length."""
+    length = embeds.norm(dim=-1, keepdim=True)
+    unit = embeds / length
+    return (direction - (unit * direction).sum(-1, keepdim=True) * unit) / length
+
+
+def measure(tower, changes, batches):
+    """{(name, figure): the mean of 1 - cosine} of the changes of all weights."""
+    rng, sums, count = np.random.default_rng(SEED), {}, 0
+    parameters = {}
+    for step in tower.steps:
+        parameters |= tower.load(step)
+    for batch in tqdm(batches, desc="sensitivity"):
+        probe = Probe(changes)
+        embeds = tower.forward(batch, parameters, probe.see)
+        for _ in range(DIRECTIONS):
+            signs = torch.from_numpy(rng.choice([-1.0, 1.0], embeds.shape))
+            embeds.backward(across(embeds.detach(), signs), retain_graph=True)
+            for key, along in probe.found.items():
+                sums[key] = sums.get(key, 0) + float((along**2).sum()) / 2
+            count += len(embeds)
+    return {key: total / count for key, total in sums.items()}
+
+
+def change(weight):
+    """What rounding a weight to BITS changes, as the module's parameter holds it."""
+    matrix = weight.matrix()
+    changed = rounding.round_matrix(matrix, BITS, BLOCK).matrix() - matrix
+    if not weight.outputs_last:
+        changed = changed.reshape(weight.value.shape.numpy())
+    elif weight.value.name == weight.name:
+        changed = changed.T  # a parameter that stands as it is multiplied
+    return torch.from_numpy(np.ascontiguousarray(changed, np.float32))
+
+
+def table(model, calibration):
+    """A row a weight, in the graph's order; `model` is equalised in place."""
+    found = list(weight_only.weights(model))
+    equalise.apply(model, found)
+    tower = passes.of_model(model, calibration.sizes(), calibration.tower)
+    size = 1 if calibration.sizes().resolution > LARGE else INPUTS
+    chosen = [batch[:INPUTS] for batch in amounts.spread(calibration.batches(size), BATCHES)]
+    measured = measure(tower, {weight.name: change(weight) for weight in found}, chosen)
+    return [row(weight, measured) for weight in found]
+
+
+def row(weight, measured):
+    result = {"name": weight.value.name, "weights": weight.value.const_value.size}
+    for figure in ("error", "input_error"):
+        if (weight.name, figure) in measured:
+            result[figure] = float(f"{measured[weight.name, figure]:.{DIGITS}g}")
+    return result

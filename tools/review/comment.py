@@ -1,0 +1,123 @@
+"""The comment on a pull request: what a branch does to metrics and parameters.
+
+Broken floors come first, then the files, the parameters and the packages that differ from a
+revision's, and size against error of the graphs that changed. Prose is kept short: it is read on
+every pull request.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import yaml
+
+from clip_onnx import command
+from clip_onnx.settings import params
+from tools import floors
+from tools.review import changes, quadrants, revision
+
+MARKER = "<!-- clip-onnx: parity -->"  # by which `make post` finds the comment again
+PARITY, CONTROLS = "metrics/parity.json", "metrics/controls.json"
+RUNTIMES = "metrics/runtimes.json"
+SETTINGS, PINS = "params.yaml", "data/pins.json"
+MOST_CHARTS = 6
+
+
+class State(NamedTuple):
+    """The content of the files that are compared."""
+
+    parity: dict
+    controls: dict  # not compared: floors are judged by them
+    runtimes: dict
+    parameters: dict  # by dotted keys
+    pins: dict
+
+
+def state(read, where):
+    """The files as `read(path)` gives their texts; None is a file that is not there."""
+    texts = {path: read(path) for path in (PARITY, CONTROLS, RUNTIMES, SETTINGS, PINS)}
+    for path in (PARITY, SETTINGS):
+        if texts[path] is None:
+            raise command.Refusal(f"{where} has no {path}: choose a revision that has it")
+    try:
+        paths = (PARITY, CONTROLS, RUNTIMES, PINS)
+        parity, controls, runtimes, pins = (json.loads(texts[path] or "{}") for path in paths)
+        settings = yaml.safe_load(texts[SETTINGS])
+    except (ValueError, yaml.YAMLError) as error:
+        raise command.Refusal(f"{where}: {command.first_line(error)}: mend the file") from None
+    return State(parity, controls, runtimes, changes.flat(settings), changes.flat(pins))
+
+
+def here(path):
+    return Path(path).read_text() if Path(path).exists() else None
+
+
+def section(title, table):
+    return [f"#### {title}", changes.markdown(table)] if len(table) else []
+
+
+def compared(title, old, new):
+    """The sections of a table's changed, added and removed rows."""
+    table = changes.changed(old, new)
+    added = [key for key in new.index if key not in old.index]
+    removed = [key for key in old.index if key not in new.index]
+    return [
+        *section(f"{title}: {len(table)} changed", table),
+        *section(f"{title}: {len(added)} added", changes.listed(new, added)),
+        *section(f"{title}: {len(removed)} removed", changes.listed(old, removed)),
+    ]
+
+
+def charts(old, new):
+    """Size against error of every graph whose files differ."""
+    found = []
+    for model, graphs in new.items():
+        for graph, variants in graphs.items():
+            before = quadrants.points(old.get(model, {}).get(graph, {}))
+            after = quadrants.points(variants)
+            if before != after:
+                found.append(quadrants.chart(f"{model}.{graph}", before, after))
+    drawn = ["\n".join(lines) for lines in found if lines]
+    if not drawn:
+        return []
+    left_out = len(drawn) - MOST_CHARTS
+    note = [f"… and {left_out} more graphs"] if left_out > 0 else []
+    heading = f"#### Size against error\n\nA cosine of 1 is drawn at {quadrants.CLOSEST:g} from it."
+    return [heading, *drawn[:MOST_CHARTS], *note]
+
+
+def differences(old, new):
+    """Sections on everything that differs between two states; none if nothing does."""
+    tables = [changes.files(old.parity), changes.files(new.parity)]
+    foreign = [changes.runtimes(old.runtimes), changes.runtimes(new.runtimes)]
+    return [
+        *compared("Files", *tables),
+        *compared("Other runtimes", *foreign),
+        *section("Parameters", changes.parameters(old.parameters, new.parameters)),
+        *section("Packages", changes.parameters(old.pins, new.pins)),
+        *charts(old.parity, new.parity),
+    ]
+
+
+def verdict(now, settings):
+    """A section that names every broken floor of a state."""
+    judged = floors.judged(now.parity, now.controls, settings)
+    broken = [one for one in judged if not one.holds]
+    rows = [(f"`{one.key}`", one.metric, one.value, one.bound) for one in broken]
+    table = pd.DataFrame(rows, columns=["file", "figure", "value", "floor"], dtype=object)
+    table["value"] = table["value"].fillna("not measured").astype(str)
+    return section(f"Broken floors: {len(broken)}", table)
+
+
+def comment(name):
+    """Markdown that compares the working tree with a revision."""
+    sha = revision.commit(name)
+    old, new = state(lambda path: revision.read(sha, path), name), state(here, "the working tree")
+    against = f"`{name}` ({sha[:7]})"
+    sections = verdict(new, params.load()) + differences(old, new)
+    if not sections:
+        return (
+            f"{MARKER}\nNo change against {against}: metrics, parameters and packages are equal.\n"
+        )
+    return "\n\n".join([f"{MARKER}\n### Parity against {against}", *sections]) + "\n"
