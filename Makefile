@@ -32,6 +32,8 @@ LEAVE_OUT ?= slow
 # several workers' torch would wait for each other.
 WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+# The pages of docs/ as a site; the variable keeps an announcement of its theme's out of the log.
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 # How `make fanout-plan` prints the jobs: text or github.
 FORMAT ?= text
 # Stages run `python` and DVC finds itself by PATH.
@@ -109,9 +111,10 @@ fanout-model: $(TEAM_INSTALLED)  ## one model's job: make fanout-model MODEL=vit
 fanout-gather: $(TEAM_INSTALLED)  ## the job after all others: dvc.lock and metrics from what they pushed
 	@$(BIN)/python -m tools.fanout gather
 
-lint: $(INSTALLED)  ## check style
+lint: $(INSTALLED)  ## check style, and that the pages of docs/ fit together
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MKDOCS)
 
 gate: $(INSTALLED)  ## judge metrics/parity.json by the floors of params.yaml
 	$(BIN)/python -m pytest tests/test_parity.py
@@ -136,11 +139,12 @@ comment: $(INSTALLED)  ## write what differs from a revision: make comment AGAIN
 	@$(BIN)/python -m tools.review "$(AGAINST)" > build/comment.md
 	@cat build/comment.md
 
-docs-check: $(INSTALLED)  ## fail where README.md is not what `make docs` writes
+docs-check: $(INSTALLED)  ## fail where README.md or docs/ is not what `make docs` writes
 	@$(BIN)/python -m tools.docs --check
 
-docs: $(INSTALLED)  ## put the results and the stage graph into README.md
+docs: $(INSTALLED)  ## put results and the chart of stages into README.md and docs/, build build/site
 	$(BIN)/python -m tools.docs
+	$(MKDOCS)
 
 report: $(INSTALLED)  ## write build/report.html: the results as one page that needs no network
 	@$(BIN)/python -m tools.page build/report.html

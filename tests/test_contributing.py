@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md's recipes, followed to the letter."""
+"""The recipes of docs/contributing.md, followed to the letter."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import yaml
 
 import small
 
-TEXT = Path("CONTRIBUTING.md").read_text()
+TEXT = Path("docs/contributing.md").read_text()
 BLOCKS = re.findall(r"^```(python|yaml|diff)\n(?:# (\S+)\n)?(.*?)^```$", TEXT, re.DOTALL | re.M)
 FILES = {name: content for kind, name, content in BLOCKS if kind == "python"}
 ENTRIES = [yaml.safe_load(content) for kind, _, content in BLOCKS if kind == "yaml"]
@@ -46,7 +46,7 @@ def change(project, diff):
         text = (project / name).read_text()
         for old, new in re.findall(r"((?:^-.*\n)+)((?:^\+.*\n)+)", changes, re.M):
             old, new = (re.sub("^[-+]", "", lines, flags=re.M) for lines in (old, new))
-            assert old in text, f"CONTRIBUTING.md changes lines that {name} has no more:\n{old}"
+            assert old in text, f"the recipe changes lines that {name} has no more:\n{old}"
             text = text.replace(old, new)
         (project / name).write_text(text)
 
@@ -96,7 +96,7 @@ def size(folder):
 
 @pytest.fixture
 def changed(built, monkeypatch):
-    """changed(section): the entries of CONTRIBUTING.md in the small project, their names."""
+    """changed(section): the entries of docs/contributing.md in the small project, their names."""
     path = built / "params.yaml"
     original = path.read_text()
     monkeypatch.chdir(built)

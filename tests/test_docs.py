@@ -16,8 +16,11 @@ import pytest
 from dvc.cli.parser import get_main_parser
 from dvc.repo import Repo
 
-NAMES = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", "THIRD_PARTY.md")
-DOCUMENTS = {name: Path(name).read_text() for name in (*NAMES, "web/README.md")}
+from clip_onnx import cli
+
+NAMES = ("README.md", "CHANGELOG.md", "THIRD_PARTY.md", "web/README.md")
+PAGES = sorted(map(str, Path("docs").glob("*.md")))
+DOCUMENTS = {name: Path(name).read_text() for name in (*NAMES, *PAGES)}
 TARGET = re.compile(r"`make ((?:[a-z][a-z-]*)+)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -74,6 +77,12 @@ class Accepted(Exception):
     pass
 
 
+def program(module):
+    """The file that `python -m` runs."""
+    path = Path(module.replace(".", "/"))
+    return path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+
+
 @of_program("python")
 def test_the_program_takes_the_arguments(words, monkeypatch):
     """Modules are run up to where their command line has been read."""
@@ -83,7 +92,7 @@ def test_the_program_takes_the_arguments(words, monkeypatch):
         paths = [Path(word) for word in arguments if "/" in word]
         assert paths and all(path.exists() for path in paths)
         return
-    assert "ArgumentParser" in Path(f"{module.replace('.', '/')}.py").read_text()
+    assert "ArgumentParser" in program(module).read_text()
     parse = argparse.ArgumentParser.parse_args
 
     def read(self, *given):
@@ -102,8 +111,9 @@ def run(folder, *line):
 
 
 def test_metrics_diff_prints_what_it_promises():
-    """README's command, against the last commit instead of a branch that a clone may lack."""
-    (words,) = (words for _, words in COMMANDS if words[:3] == ["dvc", "metrics", "diff"])
+    """The command shown, against the last commit instead of a branch that a clone may lack."""
+    words, *others = (words for _, words in COMMANDS if words[:3] == ["dvc", "metrics", "diff"])
+    assert all(other == words for other in others)
     if subprocess.run(["git", "rev-parse", "--quiet", "--verify", "HEAD"]).returncode:
         pytest.skip("git has no commit here to compare with")
     run(".", sys.executable, "-m", *words[:-1], "HEAD")
@@ -132,21 +142,26 @@ def test_docs_mends_a_table_that_was_edited(tmp_path):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(name, tmp_path / name)
     run(tmp_path, "git", "init", "--quiet")  # DVC wants one
-    program, readme = [sys.executable, "-m", "tools.docs"], tmp_path / "README.md"
-    readme.write_text(DOCUMENTS["README.md"].replace("| tiny-vit.visual.fp32 ", "| typed by hand "))
+    program, name = [sys.executable, "-m", "tools.docs"], "docs/results.md"
+    page = tmp_path / name
+    page.write_text(DOCUMENTS[name].replace("| tiny-vit.visual.fp32 ", "| typed by hand "))
     done = subprocess.run([*program, "--check"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, "make docs" in done.stderr) == (1, True)
     run(tmp_path, *program)
-    mended = readme.read_text()
+    mended = page.read_text()
     assert f"<!-- results -->\n{Path('metrics/table.md').read_text().strip()}\n<!--" in mended
-    assert without(mended, *MEASURED) == without(DOCUMENTS["README.md"], *MEASURED)
+    assert without(mended, *MEASURED) == without(DOCUMENTS[name], *MEASURED)
 
 
 @each_document
 def test_every_module_that_is_named_exists(name):
-    named = re.findall(r"python -m ((?:stages|tools|bench|web|runtimes)\.\w+)", DOCUMENTS[name])
-    missing = {one for one in named if not Path(f"{one.replace('.', '/')}.py").is_file()}
-    assert not missing
+    named = re.findall(r"python -m ((?:stages|tools|bench|web|runtimes)[.\w]+)", DOCUMENTS[name])
+    assert not {one for one in named if not program(one).is_file()}
+
+
+@of_program("clip-onnx")
+def test_the_library_s_command_takes_the_arguments(words):
+    cli.parsed(words)
 
 
 def slugs(text):
@@ -213,10 +228,11 @@ def test_the_changelog_ends_at_todays_version():
     assert found[:2] == ["Unreleased", project["version"]]
 
 
-ALLOWED = {  # ARCHITECTURE.md's table
-    "stages": {"stages"},
-    "runtimes": {"stages", "runtimes"},
-    "web": {"stages", "runtimes", "web"},
+ALLOWED = {  # the table of docs/architecture.md
+    "clip_onnx": {"clip_onnx"},
+    "stages": {"clip_onnx", "stages"},
+    "runtimes": {"clip_onnx", "stages", "runtimes"},
+    "web": {"clip_onnx", "stages", "runtimes", "web"},
 }
 
 

@@ -58,7 +58,3 @@ def test_templates_are_filled_and_compile(plots, name):
     text = json.dumps(plot["content"])
     assert "<DVC_METRIC" not in text
     assert vl_convert.vegalite_to_vega(text, vl_version="5.8")["marks"]
-
-
-def test_pictures_of_both_revisions_are_shown(plots):
-    assert {plot["revisions"][0] for plot in plots["metrics/widths.svg"]} == {"HEAD", "workspace"}

@@ -7,7 +7,7 @@ import pytest
 import small
 
 NAMES = ("parity.json", "controls.json", "parity.csv", "table.md")
-NAMES += ("widths.csv", "widths.svg", "cosines.csv")
+NAMES += ("widths.csv", "cosines.csv")
 
 
 def evaluation(cosine, rounded="", own=None):

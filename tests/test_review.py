@@ -7,7 +7,7 @@ import pytest
 
 from clip_onnx.settings import params
 from tools import floors
-from tools.review import changes, comment, quadrants
+from tools.review import changes, comment
 
 OLD = {"cosine_min": 0.9999884, "snr_db": 48.9, "size_mb": 0.938, "accuracy": 0.9844, "inputs": 77}
 NEW = OLD | {"cosine_min": 0.9999895, "snr_db": 50.1, "size_mb": 0.95}
@@ -38,22 +38,21 @@ def test_a_changed_file_shows_old_and_new_in_millionths():
     assert cells == ["`vit.visual.int8w`", *changed]
 
 
-def test_a_file_that_gives_no_number_is_a_row_and_no_point():
+def test_a_file_that_gives_no_number_is_a_row():
     broken = {"cosine_min": None, "snr_db": None, "size_mb": 0.0}
     old, new = parity(fp32=NEW, fp16=OLD, int8w=OLD), parity(fp32=OLD, fp16=broken, int8w=OLD)
     found = text(state(old), state(new))
     assert "| `vit.visual.fp16` | 11.6 → –" in re.sub(" +", " ", found)
-    assert '"fp32, int8w"' in found and '"fp16' not in found
 
 
-def test_an_snr_beyond_fp32_is_shown_as_that_and_openais_own_code_is_no_point():
+def test_an_snr_beyond_fp32_is_shown_as_that():
     old, new = OLD | {"snr_db": 99.5}, OLD | {"snr_db": 100.0}
     own = [{name: one[name] for name in one if name != "size_mb"} for one in (old, new)]
     found = text(
         *(state(parity(fp32=one, pytorch=two)) for one, two in zip((old, new), own, strict=True))
     )
     assert re.sub(" +", " ", found).count("| 11.6 | 99.5 → > 100 |") == 2
-    assert "vit.visual.pytorch" in found and "quadrantChart" not in found
+    assert "vit.visual.pytorch" in found
 
 
 def test_controls_are_not_compared():
@@ -113,40 +112,6 @@ def test_a_comment_fits_whatever_changed():
     (left_out,) = re.findall(r"#### Files: 1200 changed.*?… and (\d+) more", found, re.DOTALL)[:1]
     shown = found[: found.index("… and")].count("| `model-")
     assert shown + int(left_out) == 1200 and shown > 20
-    assert found.count("quadrantChart") == comment.MOST_CHARTS
-
-
-def places(lines):
-    found = re.findall(r'"([^"]+)": \[([\d.]+), ([\d.]+)\]', "\n".join(lines))
-    return {name: (float(x), float(y)) for name, x, y in found}
-
-
-def test_a_chart_places_smaller_and_closer_files_lower_left():
-    spots = quadrants.points({"fp32": OLD | {"size_mb": 4.0, "cosine_min": 1.0}, "int8w": OLD})
-    assert spots["fp32"] == (4.0, quadrants.CLOSEST)
-    moved = spots | {"int8w": (0.5, 1e-6)}
-    found = places(quadrants.chart("vit.visual", spots, moved))
-    assert found.keys() == {"fp32", "int8w", "int8w before"}
-    assert all(0 < place < 1 for spot in found.values() for place in spot)
-    assert found["int8w"][0] < found["int8w before"][0] < found["fp32"][0]
-    assert found["fp32"][1] < found["int8w"][1] < found["int8w before"][1]
-
-
-def test_the_ends_of_a_charts_axes_are_where_they_say():
-    lines = quadrants.chart("x", {}, {"a": (1.0, 1e-6), "b": (4.0, 1e-3)})
-    low, high = (float(end) for end in re.findall(r"(?:from|to) ([\d.]+) MB", "\n".join(lines)))
-    for name, size in (("a", 1.0), ("b", 4.0)):
-        shown = low * (high / low) ** places(lines)[name][0]
-        assert shown == pytest.approx(size, rel=0.04)  # a step of the axis
-
-
-def test_files_that_share_a_place_share_a_label():
-    lines = quadrants.chart("x", {}, {"fp32": (4.0, 5e-8), "npu": (4.001, 5e-8), "b": (1, 1e-3)})
-    assert "fp32, npu" in places(lines)
-
-
-def test_one_file_makes_no_chart():
-    assert quadrants.chart("x", {}, {"fp32": (4.0, 5e-8)}) == []
 
 
 FLOOR = params.Floor(cosine_min=0.999, snr_db=40.0, accuracy_drop=0.005, pixels_off=0.001)

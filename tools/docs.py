@@ -1,61 +1,91 @@
-"""Put what is generated into README.md, between its markers.
+"""Put what is generated into README.md and docs/, between its markers.
 
 python -m tools.docs             write
-python -m tools.docs --check     fail where README is not current
+python -m tools.docs --check     fail where a page is not current
 """
 
 import argparse
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+import pandas as pd
 
 from bench import comparison, table
 from clip_onnx import command
-from tools import matrix
+from clip_onnx.names import TOWERS
+from clip_onnx.settings import params
+from tools import matrix, stage_graph
 
-README = Path("README.md")
+PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
+MARKERS = re.compile(r"<!-- (\w+) -->\n.*?<!-- end of \1 -->", re.DOTALL)
+SHOWN = "tiny-vit"  # the model of README's table
 
 
-def stage_graph():
-    """DVC's Mermaid graph of the pipeline's stages, matrices collapsed."""
-    arguments = ["dag", "--md", "--collapse-foreach-matrix", "dvc.yaml"]
-    program = [sys.executable, "-m", "dvc", *arguments]
-    return subprocess.run(program, check=True, capture_output=True, text=True).stdout.strip()
+def encodings(parity):
+    """A row an encoding that both towers have: what it takes, and its worst cosine."""
+    towers = [parity[SHOWN][tower] for tower in TOWERS]
+    rows = [
+        {
+            "encoding": f"`{name}`",
+            "MB": f"{sum(tower[name]['size_mb'] for tower in towers):.2f}",
+            "worst cosine": f"{min(tower[name]['cosine_min'] for tower in towers):.7f}",
+            "of the pictures": f"{towers[0][name]['cosine_min']:.7f}",
+            "of the texts": f"{towers[1][name]['cosine_min']:.7f}",
+        }
+        for name in encoded(parity)
+    ]
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+
+
+def encoded(parity):
+    """The encodings of both towers, the largest file first."""
+    visual, textual = (parity[SHOWN][tower] for tower in TOWERS)
+    known = [name for name in params.load().grid.encodings.of_both_towers if name in visual]
+    return sorted(known, key=lambda name: -visual[name]["size_mb"] - textual[name]["size_mb"])
 
 
 def sections():
+    """{name: what stands between its markers}."""
     return {
+        "encodings": encodings(json.loads(Path("metrics/parity.json").read_text())),
         "results": Path("metrics/table.md").read_text().strip(),
-        "stages": stage_graph(),
+        "stages": stage_graph.mermaid(),
         "models": table.summary(json.loads(table.RECORDS.read_text())),
         "runtimes": matrix.current(),
-        "encodings": comparison.summary(json.loads(comparison.RECORDS.read_text())),
+        "peers": comparison.summary(json.loads(comparison.RECORDS.read_text())),
     }
 
 
 def fill(text, sections):
-    """README's text with every section between `<!-- name -->` and `<!-- end of name -->`."""
-    for name, content in sections.items():
-        start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-        pattern = re.compile(re.escape(start) + ".*?" + re.escape(end), re.DOTALL)
-        if not pattern.search(text):
-            raise command.Refusal(f"{README} lacks the markers {start} and {end}")
-        text = pattern.sub(lambda _, c=content, s=start, e=end: f"{s}\n{c}\n{e}", text)
-    return text
+    """A text with every section between `<!-- name -->` and `<!-- end of name -->`."""
+
+    def put(found):
+        name = found[1]
+        if name not in sections:
+            raise command.Refusal(f"<!-- {name} -->: no such section; correct the marker")
+        return f"<!-- {name} -->\n{sections[name]}\n<!-- end of {name} -->"
+
+    return MARKERS.sub(put, text)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    old = README.read_text()
-    new = fill(old, sections())
-    if arguments.check and new != old:
-        raise command.Refusal(f"{README} is not current: run `make docs` and commit it")
-    if new != old:
-        README.write_text(new)
+    known = sections()
+    old = {page: page.read_text() for page in PAGES}
+    new = {page: fill(text, known) for page, text in old.items()}
+    everything = "".join(new.values())
+    missing = [name for name in known if f"<!-- {name} -->" not in everything]
+    if missing:
+        raise command.Refusal(f"no page has the markers of {', '.join(missing)}: put them back")
+    changed = [page for page in PAGES if new[page] != old[page]]
+    if arguments.check and changed:
+        listed = ", ".join(map(str, changed))
+        raise command.Refusal(f"{listed}: not current; run `make docs` and commit it")
+    for page in changed:
+        page.write_text(new[page])
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Gather every file's metrics into the ones that git keeps.
 
     python -m stages.report data/eval metrics/parity.json metrics/controls.json \\
-        metrics/parity.csv metrics/table.md metrics/widths.csv metrics/widths.svg \\
-        metrics/cosines.csv
+        metrics/parity.csv metrics/table.md metrics/widths.csv metrics/cosines.csv
 
 Writes {model: {graph: {variant: metrics}}}, with `known_answers` of a model that has some; {model:
 {graph: {control, reference}}}, which are no figures of files: the negative control and the
 reference's own accuracy; one row a file; README's table; for the files whose widths were chosen
-tensor by tensor those and their picture; and how each file's cosines are distributed. What lies
+tensor by tensor those; and how each file's cosines are distributed. What lies
 there already stays where new figures differ by no more than noise (stages/report/noise.py). Which
 files belong to it is the grid's word: leftovers of an earlier grid are not read.
 """
@@ -22,14 +21,14 @@ from stages.report import cosines, figures, noise, widths
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    names = "evaluations", "parity", "controls", "rows", "table", "widths", "picture", "cosines"
+    names = "evaluations", "parity", "controls", "rows", "table", "widths", "cosines"
     for name in names:
         parser.add_argument(name, type=Path)
     write(parser.parse_args())
 
 
 def write(paths):
-    """The report itself, from the folder of evaluations to seven files."""
+    """The report itself, from the folder of evaluations to six files."""
     settings = params.load()
     measured, controls, rounded, bits = figures.gather(paths.evaluations, settings.grid)
     parity, old = figures.settle(measured, paths.parity, settings)
@@ -45,8 +44,6 @@ def write(paths):
     with command.output_file(paths.table) as file:
         file.write_text(figures.markdown(table, rounded))
     figures.to_csv(widths.frame(chosen), paths.widths)
-    with command.output_file(paths.picture) as file:
-        widths.draw(chosen, file)
     kept, every = noise.kept(old, parity)
     print(f"kept {kept} of {every} figures: they moved less than noise")
 

@@ -1,8 +1,7 @@
 """The comment on a pull request: what a branch does to metrics and parameters.
 
 Broken floors come first, then the files, the parameters and the packages that differ from a
-revision's, and size against error of the graphs that changed. Prose is kept short: it is read on
-every pull request.
+revision's. Prose is kept short: it is read on every pull request.
 """
 
 import json
@@ -15,13 +14,12 @@ import yaml
 from clip_onnx import command
 from clip_onnx.settings import params
 from tools import floors
-from tools.review import changes, quadrants, revision
+from tools.review import changes, revision
 
 MARKER = "<!-- clip-onnx: parity -->"  # by which `make post` finds the comment again
 PARITY, CONTROLS = "metrics/parity.json", "metrics/controls.json"
 RUNTIMES = "metrics/runtimes.json"
 SETTINGS, PINS = "params.yaml", "data/pins.json"
-MOST_CHARTS = 6
 
 
 class State(NamedTuple):
@@ -69,24 +67,6 @@ def compared(title, old, new):
     ]
 
 
-def charts(old, new):
-    """Size against error of every graph whose files differ."""
-    found = []
-    for model, graphs in new.items():
-        for graph, variants in graphs.items():
-            before = quadrants.points(old.get(model, {}).get(graph, {}))
-            after = quadrants.points(variants)
-            if before != after:
-                found.append(quadrants.chart(f"{model}.{graph}", before, after))
-    drawn = ["\n".join(lines) for lines in found if lines]
-    if not drawn:
-        return []
-    left_out = len(drawn) - MOST_CHARTS
-    note = [f"… and {left_out} more graphs"] if left_out > 0 else []
-    heading = f"#### Size against error\n\nA cosine of 1 is drawn at {quadrants.CLOSEST:g} from it."
-    return [heading, *drawn[:MOST_CHARTS], *note]
-
-
 def differences(old, new):
     """Sections on everything that differs between two states; none if nothing does."""
     tables = [changes.files(old.parity), changes.files(new.parity)]
@@ -96,7 +76,6 @@ def differences(old, new):
         *compared("Other runtimes", *foreign),
         *section("Parameters", changes.parameters(old.parameters, new.parameters)),
         *section("Packages", changes.parameters(old.pins, new.pins)),
-        *charts(old.parity, new.parity),
     ]
 
 
