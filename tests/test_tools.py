@@ -33,7 +33,7 @@ def test_fill_replaces_what_stands_between_the_markers():
     filled = docs.fill(text, {"results": "new"})
     assert filled == "a\n<!-- results -->\nnew\n<!-- end of results -->\nb\n"
     assert docs.fill(filled, {"results": "new"}) == filled
-    with pytest.raises(command.Refusal, match="<!-- stages -->"):
+    with pytest.raises(command.Refusal, match="<!-- results -->: no such section"):
         docs.fill(text, {"stages": ""})
 
 
