@@ -56,8 +56,7 @@ NEWEST := torch torchvision onnx onnxruntime
 all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
 	@$(BIN)/python -m clip_onnx.settings
 	@$(BIN)/python -m tools.prune
-	$(BIN)/dvc repro
-	@cat metrics/table.md
+	@$(BIN)/python -m tools.build
 
 model: $(INSTALLED)  ## build one model in one variant: make model MODEL=vit-b-32 VARIANT=int8w PRODUCTS=image
 	@$(BIN)/python -m tools.build_one "$(MODEL)" "$(VARIANT)" $(PRODUCTS)
@@ -111,9 +110,10 @@ fanout-model: $(TEAM_INSTALLED)  ## one model's job: make fanout-model MODEL=vit
 fanout-gather: $(TEAM_INSTALLED)  ## the job after all others: dvc.lock and metrics from what they pushed
 	@$(BIN)/python -m tools.fanout gather
 
-lint: $(INSTALLED)  ## check style, and that the pages of docs/ fit together
+lint: $(INSTALLED)  ## check style, the library's types, and that the pages of docs/ fit together
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(MKDOCS)
 
 gate: $(INSTALLED)  ## judge metrics/parity.json by the floors of params.yaml
@@ -189,7 +189,8 @@ portable: $(INSTALLED)  ## build HEAD here and as on an old CPU, compare every b
 	@$(BIN)/python -m tools.portable build/portable.md $(MODELS:%=--models=%) $(WRITE:%=--write=%) $(LISTS:%=--against=%)
 
 clean:  ## remove the environment, what was built and its cache
-	rm -rf $(VENV) $(RUNTIMES) $(LITERT) runtimes/node_modules web/node_modules build .dvc/cache .dvc/tmp .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(RUNTIMES) $(LITERT) runtimes/node_modules web/node_modules build .dvc/cache .dvc/tmp \
+		.pytest_cache .ruff_cache .mypy_cache .hypothesis
 	git clean -fdXq data
 
 help:  ## this list

@@ -12,6 +12,7 @@ input.
 import argparse
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from clip_onnx.clip import TEMPLATES, Clip
 PICTURES = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
 
 
-def embed(arguments):
+def embed(arguments: argparse.Namespace) -> None:
     clip = Clip(arguments.folder, arguments.encoding)
     given, progress = arguments.images or arguments.texts, sys.stderr.isatty()
     if arguments.images:
@@ -39,7 +40,7 @@ def embed(arguments):
         print(json.dumps({"input": item, "embedding": [round(float(x), 7) for x in row]}))
 
 
-def classify(arguments):
+def classify(arguments: argparse.Namespace) -> None:
     clip = Clip(arguments.folder, arguments.encoding)
     for picture in arguments.pictures:
         (shares,) = clip.classify(picture, arguments.labels, arguments.templates)
@@ -47,7 +48,7 @@ def classify(arguments):
         print(f"{picture}\t{arguments.labels[best]}\t{shares[best]:.4f}")
 
 
-def search(arguments):
+def search(arguments: argparse.Namespace) -> None:
     clip = Clip(arguments.folder, arguments.encoding)
     files = [p for p in sorted(arguments.pictures.rglob("*")) if p.suffix.lower() in PICTURES]
     if not files:
@@ -59,21 +60,21 @@ def search(arguments):
             print(f"{row[place]:.4f}\t{text}\t{files[place]}")
 
 
-def verify(arguments):
+def verify(arguments: argparse.Namespace) -> None:
     checks.report(arguments.folder)
 
 
-def parsed(line=None):
+def parsed(line: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="clip-onnx", description=__doc__.split("\n")[0])
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
-    def action(run, summary):
+    def action(run: Callable[..., None], summary: str) -> argparse.ArgumentParser:
         added = actions.add_parser(run.__name__, help=summary, description=summary)
         added.set_defaults(run=run)
         added.add_argument("folder", type=Path, help="data/bundles/MODEL, or a copy of it")
         return added
 
-    def with_encoding(added):
+    def with_encoding(added: argparse.ArgumentParser) -> argparse.ArgumentParser:
         added.add_argument("--encoding", default="fp32", help="of the bundle's files (fp32)")
         return added
 
@@ -95,7 +96,7 @@ def parsed(line=None):
     return parser.parse_args(line)
 
 
-def main():
+def main() -> None:
     arguments = parsed()
     command.run(lambda: arguments.run(arguments))
 

@@ -9,6 +9,9 @@ line a file; exit status 1 if any is below its floor or does not load.
 import base64
 import io
 import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,7 +22,7 @@ from clip_onnx.measure import parity
 from clip_onnx.names import TOWERS
 
 
-def cases(folder, golden):
+def cases(folder: Path, golden: dict[str, Any]) -> dict[str, list[Any]]:
     """{kind of graph: [(arrays in the order of its inputs, {output: what it should be})]}.
 
     A tower has one array, and the one output that the host may have to finish (clip_onnx/host).
@@ -50,7 +53,7 @@ def cases(folder, golden):
     }
 
 
-def cosines(file, kind, cases):
+def cosines(file: Path, kind: str, cases: Iterable[Any]) -> Iterator[float]:
     """The cosine of every output of every case with what it should be."""
     session = sessions.session(file)
     for arrays, expected in cases:
@@ -65,7 +68,7 @@ def cosines(file, kind, cases):
             yield float(parity.cosine(truth.reshape(1, -1), array.reshape(1, -1))[0])
 
 
-def embed(session, file, batch):
+def embed(session: Any, file: Path, batch: np.ndarray) -> np.ndarray:
     """A tower's embedding of one picture or one row of tokens, whatever its profile."""
     _, length = sessions.fixed_axes(session)
     if length:
@@ -75,7 +78,7 @@ def embed(session, file, batch):
     return sessions.run(session, [batch], projection)
 
 
-def read(folder):
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """(golden.json's content, the cases to run) of a bundle."""
     try:
         golden = json.loads((folder / "golden.json").read_text())
@@ -88,7 +91,7 @@ def read(folder):
         ) from None
 
 
-def check(folder):
+def check(folder: Path) -> Iterator[tuple[str, float | None, float | None, str]]:
     """(file, worst cosine or None, floor or None, what went wrong) of every file of a bundle."""
     golden, known = read(folder)
     for name, file in golden["files"].items():
@@ -103,7 +106,7 @@ def check(folder):
         yield name, cosine, floor, problem
 
 
-def report(folder):
+def report(folder: Path) -> None:
     """Print a line a file. Raises Refusal that names the files which are not as they should be."""
     failed = []
     for name, cosine, floor, problem in check(folder):

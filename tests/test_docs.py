@@ -155,7 +155,9 @@ def test_docs_mends_a_table_that_was_edited(tmp_path):
 
 @each_document
 def test_every_module_that_is_named_exists(name):
-    named = re.findall(r"python -m ((?:stages|tools|bench|web|runtimes)(?:\.\w+)+)", DOCUMENTS[name])
+    named = re.findall(
+        r"python -m ((?:stages|tools|bench|web|runtimes)(?:\.\w+)+)", DOCUMENTS[name]
+    )
     assert not {one for one in named if not program(one).is_file()}
 
 

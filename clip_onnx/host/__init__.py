@@ -8,12 +8,16 @@
 Ids stay integers all the way: half precision has one number for the start token and the end token.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 ONE_HOT, HIDDEN = "eot_onehot", "last_hidden_state"
 
 
-def fit(rows, length):
+def fit(rows: Sequence[Sequence[int]] | NDArray[Any], length: int) -> NDArray[np.int64]:
     """int64 [n, length] of the token ids of n texts, for towers of a fixed length.
 
     A row is the start token, the text's, the end token, then zeros. One that is too long loses
@@ -26,7 +30,7 @@ def fit(rows, length):
     return fitted
 
 
-def eot_positions(input_ids):
+def eot_positions(input_ids: ArrayLike) -> NDArray[np.intp]:
     """[n] where each row [n, length] ends: the first place of its highest id.
 
     In C: at = 0; for (i = 1; i < length; i++) if (ids[i] > ids[at]) at = i;
@@ -37,14 +41,16 @@ def eot_positions(input_ids):
     return input_ids.argmax(-1)
 
 
-def eot_onehot(input_ids):
+def eot_onehot(input_ids: ArrayLike) -> NDArray[np.float32]:
     """float32 [n, length]: 1 at each row's end token, 0 elsewhere."""
     marks = np.zeros(np.shape(input_ids), np.float32)
     marks[np.arange(len(marks)), eot_positions(input_ids)] = 1
     return marks
 
 
-def project(last_hidden_state, input_ids, text_projection):
+def project(
+    last_hidden_state: NDArray[Any], input_ids: ArrayLike, text_projection: NDArray[Any]
+) -> NDArray[Any]:
     """text_embeds float32 [n, E] of hidden states [n, length, width].
 
     A row's embedding is the hidden state at its end token, times text_projection [width, E]:
@@ -54,6 +60,6 @@ def project(last_hidden_state, input_ids, text_projection):
     return last_hidden_state[rows, eot_positions(input_ids)] @ text_projection
 
 
-def normalize(embeds):
+def normalize(embeds: NDArray[Any]) -> NDArray[Any]:
     """Each row divided by its length, as cosines need it; `normalized` towers have done it."""
     return embeds / np.linalg.norm(embeds, axis=-1, keepdims=True)

@@ -10,6 +10,9 @@ Any other encoding or profile stands under its own name: `fp16w` is `vision_mode
 products: `image.onnx`, `classifier_quantized.onnx`; `combined` is their clients' `model.onnx`.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 from clip_onnx.host.pictures import MEAN, STD
 from clip_onnx.host.tokens import CONTEXT, END, END_ID, START, START_ID
 from clip_onnx.names import PROJECTION
@@ -18,17 +21,17 @@ STEMS = {"visual": "vision_model", "textual": "text_model", "combined": "model"}
 SUFFIXES = {"fp32": "", "fp16": "_fp16", "int8w": "_quantized", "int8-dynamic": "_int8"}
 
 
-def file_name(graph, variant):
+def file_name(graph: str, variant: str) -> str:
     """`onnx/vision_model_quantized.onnx` and the like."""
     return f"onnx/{STEMS.get(graph, graph)}{SUFFIXES.get(variant, f'_{variant}')}.onnx"
 
 
-def projection_name(file):
+def projection_name(file: str) -> str:
     """Where the projection stands that a profile leaves to the host (clip_onnx/host)."""
     return f"{file.removesuffix('.onnx')}.{PROJECTION}"
 
 
-def configuration(sizes, external=()):
+def configuration(sizes: Any, external: Iterable[str] = ()) -> dict[str, Any]:
     """{file name: content} of the JSON files beside the models.
 
     `external` names the external data files; transformers.js only fetches those it is told of.
@@ -50,7 +53,7 @@ def configuration(sizes, external=()):
     }
 
 
-def _config(sizes):
+def _config(sizes: Any) -> dict[str, Any]:
     """A CLIPConfig. The ResNets have no name there; their towers' sizes are left out."""
     config = {
         "model_type": "clip",
@@ -89,7 +92,7 @@ def _config(sizes):
     return config
 
 
-def _preprocessor(side):
+def _preprocessor(side: int) -> dict[str, Any]:
     return {
         "image_processor_type": "CLIPImageProcessor",
         "feature_extractor_type": "CLIPFeatureExtractor",
@@ -107,7 +110,7 @@ def _preprocessor(side):
     }
 
 
-def _tokenizer():
+def _tokenizer() -> dict[str, Any]:
     return {
         "tokenizer_class": "CLIPTokenizer",
         "model_max_length": CONTEXT,

@@ -1,13 +1,16 @@
 """OpenAI's picture transform (clip/clip.py, `_transform`) without torch."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def preprocess(picture, side):
+def preprocess(picture: Image.Image, side: int) -> NDArray[np.float32]:
     """A PIL picture → pixel_values, float32 [3, side, side].
 
     Bicubic resize of the shorter side, the longer one cut to whole pixels; then the centre, its
@@ -20,10 +23,11 @@ def preprocess(picture, side):
     left, top = (round((length - side) / 2) for length in size)
     picture = picture.crop((left, top, left + side, top + side)).convert("RGB")
     pixels = np.asarray(picture, np.float32) / np.float32(255)
-    return ((pixels - np.float32(MEAN)) / np.float32(STD)).transpose(2, 0, 1)
+    mean, deviation = np.asarray(MEAN, np.float32), np.asarray(STD, np.float32)
+    return ((pixels - mean) / deviation).transpose(2, 0, 1)
 
 
-def description(side):
+def description(side: int) -> dict[str, Any]:
     """The same in words and numbers, for the metadata of a graph."""
     return {
         "colour": "RGB, alpha dropped, EXIF orientation ignored",

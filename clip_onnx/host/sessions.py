@@ -2,10 +2,13 @@
 
 import contextlib
 import ctypes
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from clip_onnx import host
 from clip_onnx.host import tokens
@@ -14,7 +17,7 @@ from clip_onnx.names import FILE, PROJECTION
 BATCH = 16
 
 
-def session(path, providers=("CPUExecutionProvider",)):
+def session(path: str | Path, providers: Sequence[Any] = ("CPUExecutionProvider",)) -> Any:
     """A session of a model's file, or of the one in a model's directory."""
     path = Path(path)
     file = path / FILE if path.is_dir() else path
@@ -25,19 +28,19 @@ def session(path, providers=("CPUExecutionProvider",)):
     return loaded
 
 
-def projection(directory):
+def projection(directory: str | Path) -> NDArray[Any] | None:
     """The matrix that a `text: tokens` tower leaves to the host, or None beside other towers."""
     file = Path(directory) / PROJECTION
     return np.load(file) if file.exists() else None
 
 
-def feeds(tower, batch):
+def feeds(tower: Any, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """The inputs of a tower for pictures or token rows, in the types and the form that it takes."""
     marked = len(tower.get_inputs()) > 1
     return named(tower, batch, *([host.eot_onehot(batch)] if marked else []))
 
 
-def named(session, *arrays):
+def named(session: Any, *arrays: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """{input: array} of arrays in the order of a session's inputs; ids narrowed if it wants."""
     return {
         value.name: array.astype(np.int32) if value.type == "tensor(int32)" else array
@@ -45,7 +48,9 @@ def named(session, *arrays):
     }
 
 
-def run(tower, batches, projection=None):
+def run(
+    tower: Any, batches: Iterable[NDArray[Any]], projection: NDArray[Any] | None = None
+) -> NDArray[np.float32]:
     """Embeddings of all the batches, concatenated: float32 [n, E].
 
     A tower of a fixed batch takes a smaller one filled up with its last row.
@@ -53,7 +58,7 @@ def run(tower, batches, projection=None):
     return np.concatenate([_embed(tower, batch, projection) for batch in batches])
 
 
-def _embed(tower, batch, projection):
+def _embed(tower: Any, batch: NDArray[Any], projection: NDArray[Any] | None) -> NDArray[Any]:
     rows, fixed = len(batch), tower.get_inputs()[0].shape[0]
     if isinstance(fixed, int) and rows < fixed:
         batch = np.concatenate([batch, np.repeat(batch[-1:], fixed - rows, axis=0)])
@@ -63,23 +68,25 @@ def _embed(tower, batch, projection):
     return embeds[:rows]
 
 
-def batches(items, size=BATCH):
+def batches(items: Any, size: int = BATCH) -> Iterator[Any]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def fixed_axes(tower):
+def fixed_axes(tower: Any) -> tuple[int | None, int | None]:
     """(batch, length) that a tower takes alone; None where an axis is dynamic or is no length."""
     shape = tower.get_inputs()[0].shape
     sizes = [size if isinstance(size, int) else None for size in shape]
     return sizes[0], sizes[1] if len(shape) == 2 else None
 
 
-def picture_settings(pictures, batch=None):
+def picture_settings(pictures: Any, batch: int | None = None) -> list[Iterator[Any]]:
     """The ways to feed pictures that must not differ: one at a time, and sixteen."""
     return [batches(pictures, size) for size in ([batch] if batch else [1, BATCH])]
 
 
-def text_settings(rows, batch=None, length=None):
+def text_settings(
+    rows: Sequence[Sequence[int]], batch: int | None = None, length: int | None = None
+) -> Sequence[Iterator[NDArray[np.int64]]]:
     """The ways to feed token rows that must not differ.
 
     No padding at all; padding with the end token to the batch's longest, as Hugging Face's

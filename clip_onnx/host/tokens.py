@@ -8,9 +8,12 @@ where HTML entities stand, and at a Greek final sigma.
 
 import gzip
 import html
+from collections.abc import Sequence
+from pathlib import Path
 
 import ftfy
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from tokenizers.pre_tokenizers import ByteLevel
 
@@ -21,24 +24,24 @@ MERGES = 49152 - 256 - 2  # of the file's lines, as clip/simple_tokenizer.py cut
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
-def clean(text):
+def clean(text: str) -> str:
     """The text that OpenAI's code encodes: mojibake repaired, entities resolved, lower case."""
     text = html.unescape(html.unescape(ftfy.fix_text(text)))
     return " ".join(text.split()).lower()
 
 
-def _byte_symbols():
+def _byte_symbols() -> list[str]:
     """GPT-2's printable character for each byte, in the order in which CLIP numbers them."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return [chr(b) for b in printable] + [chr(256 + n) for n in range(len(others))]
 
 
-def from_bpe(path):
+def from_bpe(path: str | Path) -> Tokenizer:
     """The `tokenizers.Tokenizer` of CLIP's `bpe_simple_vocab_16e6.txt.gz`."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
         lines = file.read().split("\n")[1 : MERGES + 1]
-    merges = [tuple(line.split()) for line in lines]
+    merges = [(first, second) for first, second in (line.split() for line in lines)]
     symbols = _byte_symbols()
     words = [*symbols, *(s + "</w>" for s in symbols), *("".join(m) for m in merges), START, END]
     vocabulary = {word: number for number, word in enumerate(words)}
@@ -70,7 +73,7 @@ def from_bpe(path):
     return tokenizer
 
 
-def load(path, truncate=True):
+def load(path: str | Path, truncate: bool = True) -> Tokenizer:
     """The tokenizer of a `tokenizer.json`, truncating as OpenAI's does: the last token is EOT."""
     tokenizer = Tokenizer.from_file(str(path))
     if truncate:
@@ -80,12 +83,14 @@ def load(path, truncate=True):
     return tokenizer
 
 
-def encode(tokenizer, texts):
+def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of each text, unpadded: a list of lists."""
     return [row.ids for row in tokenizer.encode_batch([clean(text) for text in texts])]
 
 
-def pad(rows, value=0, length=None):
+def pad(
+    rows: Sequence[Sequence[int]], value: int = 0, length: int | None = None
+) -> NDArray[np.int64]:
     """int64 [n, length] (or the longest row's); OpenAI pads with 0, Hugging Face with EOT."""
     padded = np.full((len(rows), length or max(map(len, rows))), value, np.int64)
     for target, row in zip(padded, rows, strict=True):

@@ -1,19 +1,23 @@
 """Zero-shot classification: labels in prompts, and the matrix that they become."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from clip_onnx import command
 from clip_onnx.host import sessions, tokens
 from clip_onnx.measure import parity
 
 
-def softmax(logits):
+def softmax(logits: NDArray[Any]) -> NDArray[Any]:
     """Probabilities along the last axis."""
     odds = np.exp(logits - logits.max(-1, keepdims=True))
     return odds / odds.sum(-1, keepdims=True)
 
 
-def prompts(labels, templates):
+def prompts(labels: Sequence[str], templates: Sequence[str]) -> list[list[str]]:
     """[[label in each template] of each label]."""
     for template in templates:
         if template.count("{}") != 1:
@@ -21,7 +25,7 @@ def prompts(labels, templates):
     return [[template.replace("{}", label) for template in templates] for label in labels]
 
 
-def embed(prompts, textual, tokenizer):
+def embed(prompts: list[list[str]], textual: Any, tokenizer: Any) -> NDArray[np.float32]:
     """float32 [labels, E], unit vectors: the mean of each label's unit embeddings.
 
     As in section 3.1.4 of the CLIP paper. `textual` is a session of a textual tower. Raises

@@ -8,12 +8,12 @@ from tqdm import tqdm
 from clip_onnx.measure import inputs
 from clip_onnx.openai import transform
 
-BATCH = 4  # of 448 x 448 pixels in RN50x64: 2 GB of activations
+BATCH, LARGE = 4, 224  # of more pixels a side a batch is one: RN50x64's activations are large
 
 
-def batches(items, title):
-    steps = range(0, len(items), BATCH)
-    return (items[start : start + BATCH] for start in tqdm(steps, desc=title))
+def batches(items, title, size=BATCH):
+    steps = range(0, len(items), size)
+    return (items[start : start + size] for start in tqdm(steps, desc=title))
 
 
 def pixel_values(evalset, names, side, path):
@@ -22,7 +22,7 @@ def pixel_values(evalset, names, side, path):
     header = {"descr": "<f4", "fortran_order": False, "shape": (len(names), 3, side, side)}
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        for batch in batches(names, "pictures"):
+        for batch in batches(names, "pictures", 1 if side > LARGE else BATCH):
             pictures = (Image.fromarray(inputs.picture(evalset, name)) for name in batch)
             pixels = torch.stack([preprocess(picture) for picture in pictures])
             pixels.numpy().tofile(file)
