@@ -53,21 +53,21 @@ NEWEST := torch torchvision onnx onnxruntime
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
-all: $(INSTALLED)  ## install, build what params.yaml asks for, print the results
+all: $(INSTALLED)  ## start: install, build what params.yaml asks for, say what was built
 	@$(BIN)/python -m clip_onnx.settings
 	@$(BIN)/python -m tools.prune
 	@$(BIN)/python -m tools.build
 
-model: $(INSTALLED)  ## build one model in one variant: make model MODEL=vit-b-32 VARIANT=int8w PRODUCTS=image
+model: $(INSTALLED)  ## start: build one model: MODEL=vit-b-32 VARIANT=int8w [PRODUCTS=image]
 	@$(BIN)/python -m tools.build_one "$(MODEL)" "$(VARIANT)" $(PRODUCTS)
 
-test: $(INSTALLED)  ## run every test that is not slow, or all of a file: make test TESTS=tests/test_parity.py
+test: $(INSTALLED)  ## start: run the tests but slow ones, or a file: [TESTS=tests/x.py]
 	$(PYTEST) $(or $(TESTS),-m "not ($(LEAVE_OUT))")
 
-test-all: $(INSTALLED)  ## run every test, also those that build whole projects
+test-all: $(INSTALLED)  ## start: run every test, also those that build whole projects
 	$(PYTEST) $(TESTS)
 
-runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(NODE_INSTALLED) $(LITERT_INSTALLED)  ## run the files in every foreign runtime
+runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(NODE_INSTALLED) $(LITERT_INSTALLED)  ## results: run the files in every foreign runtime
 	$(BIN)/dvc repro runtimes/dvc.yaml
 	JUST_MEASURED=1 $(RUNTIMES)/bin/python -m pytest -rs -m runtimes
 
@@ -76,95 +76,95 @@ node-needs:
 		command -v npm > /dev/null || \
 		{ echo "error: Node.js 20 or later is not installed: apt-get install nodejs npm"; exit 1; }
 
-pages-needs: node-needs  ## say what this machine lacks of what `make test-web` needs
+pages-needs: node-needs
 	@command -v "$(CHROMIUM)" > /dev/null || \
 		{ echo "error: Chromium is not installed: apt-get install chromium, or CHROMIUM=/path/to/it"; exit 1; }
 
-runtimes-needs: pages-needs  ## say what this machine lacks of what `make runtimes` needs
+runtimes-needs: pages-needs
 	@command -v cc > /dev/null || \
 		{ echo "error: no C compiler is installed: apt-get install gcc libc6-dev"; exit 1; }
 	@test -n "$(LITERT_PYTHON)" && $(LITERT_PYTHON) -c '$(LITERT_SUPPORTED)' || \
 		{ echo "error: LiteRT needs Python 3.12 or 3.13 too: install it (pyenv install 3.12)," \
 		"then make runtimes LITERT_PYTHON=/path/to/python3.12"; exit 1; }
 
-web: node-needs $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## build the pages into build/web and serve them: make web PORT=8000
+web: node-needs $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: build the pages into build/web, serve them: [PORT=8000]
 	@$(BIN)/python -m web.build build/web --serve $(PORT)
 
-test-web: pages-needs $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## run the pages' tests in Chromium
+test-web: pages-needs $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: run the pages' tests in Chromium
 	$(RUNTIMES)/bin/python -m pytest -rs web/tests
 
-team: $(TEAM_INSTALLED)  ## install what shared caches, many machines and CI's checks need
+team: $(TEAM_INSTALLED)  ## team: install what shared caches, many machines and CI need
 
-fanout: $(TEAM_INSTALLED)  ## build every model on Ray's machines and gather the results: RAY_ADDRESS=HOST:PORT
+fanout: $(TEAM_INSTALLED)  ## team: build every model on Ray's machines: [RAY_ADDRESS=HOST:PORT]
 	@$(BIN)/python -m tools.fanout run
 
-fanout-plan: $(INSTALLED)  ## the jobs of make fanout; FORMAT=github: a matrix for GitHub Actions
+fanout-plan: $(INSTALLED)  ## team: the jobs of make fanout: [FORMAT=github]
 	@$(BIN)/python -m tools.fanout plan --format $(FORMAT)
 
-fanout-prepare: $(TEAM_INSTALLED)  ## the job before all others: what models share
+fanout-prepare: $(TEAM_INSTALLED)  ## team: the job before all others: what models share
 	@$(BIN)/python -m tools.fanout prepare
 
-fanout-model: $(TEAM_INSTALLED)  ## one model's job: make fanout-model MODEL=vit-b-32
+fanout-model: $(TEAM_INSTALLED)  ## team: one model's job: MODEL=vit-b-32
 	@$(BIN)/python -m tools.fanout model "$(MODEL)"
 
-fanout-gather: $(TEAM_INSTALLED)  ## the job after all others: dvc.lock and metrics from what they pushed
+fanout-gather: $(TEAM_INSTALLED)  ## team: the job after all others: dvc.lock and metrics
 	@$(BIN)/python -m tools.fanout gather
 
-lint: $(INSTALLED)  ## check style, the library's types, and that the pages of docs/ fit together
+lint: $(INSTALLED)  ## maintain: check style, the library's types and docs/
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(MKDOCS)
 
-gate: $(INSTALLED)  ## judge metrics/parity.json by the floors of params.yaml
+gate: $(INSTALLED)  ## results: judge metrics/parity.json by the floors of params.yaml
 	$(BIN)/python -m pytest tests/test_parity.py
 
-stale: $(INSTALLED)  ## say which stages dvc.lock has not seen as they are now; needs no data
+stale: $(INSTALLED)  ## team: say which stages dvc.lock has not seen; needs no data
 	@$(BIN)/python -m tools.stale
 
 # Both take what they need from the default remote; where there is none, all is built here.
-repro: $(INSTALLED)  ## rerun what changed; what did not stays in the remote, if there is one
+repro: $(INSTALLED)  ## team: rerun what changed; pull from the remote what did not
 	@$(BIN)/python -m clip_onnx.settings
 	@$(BIN)/python -m tools.prune
 	@if [ -n "$$($(REMOTE))" ]; then \
 		$(BIN)/python -m tools.pull && $(BIN)/dvc repro --pull --allow-missing; \
 	else $(BIN)/dvc repro; fi
 
-bundles: $(INSTALLED)  ## pull the bundles that `make repro` left in the remote
+bundles: $(INSTALLED)  ## team: pull the bundles that `make repro` left in the remote
 	@if [ -n "$$($(REMOTE))" ]; then $(BIN)/dvc pull bundle; \
 	else $(BIN)/dvc repro bundle; fi
 
-comment: $(INSTALLED)  ## write what differs from a revision: make comment AGAINST=origin/main
+comment: $(INSTALLED)  ## team: write what differs from a revision: [AGAINST=origin/main]
 	@mkdir -p build
 	@$(BIN)/python -m tools.review "$(AGAINST)" > build/comment.md
 	@cat build/comment.md
 
-docs-check: $(INSTALLED)  ## fail where README.md or docs/ is not what `make docs` writes
+docs-check: $(INSTALLED)  ## maintain: fail where README.md or docs/ is not current
 	@$(BIN)/python -m tools.docs --check
 
-docs: $(INSTALLED)  ## put results and the chart of stages into README.md and docs/, build build/site
+docs: $(INSTALLED)  ## results: put tables into README.md and docs/, build build/site
 	$(BIN)/python -m tools.docs
 	$(MKDOCS)
 
-report: $(INSTALLED)  ## write build/report.html: the results as one page that needs no network
+report: $(INSTALLED)  ## results: write build/report.html, a page that needs no network
 	@$(BIN)/python -m tools.page build/report.html
 
-publish: $(INSTALLED)  ## write release folders, with HF_TOKEN upload them: make publish TARGET=owner/name MODELS=tiny-vit
+publish: $(INSTALLED)  ## results: release folders, upload: TARGET=owner/name MODELS=tiny-vit
 	@$(BIN)/python -m tools.publish "$(TARGET)" $(MODELS) $(WEIGHTS:%=--weights=%) $(LICENSE:%=--license=%)
 
-bench-models: $(INSTALLED)  ## time and weigh every stage on full-size random models: an hour and more
+bench-models: $(INSTALLED)  ## maintain: time every stage on full-size models: [MODELS=]
 	@$(BIN)/python -m bench.models $(MODELS)
 
-bench-encodings: $(INSTALLED)  ## compare every encoding with what other tools make: an hour and more
+bench-encodings: $(INSTALLED)  ## maintain: compare encodings with what other tools make: [MODELS=]
 	@$(BIN)/python -m bench.encodings $(MODELS)
 
-bench-targets: $(INSTALLED)  ## measure profiles and products on full-size random models
+bench-targets: $(INSTALLED)  ## maintain: measure profiles and products on full-size models
 	@$(BIN)/python -m bench.targets $(MODELS)
 
-bench-runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(LITERT_INSTALLED) | data/bundles  ## time the files in every foreign runtime
+bench-runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(LITERT_INSTALLED) | data/bundles  ## maintain: time the files in every foreign runtime
 	@$(RUNTIMES)/bin/python -m bench.runtimes $(MODELS)
 
-lock: $(UV_INSTALLED)  ## refresh the locks: all of them, or make lock UPGRADE="--upgrade-package onnx"
+lock: $(UV_INSTALLED)  ## maintain: refresh the locks: [UPGRADE="--upgrade-package onnx"]
 	$(COMPILE) --python-version 3.11 --output-file requirements.lock requirements.in
 	$(COMPILE) --python-version 3.11 --constraint requirements.lock \
 		--output-file runtimes/requirements.lock runtimes/requirements.in
@@ -173,28 +173,31 @@ lock: $(UV_INSTALLED)  ## refresh the locks: all of them, or make lock UPGRADE="
 	$(COMPILE) --python-version 3.12 \
 		--output-file runtimes/requirements-litert.lock runtimes/requirements-litert.in
 
-newest: node-needs $(INSTALLED) $(UV_INSTALLED)  ## take the newest torch, onnx and onnxruntime into the locks
+newest: node-needs $(INSTALLED) $(UV_INSTALLED)  ## maintain: take the newest torch, onnx, onnxruntime into the locks
 	$(BIN)/python -m tools.upgrade $(NEWEST)
 	$(MAKE) lock UPGRADE="$(NEWEST:%=--upgrade-package %)"
 
-upgrade: runtimes-needs newest  ## make newest, then rebuild what depends on it, also in the foreign runtimes
+upgrade: runtimes-needs newest  ## maintain: newest, then rebuild what depends on it
 	$(MAKE) all
 	$(MAKE) runtimes
 	$(MAKE) docs
 
-rerun-check: $(INSTALLED)  ## run HEAD again from nothing and compare every byte: build/rerun.md
+rerun-check: $(INSTALLED)  ## maintain: run HEAD again from nothing, compare every byte
 	@$(BIN)/python -m tools.rerun build/rerun.md
 
-portable: $(INSTALLED)  ## build HEAD here and as on an old CPU, compare every byte: MODELS=…, or WRITE=FILE, LISTS="FILE …"
+portable: $(INSTALLED)  ## maintain: build as on an old CPU, compare: [MODELS= WRITE= LISTS=]
 	@$(BIN)/python -m tools.portable build/portable.md $(MODELS:%=--models=%) $(WRITE:%=--write=%) $(LISTS:%=--against=%)
 
-clean:  ## remove the environment, what was built and its cache
+clean:  ## start: remove the environment, what was built and its cache
 	rm -rf $(VENV) $(RUNTIMES) $(LITERT) runtimes/node_modules web/node_modules build .dvc/cache .dvc/tmp \
 		.pytest_cache .ruff_cache .mypy_cache .hypothesis
 	git clean -fdXq data
 
-help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' Makefile
+help:  ## start: this list
+	@for group in start results team maintain; do \
+		awk -F ':.*## ' -v group="$$group: " -v title="$$group" 'index($$2, group) == 1 && /^[a-z-]+:/ \
+			{ if (title) print title; title = ""; printf "  %-16s%s\n", $$1, substr($$2, length(group) + 1) }' \
+			Makefile; done
 
 # The lock is complete, so nothing is resolved. setuptools comes first, from the lock too: openai-clip
 # is a source distribution, whose isolated build would fetch an unpinned one.

@@ -125,3 +125,14 @@ def test_what_imports_runtimes_is_marked_for_make_runtimes():
         text = path.read_text()
         if re.search(r"^(from|import) runtimes\b", text, re.MULTILINE):
             assert "\npytestmark = pytest.mark.runtimes\n" in text, path
+
+
+def test_help_has_four_groups_and_fits_a_terminal():
+    printed = subprocess.run(["make", "help"], capture_output=True, text=True, check=True).stdout
+    lines = printed.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [
+        *("start", "results", "team", "maintain")
+    ]
+    documented = re.findall(r"^([a-z-]+):.*  ## ", Path("Makefile").read_text(), re.MULTILINE)
+    assert sorted(line.split()[0] for line in lines if line.startswith(" ")) == sorted(documented)
+    assert max(map(len, lines)) < 81

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.runtimes
 PARAMS = params.load()
 GRID = PARAMS.grid
 METRICS = json.loads(Path("metrics/runtimes.json").read_text())
-TOWERS = TOWERS
 
 
 def of_scheme(*schemes):
@@ -31,19 +30,18 @@ def of_scheme(*schemes):
 
 FP32_ARITHMETIC = of_scheme("none", "weight_only", "mixed")
 STATIC = of_scheme("static")
-EXACT, CLOSE = 0.99999, 0.9999
 # transformers.js in Chromium has the WebAssembly that was made for WebGPU, which lacks a Cast.
 REFUSED = {("transformers-js-web", "image"), ("transformers-js-web", "preprocess")}
-# Where the figure of every file is judged: (which one, its floor, the variants).
-FLOORS = {
-    "onnxruntime-web": ("runtime_cosine", EXACT, FP32_ARITHMETIC),
-    "onnxruntime-web-threads": ("runtime_cosine", EXACT, FP32_ARITHMETIC),
-    "transformers-js-node": ("runtime_cosine", EXACT, FP32_ARITHMETIC),
-    "transformers-js-web": ("runtime_cosine", EXACT, FP32_ARITHMETIC),
-    "onnxjs": ("cosine", EXACT, {"onnxjs"}),
-    "openvino": ("runtime_cosine", CLOSE, {*PARAMS.encodings, "npu"} - STATIC),
-    "litert": ("runtime_cosine", CLOSE, {"npu"}),
-    "c-api": ("runtime_cosine", EXACT, set(PARAMS.encodings)),
+# The variants of every runtime whose figure is judged, by `runtimes:` of params.yaml.
+JUDGED = {
+    "onnxruntime-web": FP32_ARITHMETIC,
+    "onnxruntime-web-threads": FP32_ARITHMETIC,
+    "transformers-js-node": FP32_ARITHMETIC,
+    "transformers-js-web": FP32_ARITHMETIC,
+    "onnxjs": {"onnxjs"},
+    "openvino": {*PARAMS.encodings, "npu"} - STATIC,
+    "litert": {"npu"},
+    "c-api": set(PARAMS.encodings),
 }
 
 
@@ -78,10 +76,10 @@ def found(runtime, model):
     return {(name, variant): one for name, of in graphs.items() for variant, one in of.items()}
 
 
-RUNTIMES = [*FLOORS, "onnxruntime-web-webgpu"]
+RUNTIMES = [*JUDGED, "onnxruntime-web-webgpu"]
 CASES = [
     pytest.param(runtime, model, graph, variant, id=f"{runtime}.{model}.{graph}.{variant}")
-    for runtime, (_, _, variants) in FLOORS.items()
+    for runtime, variants in JUDGED.items()
     for model in GRID.models
     for graph, variant in sorted(expected(runtime, model))
     if variant in variants and (runtime, graph) not in REFUSED
@@ -102,7 +100,7 @@ def test_every_file_has_figures_or_a_reason(runtime, model):
 
 @pytest.mark.parametrize(("runtime", "model", "graph", "variant"), CASES)
 def test_figure_holds_its_floor(runtime, model, graph, variant):
-    metric, floor, _ = FLOORS[runtime]
+    ((metric, floor),) = PARAMS.runtimes[runtime].model_dump(exclude_none=True).items()
     metrics = found(runtime, model)[graph, variant]
     assert "reason" not in metrics, f"does not run: {metrics.get('reason')}"
     assert metrics[metric] >= floor, f"{metric} {metrics[metric]} is below {floor}"

@@ -25,6 +25,7 @@ from clip_onnx.settings.sections import (
     Noise,
     Product,
     Profile,
+    RuntimeFloor,
     Section,
     Slug,
 )
@@ -46,6 +47,7 @@ class Params(Section):
     bundle: Bundle
     noise: Noise
     floors: dict[Slug, dict[Slug, dict[Slug, Floor]]]  # model, graph, variant
+    runtimes: dict[Slug, RuntimeFloor]
 
 
 def load(path="params.yaml"):

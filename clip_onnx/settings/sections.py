@@ -199,6 +199,19 @@ class Floor(Section):
     pixels_off: Annotated[float, Field(ge=0, le=1)] | None = None  # share that may differ, by 1
 
 
+class RuntimeFloor(Section):
+    """The least worst cosine of a file in a foreign runtime: one of the two."""
+
+    cosine: Annotated[float, Field(le=1)] | None = None  # with OpenAI's code
+    runtime_cosine: Annotated[float, Field(le=1)] | None = None  # with ONNX Runtime on the file
+
+    @model_validator(mode="after")
+    def _is_one(self):
+        if (self.cosine is None) == (self.runtime_cosine is None):
+            raise ValueError("give either cosine or runtime_cosine")
+        return self
+
+
 class Margin(Section):
     """A part of a figure, and what is added to it."""
 
