@@ -45,8 +45,14 @@ class Clip:
         self.folder, self.providers = Path(folder), list(providers)
         golden = self._json("golden.json")
         self.side: int = self._json("preprocessor_config.json")["crop_size"]["height"]
-        self.logit_scale: float = golden["logit_scale"]
-        keys = {name: file["key"].split(".") for name, file in golden["files"].items()}
+        try:
+            self.logit_scale: float = golden["logit_scale"]
+            keys = {name: file["key"].split(".") for name, file in golden["files"].items()}
+        except (KeyError, TypeError):
+            raise Refusal(
+                f"{folder} is a bundle of another version, for its golden.json lacks files or"
+                " logit_scale: build it again"
+            ) from None
         self._files = {(graph, variant): name for name, (_, graph, variant) in keys.items()}
         self.encoding = keys[encoding][2] if encoding in keys else encoding
         known = sorted({variant for graph, variant in self._files if graph in TOWERS})
