@@ -66,12 +66,7 @@ def built(once, archives):
         small.set_up(folder, small.params(archives))
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            small.run_stage(
-                "evalset",
-                "stages/evalset/photographs.csv",
-                "stages/evalset/captions.txt",
-                "data/evalset",
-            )
+            small.run_stage("evalset", *small.EVALSET, "data/evalset")
             for model in archives:
                 small.build(model)
 

@@ -111,6 +111,7 @@ def build(model):
     run_stage("export", checkpoint, f"data/export/{model}")
     for tower in TOWERS:
         patch(model, tower, "std")
+    for tower in TOWERS:
         for encoding in ALL:
             encode(model, tower, encoding, f"data/models/{model}/{tower}/{encoding}")
     if model == "rn":

@@ -18,6 +18,7 @@ from tools import stale
 
 import small
 
+LIBRARY = Path("clip_onnx/__init__.py")  # what it offers is loaded when a user asks for it
 OTHER_PYTHONS = {Path("runtimes/litert_run.py")}  # run, not imported
 TORCH_STAGES = {"download", "reference", "calibrate", "export", "sensitivity", "evaluate.pytorch"}
 MEASURING = {"encode"}  # for the scheme mixed alone, when it measures
@@ -106,7 +107,7 @@ def closure(entry):
             stack += [parent / "__init__.py" for parent in path.parents if parent != Path(".")]
             for name in imports(path):
                 stack += sources(name) if name.split(".")[0] in OURS else []
-    return {path for path in seen if says_more_than_what_it_is(path)}
+    return {path for path in seen if says_more_than_what_it_is(path)} - {LIBRARY}
 
 
 @functools.cache

@@ -62,7 +62,7 @@ def test_a_model_is_known_by_its_matrix_and_not_by_its_name(tmp_path, monkeypatc
     (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n")
     monkeypatch.chdir(tmp_path)
     found = jobs.parts(Repo("."))
-    assert {"export@rn-visual", "evaluate@rn-fp32"} <= set(found["rn"])
+    assert {"export@rn", "evaluate@rn-fp32"} <= set(found["rn"])
     assert {"bundle@rn-fp32", "evaluate@rn-fp32-fp32"} <= set(found["rn-fp32"])
     assert "encode-resnets@rn-fp32-int8-static" in found["rn-fp32"]
     assert not set(found["rn"]) & set(found["rn-fp32"])

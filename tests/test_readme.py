@@ -72,7 +72,7 @@ def test_the_review_shown_starts_from_todays_metrics():
 
 def test_the_number_of_stages_is_todays():
     stages = [s for s in Repo(".").index.stages if not s.addressing.startswith("runtimes/")]
-    assert f"of the {len(stages)} stages" in USE
+    assert f"of the {len(stages)} stages" in CHANGE
 
 
 def test_the_comment_shown_starts_from_todays_metrics():

@@ -10,7 +10,15 @@ with warnings.catch_warnings():
     from clip.clip import _MODELS as MODELS  # {name: address}
     from clip.clip import _transform as transform  # (side) -> PIL picture -> pixel_values
     from clip.clip import load, tokenize
-    from clip.model import CLIP, Bottleneck, LayerNorm, ModifiedResNet, build_model, convert_weights
+    from clip.model import (
+        CLIP,
+        Bottleneck,
+        LayerNorm,
+        ModifiedResNet,
+        ResidualAttentionBlock,
+        build_model,
+        convert_weights,
+    )
 
 __all__ = [
     "BPE",
@@ -19,6 +27,7 @@ __all__ = [
     "LayerNorm",
     "MODELS",
     "ModifiedResNet",
+    "ResidualAttentionBlock",
     "build_model",
     "convert_weights",
     "load",

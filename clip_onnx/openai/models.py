@@ -3,7 +3,9 @@
 import torch
 
 from clip_onnx.checkpoint import architecture, weights
-from clip_onnx.openai import CLIP, LayerNorm
+from clip_onnx.openai import CLIP, Bottleneck, LayerNorm, ResidualAttentionBlock
+
+BLOCKS = (Bottleneck, ResidualAttentionBlock)  # of which one tower has many, one after the other
 
 
 def new_model(sizes):
@@ -28,22 +30,44 @@ def empty_model(sizes):
         return new_model(sizes)
 
 
-def load_tower(directory, tower, dtype=torch.float32):
+def load_tower(directory, tower, dtype=torch.float32, block_by_block=False):
     """OpenAI's module, computing in a dtype, with one tower's weights; the other's have no storage.
 
     `clip.model.build_model` would first round everything to half precision. That changes nothing
     in OpenAI's files, which are stored rounded, but it would falsify a checkpoint that is not.
+    With `block_by_block`, weights of blocks stay as stored until their block runs: in float64 they
+    are four times OpenAI's half precision.
     """
     shapes = weights.shapes(directory)
     model = empty_model(architecture.read(shapes)).to(dtype)
     lift_casts(model)
     names = [name for name in shapes if name.startswith("visual.") == (tower == "visual")]
-    state = {name: cast(torch.from_numpy(weights.read(directory, name)), dtype) for name in names}
+    blocks = [name for name, part in model.named_modules() if isinstance(part, BLOCKS)]
+    state = {}
+    for name in names:
+        stored = torch.from_numpy(weights.read(directory, name))
+        waits = block_by_block and name.startswith(tuple(f"{block}." for block in blocks))
+        state[name] = stored if waits else cast(stored, dtype)
     missing, _ = model.load_state_dict(state, assign=True, strict=False)
     assert all(name.startswith("visual.") != (tower == "visual") for name in missing)
     for block in model.transformer.resblocks:
         block.attn_mask = model.build_attention_mask()  # the meta device kept only its shape
+    if block_by_block:
+        for block in blocks:
+            cast_while_it_runs(model.get_submodule(block), dtype)
     return model.eval()
+
+
+def cast_while_it_runs(block, dtype):
+    """Let a block hold its weights as stored, and in a dtype only while it computes."""
+    stored = [(one, one.data) for one in (*block.parameters(), *block.buffers())]
+
+    def set_to(weight):
+        for one, data in stored:
+            one.data = weight(data)
+
+    block.register_forward_pre_hook(lambda *_: set_to(lambda data: cast(data, dtype)))
+    block.register_forward_hook(lambda *_: set_to(lambda data: data))
 
 
 def lift_casts(model):
@@ -60,6 +84,6 @@ def cast(tensor, dtype):
 @torch.inference_mode()
 def embed(directory, tower, batches, dtype=torch.float64):
     """float32 [n, E] of all the batches, as `encode_image` or `encode_text` returns them."""
-    model = load_tower(directory, tower, dtype)
+    model = load_tower(directory, tower, dtype, block_by_block=True)
     encode = model.encode_image if tower == "visual" else model.encode_text
     return torch.cat([encode(batch).float() for batch in batches])

@@ -1,7 +1,7 @@
 import numpy as np
 import onnx_ir as ir
 
-from stages.patch import patches
+from stages.patch import rewriting
 
 TEXT = """<ir_version: 8, opset_import: ["" : 18]>
 model (float[batch, 6] x) => (float[batch, n] y)
@@ -13,7 +13,7 @@ FEEDS = {"x": np.arange(12, dtype="f").reshape(2, 6)}
 def test_step_of_one_is_left_out(patched):
     assert patched(TEXT % 1, "slice_without_step", FEEDS) == {"Slice": 1}
     model = ir.from_onnx_text(TEXT % 1)
-    patches.apply(model, ["slice_without_step"])
+    rewriting.apply(model, ["slice_without_step"])
     assert len(model.graph[0].inputs) == 4
 
 
