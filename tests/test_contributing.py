@@ -16,7 +16,7 @@ TEXT = Path("docs/contributing.md").read_text()
 BLOCKS = re.findall(r"^```(python|yaml|diff)\n(?:# (\S+)\n)?(.*?)^```$", TEXT, re.DOTALL | re.M)
 FILES = {name: content for kind, name, content in BLOCKS if kind == "python"}
 ENTRIES = [yaml.safe_load(content) for kind, _, content in BLOCKS if kind == "yaml"]
-SCHEME_CHANGES, PATCH_CHANGES = (content for kind, _, content in BLOCKS if kind == "diff")
+(SCHEME_CHANGES,) = (content for kind, _, content in BLOCKS if kind == "diff")
 
 
 def entries(section):
@@ -27,7 +27,7 @@ def entries(section):
 @pytest.fixture
 def project(tmp_path):
     """The code, its tests and its settings in a folder of their own."""
-    for name in ("stages", "tests"):
+    for name in (*small.CODE, "tests"):
         shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("params.yaml", "pyproject.toml"):
         shutil.copyfile(name, tmp_path / name)
@@ -59,13 +59,12 @@ def run(project, *arguments):
 
 
 def check_style(project, test):
-    run(project, "ruff", "check", "--no-cache", "stages", test)
-    run(project, "ruff", "format", "--no-cache", "--check", "stages", test)
+    run(project, "ruff", "check", "--no-cache", *small.CODE, test)
+    run(project, "ruff", "format", "--no-cache", "--check", *small.CODE, test)
 
 
 def test_the_patch_fires_where_its_test_says_and_a_profile_may_name_it(project):
     write(project, "stages/patch/patches/square_to_mul.py", "tests/patches/test_square_to_mul.py")
-    change(project, PATCH_CHANGES)
     assert "4 passed" in run(project, "pytest", "tests/patches/test_square_to_mul.py")
     assert "square_to_mul        Pow(x, 2) -> Mul(x, x)." in run(project, "stages.patch", "--list")
     content = yaml.safe_load((project / "params.yaml").read_text())

@@ -128,7 +128,9 @@ def test_what_imports_runtimes_is_marked_for_make_runtimes():
 
 
 def test_help_has_four_groups_and_fits_a_terminal():
-    printed = subprocess.run(["make", "help"], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        ["make", "--no-print-directory", "help"], capture_output=True, text=True, check=True
+    ).stdout
     lines = printed.splitlines()
     assert [line for line in lines if not line.startswith(" ")] == [
         *("start", "results", "team", "maintain")

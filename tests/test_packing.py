@@ -4,9 +4,9 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stages.encode.schemes.decoding import Decoder
 
 from stages.encode import packing
+from stages.encode.decoding import Decoder
 
 
 def decoded(integers, bits, axis):

@@ -15,7 +15,7 @@ from clip_onnx.measure import inputs, parity
 from clip_onnx.openai import passes
 from clip_onnx.settings import params, sections
 from stages.encode import weight_only
-from stages.patch import profiles
+from stages.patch.profile import apply
 
 import small
 
@@ -170,12 +170,12 @@ def test_tower_of_int32_ids_and_a_low_opset_can_be_calibrated(files):
 
 
 def refusal(files, name, **change):
-    """What profiles.apply says of a tower with a changed npu profile."""
+    """What profile.apply says of a tower with a changed npu profile."""
     content = yaml.safe_load((small.ROOT / "params.yaml").read_text())["profiles"]["npu"]
     profile = sections.Profile.model_validate(content | change)
     model = graphs.load(files.parent / f"export/{name}")
     with pytest.raises(command.Refusal) as caught:
-        profiles.apply(model, profile)
+        apply(model, profile)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -197,7 +197,8 @@ def test_operator_set_that_cannot_say_it_is_refused(files):
 
 def test_same_bytes_twice(files, tmp_path, monkeypatch):
     monkeypatch.chdir(files.parent.parent)
-    small.run_stage("patch", "data/export/tiny-rn/visual", "onnxjs", tmp_path / "again")
+    exported = "data/export/tiny-rn/visual"
+    small.run_stage("patch", "onnxjs", "--visual", exported, tmp_path / "again")
     again = (tmp_path / "again" / graphs.FILE).read_bytes()
     assert again == (files / "tiny-rn/visual/onnxjs" / graphs.FILE).read_bytes()
 

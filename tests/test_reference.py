@@ -5,10 +5,12 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
 from clip_onnx import openai
+from clip_onnx.host.pictures import preprocess
 from clip_onnx.measure import inputs
 from clip_onnx.openai import amounts, models
 from clip_onnx.settings import sections
 from stages.download import checkpoints
+from stages.reference import __main__ as reference_stage
 
 import small
 
@@ -61,11 +63,11 @@ def test_reference_keeps_weights_that_half_precision_cannot_hold(archives, tmp_p
 def test_pixels_are_those_of_the_transform_without_torch(built):
     """OpenAI's transform and pictures.preprocess agree to the last bit."""
     index = inputs.index(built / "data/reference/vit")
-    pictures = load_file(built / "data/evalset/pictures.safetensors")
+    stored = load_file(built / "data/evalset/pictures.safetensors")
     pixels = inputs.pixels(built / "data/reference/vit", slice(None))
     for row in range(0, len(index), 7):
-        picture = Image.fromarray(pictures[index[row]["name"]])
-        np.testing.assert_array_equal(pictures.preprocess(picture, 64), pixels[row])
+        picture = Image.fromarray(stored[index[row]["name"]])
+        np.testing.assert_array_equal(preprocess(picture, 64), pixels[row])
 
 
 def test_a_reference_says_which_inputs_it_holds(built):
@@ -81,7 +83,7 @@ def test_a_reference_says_which_inputs_it_holds(built):
 def test_fewer_inputs_are_spread_and_show_every_class(built):
     evalset = built / "data/evalset"
     few = sections.Amounts(pictures=5, drawn=128, captions=7)
-    index, texts = models.chosen(evalset, few)
+    index, texts = reference_stage.chosen(evalset, few)
     evaluation = [index[row] for row in inputs.rows_of(index, inputs.EVALUATION)]
     assert len(evaluation) == 5
     assert len({row["source"] for row in evaluation}) == 5

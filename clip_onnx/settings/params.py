@@ -31,7 +31,7 @@ from clip_onnx.settings.sections import (
 )
 
 FINISHED_ONLY = ("batch", "length", "text", "normalize")  # options that encoding cannot start from
-PATCHES = Path("stages/patch/patches")
+PATCHES = Path(__file__).parents[2] / "stages/patch/patches"
 LABELS = Path("stages/compose/labels")  # a folder, so that DVC sees which texts compose reads
 
 
