@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import networkx
 import pytest
@@ -91,7 +90,3 @@ def test_an_unknown_model_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["fanout", "model", "vit-b-33"])
     with pytest.raises(command.Refusal, match=r"vit-b-33; known: tiny-vit, tiny-rn"):
         fanout.main()
-
-
-def test_the_distributing_is_left_to_the_engine():
-    assert len(Path(fanout.__file__).read_text().splitlines()) <= 200
