@@ -244,7 +244,9 @@ $(UV_INSTALLED):
 	build/uv/bin/pip install --quiet --disable-pip-version-check uv
 	@touch $@
 
-include $(dir $(firstword $(MAKEFILE_LIST))).github/github.mk
+# The folder of this file, also where its name has spaces.
+SPACE := $(subst ,, )
+include $(subst ?,\$(SPACE),$(dir $(subst $(SPACE),?,$(strip $(MAKEFILE_LIST))))).github/github.mk
 
 # Once they are there, `make` alone brings them up to date.
 data/bundles: | $(INSTALLED)

@@ -10,22 +10,26 @@ input.
 """
 
 import argparse
+import io
 import json
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from clip_onnx import command
+from clip_onnx import command, opening
 from clip_onnx import verify as checks
 from clip_onnx.clip import TEMPLATES, Clip
 
-PICTURES = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def embed(arguments: argparse.Namespace) -> None:
+    if arguments.output:
+        check_writable(arguments.output)
     clip = Clip(arguments.folder, arguments.encoding)
     given, progress = arguments.images or arguments.texts, sys.stderr.isatty()
     if arguments.images:
@@ -40,6 +44,14 @@ def embed(arguments: argparse.Namespace) -> None:
         print(json.dumps({"input": item, "embedding": [round(float(x), 7) for x in row]}))
 
 
+def check_writable(path: Path) -> None:
+    """Refuse, before any work, a place where no file can be written, or something else lies."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise command.Refusal(f"{path} is there and no plain file: name another --output")
+    if not path.name or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise command.Refusal(f"{path} cannot be written there: make its folder, or name another")
+
+
 def classify(arguments: argparse.Namespace) -> None:
     clip = Clip(arguments.folder, arguments.encoding)
     for picture in arguments.pictures:
@@ -50,18 +62,51 @@ def classify(arguments: argparse.Namespace) -> None:
 
 def search(arguments: argparse.Namespace) -> None:
     clip = Clip(arguments.folder, arguments.encoding)
-    files = [p for p in sorted(arguments.pictures.rglob("*")) if p.suffix.lower() in PICTURES]
+    if not arguments.pictures.is_dir():
+        raise command.Refusal(f"{arguments.pictures} is no folder: name one that holds pictures")
+    texts = clip.encode_text(arguments.texts)
+    files = [
+        path
+        for path in sorted(arguments.pictures.rglob("*"))
+        if path.suffix.lower() in PICTURES and not path.name.startswith(".") and path.is_file()
+    ]
+    files, images = readable(clip, files)
     if not files:
-        raise command.Refusal(f"{arguments.pictures} holds no pictures: name a folder that does")
-    images = clip.encode_image(files, progress=sys.stderr.isatty())
-    alike = clip.similarity(clip.encode_text(arguments.texts), images)
+        endings = " ".join(sorted(PICTURES))
+        raise command.Refusal(f"{arguments.pictures} holds no pictures ({endings}): name another")
+    alike = clip.similarity(texts, images)
     for text, row in zip(arguments.texts, alike, strict=True):
         for place in np.argsort(-row, kind="stable")[: arguments.top]:
             print(f"{row[place]:.4f}\t{text}\t{files[place]}")
 
 
+def readable(clip: Clip, files: list[Path]) -> tuple[list[Path], np.ndarray]:
+    """The files that are pictures, and their embeddings; the others are told on stderr."""
+    kept = []
+
+    def pictures() -> Iterator[Image.Image]:
+        for file in files:
+            try:
+                picture = opening.opened(file)
+            except Exception as error:  # decoders raise whatever they like
+                print(f"left out: {file}: {command.first_line(error)}", file=sys.stderr)
+                continue
+            kept.append(file)
+            yield picture
+
+    images = clip.encode_image(pictures(), progress=sys.stderr.isatty())
+    return kept, images
+
+
 def verify(arguments: argparse.Namespace) -> None:
     checks.report(arguments.folder)
+
+
+def at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def parsed(line: Sequence[str] | None = None) -> argparse.Namespace:
@@ -91,14 +136,21 @@ def parsed(line: Sequence[str] | None = None) -> argparse.Namespace:
     one = with_encoding(action(search, "find the pictures of a folder that are most alike texts"))
     one.add_argument("pictures", type=Path, metavar="PICTURES")
     one.add_argument("texts", nargs="+", metavar="TEXT")
-    one.add_argument("--top", type=int, default=5, help="how many pictures a text (5)")
+    one.add_argument("--top", type=at_least_one, default=5, help="how many pictures a text (5)")
     action(verify, "check a bundle's files on this machine")
     return parser.parse_args(line)
 
 
 def main() -> None:
     arguments = parsed()
-    command.run(lambda: arguments.run(arguments))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names that a terminal cannot show
+    try:
+        command.run(lambda: arguments.run(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:  # what reads it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

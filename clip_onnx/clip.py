@@ -2,23 +2,23 @@
 
 import functools
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import onnxruntime
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from clip_onnx import host
+from clip_onnx import host, opening
+from clip_onnx.bundle import Bundle
 from clip_onnx.command import Refusal, first_line
-from clip_onnx.host import layout, pictures, sessions, tokens, zero_shot
-from clip_onnx.names import TOWERS
+from clip_onnx.host import layout, sessions, tokens, zero_shot
+from clip_onnx.opening import Picture
 
 BATCH = 16
 TEMPLATES = ("a photo of a {}.",)
-Picture = Any  # a path, a PIL image, or uint8 [height, width], [height, width, 3 or 4]
 
 
 class _Tower(NamedTuple):
@@ -31,47 +31,32 @@ class _Tower(NamedTuple):
 class Clip:
     """The towers of a bundle (data/bundles/MODEL, or a copy of it) in one encoding or profile.
 
-    `encoding` is a name of those in `golden.json` ("int8w"), or a file name ("onnx/…onnx"), whose
-    encoding is taken. `providers` go to ONNX Runtime. A tower is loaded when it is first needed.
-    Raises Refusal for a folder that is no bundle, and an encoding that is not in it.
+    `encoding` is a name of those in `golden.json` ("int8w"), or a tower's file name, whose encoding
+    is taken. `providers` go to ONNX Runtime. A tower is loaded when it is first needed. Raises
+    Refusal for a folder that is no bundle, an encoding that is not in it, and a provider that ONNX
+    Runtime has not got here.
     """
 
     def __init__(
         self,
         folder: str | Path,
-        encoding: str = "fp32",
+        encoding: str | Path = "fp32",
         providers: Sequence[Any] = ("CPUExecutionProvider",),
     ) -> None:
-        self.folder, self.providers = Path(folder), list(providers)
-        golden = self._json("golden.json")
-        self.side: int = self._json("preprocessor_config.json")["crop_size"]["height"]
-        try:
-            self.logit_scale: float = golden["logit_scale"]
-            keys = {name: file["key"].split(".") for name, file in golden["files"].items()}
-        except (KeyError, TypeError):
-            raise Refusal(
-                f"{folder} is a bundle of another version, for its golden.json lacks files or"
-                " logit_scale: build it again"
-            ) from None
-        self._files = {(graph, variant): name for name, (_, graph, variant) in keys.items()}
-        self.encoding = keys[encoding][2] if encoding in keys else encoding
-        known = sorted({variant for graph, variant in self._files if graph in TOWERS})
-        if self.encoding not in known:
-            raise Refusal(f"{folder} has no {encoding}, but {', '.join(known)}: name one of them")
-
-    def _json(self, name: str) -> Any:
-        try:
-            return json.loads((self.folder / name).read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise Refusal(
-                f"{self.folder} is no bundle, for its {name} cannot be read"
-                f" ({first_line(error)}): name a folder like data/bundles/MODEL"
-            ) from None
+        if isinstance(providers, str):
+            raise Refusal(f"providers is a list, not a text: give [{providers!r}]")
+        self.bundle = Bundle(folder)
+        self.encoding, self.providers = self.bundle.encoding(encoding), list(providers)
+        known = onnxruntime.get_available_providers()
+        for one in self.providers:
+            name = one if isinstance(one, str) else one[0]
+            if name not in known:
+                raise Refusal(f"ONNX Runtime has no {name} here, but {', '.join(known)}")
 
     @functools.cached_property
     def tokenizer(self) -> Any:
         """The `tokenizers.Tokenizer` of the bundle."""
-        return tokens.load(self.folder / "tokenizer.json", truncate=False)
+        return self.bundle.tokenizer()
 
     @functools.cached_property
     def _visual(self) -> _Tower:
@@ -82,15 +67,14 @@ class Clip:
         return self._load("textual")
 
     def _load(self, tower: str) -> _Tower:
-        name = self._files.get((tower, self.encoding))
-        if name is None:
-            raise Refusal(f"{self.folder} has no {tower} tower in {self.encoding}")
-        file = self.folder / name
+        file = self.bundle.file(tower, self.encoding)
         try:
             session = sessions.session(file, self.providers)
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
-            raise Refusal(f"{file} cannot be loaded: {first_line(error)}") from None
-        beside = self.folder / layout.projection_name(name)
+            raise Refusal(
+                f"{file} cannot be loaded, copy the bundle again: {first_line(error)}"
+            ) from None
+        beside = file.with_name(layout.projection_name(file.name))
         projection = np.load(beside) if beside.exists() else None
         return _Tower(session, projection, *sessions.fixed_axes(session))
 
@@ -99,14 +83,14 @@ class Clip:
     ) -> NDArray[np.float32]:
         """Embeddings float32 [n, E] of pictures, of length 1 unless `normalize` is false.
 
-        A picture is a path, a PIL image of any mode, or an array uint8 [height, width], [height,
-        width, 3] or [height, width, 4] in the order RGB(A). It is taken as OpenAI's transform takes
-        it: orientation and alpha are ignored, the centre is kept. One picture alone gives [1, E].
-        Raises Refusal that names a picture which cannot be read.
+        A picture is a path, a PIL image of 8 bits a channel, or an array uint8 [height, width],
+        [height, width, 3] or [height, width, 4] in the order RGB(A). It is taken as OpenAI's
+        transform takes it: orientation and alpha are ignored, the centre is kept. One picture alone
+        gives [1, E]. Raises Refusal that names a picture which cannot be read.
         """
-        tower = self._visual
         one = isinstance(images, str | Path | Image.Image | np.ndarray)
         given = [images] if one and getattr(images, "ndim", 3) < 4 else images
+        tower = self._visual
         batches = self._batches(given, tower, progress, "pictures")
         return self._embed(tower, (self._pixels(batch) for batch in batches), normalize)
 
@@ -122,16 +106,21 @@ class Clip:
         One text alone gives [1, E]. Raises Refusal for a text of more than 77 tokens (or those of
         the profile's fixed length), as OpenAI's tokenizer does; `truncate` cuts it instead.
         """
+        given = [texts] if isinstance(texts, str) else texts
         tower = self._textual
-        batches = self._batches([texts] if isinstance(texts, str) else texts, tower, progress)
+        batches = self._batches(given, tower, progress, "texts")
         return self._embed(
             tower, (self._ids(batch, tower, truncate) for batch in batches), normalize
         )
 
     def similarity(self, images: ArrayLike, texts: ArrayLike) -> NDArray[np.float32]:
         """Cosines float32 [n, m] of embeddings [n, E] with embeddings [m, E]."""
-        units = (host.normalize(np.asarray(embeds, np.float64)) for embeds in (images, texts))
-        first, second = units
+        first, second = directions(images), directions(texts)
+        if first.shape[1] != second.shape[1]:
+            raise Refusal(
+                f"embeddings of {first.shape[1]} and of {second.shape[1]} numbers are of different"
+                " models: compare those of one"
+            )
         return (first @ second.T).astype(np.float32)
 
     def classify(
@@ -145,16 +134,17 @@ class Clip:
         Every label stands in every template ({} is its place); the mean of these unit embeddings
         is the label's, as in section 3.1.4 of the CLIP paper.
         """
-        if not (isinstance(images, np.ndarray) and images.dtype.kind == "f"):
-            images = self.encode_image(images)
+        labels, templates = listed(labels, "labels"), listed(templates, "templates")
         prompts = zero_shot.prompts(labels, templates)
         embeds = self.encode_text(itertools.chain.from_iterable(prompts))
         matrix = embeds.reshape(len(prompts), len(templates), -1).mean(1)
-        return zero_shot.softmax(self.logit_scale * self.similarity(images, matrix))
+        if not (isinstance(images, np.ndarray) and images.dtype.kind == "f"):
+            images = self.encode_image(images)
+        return zero_shot.softmax(self.bundle.logit_scale * self.similarity(images, matrix))
 
-    def _batches(
-        self, items: Iterable[Any], tower: _Tower, progress: bool, unit: str = "texts"
-    ) -> Iterator[list[Any]]:
+    def _batches(self, items: Any, tower: _Tower, progress: bool, unit: str) -> Iterator[list[Any]]:
+        if not isinstance(items, Iterable) or isinstance(items, bytes | dict):
+            raise Refusal(f"{unit}: {type(items).__name__} is none of them, nor a list of them")
         items = iter(items)
         if progress:
             from tqdm import tqdm  # tokenizers brings it, by way of huggingface_hub
@@ -169,38 +159,53 @@ class Clip:
         size = tower.session.get_outputs()[0].shape[-1]
         if tower.projection is not None:
             size = tower.projection.shape[-1]
-        parts = [sessions.run(tower.session, [batch], tower.projection) for batch in batches]
-        embeds = np.concatenate([np.zeros((0, size), np.float32), *parts])
+        parts = [np.zeros((0, size), np.float32)]
+        for batch in batches:
+            try:
+                parts.append(sessions.run(tower.session, [batch], tower.projection))
+            except Exception as error:  # ONNX Runtime's own
+                raise Refusal(
+                    f"{self.bundle.folder} does not fit together, copy it again:"
+                    f" {first_line(error)}"
+                ) from None
+        embeds = np.concatenate(parts)
         return host.normalize(embeds) if normalize else embeds
 
     def _pixels(self, batch: list[Picture]) -> NDArray[np.float32]:
-        return np.stack([pictures.preprocess(opened(picture), self.side) for picture in batch])
+        return np.stack([opening.pixels(picture, self.bundle.side) for picture in batch])
 
     def _ids(self, texts: list[str], tower: _Tower, truncate: bool) -> NDArray[np.int64]:
+        for text in texts:
+            if not isinstance(text, str):
+                raise Refusal(f"{text!r} is no text: give str"[:200])
         rows = tokens.encode(self.tokenizer, texts)
         most = tower.length or tokens.CONTEXT
         for text, row in zip(texts, rows, strict=True):
             if len(row) > most and not truncate:
                 raise Refusal(
-                    f"{text[:60]!r} is {len(row)} tokens, not {most}: truncate=True cuts it"
+                    f"{text[:60]!r} is {len(row)} tokens, not {most}: shorten it, or have it cut"
+                    " (truncate)"
                 )
         return host.fit(rows, tower.length or min(most, max(map(len, rows))))
 
 
-def opened(picture: Picture) -> Image.Image:
-    """A picture as PIL has it, read whole."""
-    if isinstance(picture, Image.Image):
-        return picture
-    if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
-            shape = list(picture.shape)
-            raise Refusal(
-                f"an array {picture.dtype} {shape} is no picture: give uint8 [height, width, 3]"
-            )
-        return Image.fromarray(picture)
+def listed(texts: Sequence[str], name: str) -> list[str]:
+    """The texts as a list, refused where they are none, or some twice or empty."""
+    found = [] if isinstance(texts, str | bytes) or not isinstance(texts, Iterable) else [*texts]
+    wrong = not found or not all(isinstance(one, str) and one.strip() for one in found)
+    if wrong or len({*found}) < len(found):
+        raise Refusal(f"{name} is a list of different texts, not {texts!r}"[:200])
+    return found
+
+
+def directions(embeds: ArrayLike) -> NDArray[np.float64]:
+    """[n, E] embeddings in length 1, refused where they have none."""
     try:
-        with Image.open(picture) as file:
-            file.load()
-            return file
-    except Exception as error:  # decoders raise whatever they like
-        raise Refusal(f"{picture} cannot be read as a picture: {first_line(error)}") from None
+        found = np.asarray(embeds, np.float64)
+    except (TypeError, ValueError):
+        raise Refusal(f"{type(embeds).__name__} is no array of embeddings [n, E]") from None
+    if found.ndim != 2:
+        raise Refusal(f"an array {list(found.shape)} is no embeddings: give [n, E]")
+    if not (np.isfinite(found).all() and found.any(axis=1).all()):
+        raise Refusal("an embedding is zero or not finite, so it has no direction: leave it out")
+    return host.normalize(found)

@@ -82,6 +82,10 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """(golden.json's content, the cases to run) of a bundle."""
     try:
         golden = json.loads((folder / "golden.json").read_text())
+        if not (golden["files"] and golden["texts"]):
+            raise ValueError("golden.json lists no files or no texts")
+        for file in golden["files"].values():
+            _ = file["graph"], file["cosine_min"]
         return golden, cases(folder, golden)
     except command.Refusal:
         raise
@@ -111,7 +115,8 @@ def report(folder: Path) -> None:
     failed = []
     for name, cosine, floor, problem in check(folder):
         shown = "not compared" if cosine is None else f"cosine {cosine:.7f}"
-        print(f"{name:38} {shown:17} floor {floor or 'none':<9} {problem or 'ok'}")
+        judged = "none" if cosine is None or floor is None else floor
+        print(f"{name:38} {shown:17} floor {judged:<9} {problem or 'ok'}")
         failed += [name] if problem else []
     if failed:
         raise command.Refusal(f"not as they should be: {', '.join(failed)}")

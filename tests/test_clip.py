@@ -13,6 +13,7 @@ from clip_onnx import Clip, Refusal, openai
 from clip_onnx.measure import parity
 from clip_onnx.openai import models
 
+ONE = np.ones((1, 48), np.float32)
 TEXTS = ["a red circle", "a photo of a cat", "x"]
 
 
@@ -94,7 +95,7 @@ def test_classify_gives_what_clip_forward_does(bundled, folder, pictures):
     images = clip.encode_image(pictures)
     texts = [f"a photo of {label}." for label in labels]
     found = clip.classify(images, labels, templates=["a photo of {}."])
-    logits = clip.logit_scale * clip.similarity(images, clip.encode_text(texts))
+    logits = clip.bundle.logit_scale * clip.similarity(images, clip.encode_text(texts))
     expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(found, expected, rtol=1e-3)
     np.testing.assert_allclose(clip.classify(pictures, labels, ["a photo of {}."]), found)
@@ -104,15 +105,25 @@ def test_classify_gives_what_clip_forward_does(bundled, folder, pictures):
     ("wrong", "message"),
     [
         (lambda clip, folder: Clip("nowhere"), "nowhere is no bundle, for its golden.json"),
-        (lambda clip, folder: Clip(folder, "int3w"), "has no int3w, but .*fp32, int4w"),
-        (lambda clip, folder: clip.encode_image(["gone.png"]), "gone.png cannot be read"),
-        (lambda clip, folder: clip.encode_image(folder / "golden.json"), "golden.json cannot be"),
+        (lambda clip, folder: Clip(folder, "int3w"), "has no 'int3w': .*fp32, int4w"),
+        (lambda clip, folder: Clip(folder, providers=["Foo"]), "has no Foo here, but .*CPU"),
+        (lambda clip, folder: Clip(folder, providers="Foo"), "providers is a list"),
+        (lambda clip, folder: clip.encode_image(["gone.png"]), "'gone.png' cannot be read"),
+        (lambda clip, folder: clip.encode_image(folder / "golden.json"), "json' cannot be read"),
         (lambda clip, folder: clip.encode_image(np.zeros((3, 8, 8))), "float64 .* is no picture"),
-        (lambda clip, folder: clip.encode_text("a " * 99), "101 tokens, not 77: truncate=True"),
-        (
-            lambda clip, folder: clip.classify(["x.png"], ["a"], ["no place"]),
-            "x.png cannot be read",
-        ),
+        (lambda clip, folder: clip.encode_image(np.zeros((3, 8, 8), "u1")), "uint8 .* no picture"),
+        (lambda clip, folder: clip.encode_image([None]), "a NoneType is no picture"),
+        (lambda clip, folder: clip.encode_image(Image.new("I;16", (9, 9))), "more than 8 bits"),
+        (lambda clip, folder: clip.encode_text("a " * 99), "101 tokens, not 77: shorten it"),
+        (lambda clip, folder: clip.encode_text([None]), "None is no text"),
+        (lambda clip, folder: clip.encode_text(3), "texts: int is none of them"),
+        (lambda clip, folder: clip.classify(ONE, ["a", "b"], ["no place"]), "needs {} once"),
+        (lambda clip, folder: clip.classify(ONE, "circle"), "labels is a list of different texts"),
+        (lambda clip, folder: clip.classify(ONE, ["a", "a"]), "labels is a list of different"),
+        (lambda clip, folder: clip.classify(ONE, []), "labels is a list of different texts"),
+        (lambda clip, folder: clip.classify(ONE[:, :3], ["a", "b"]), "embeddings of 3 and of 48"),
+        (lambda clip, folder: clip.similarity(0 * ONE, ONE), "zero or not finite"),
+        (lambda clip, folder: clip.similarity(ONE[0], ONE), "is no embeddings: give"),
     ],
 )
 def test_wrong_inputs_are_refused_in_a_line(folder, wrong, message):
@@ -148,10 +159,47 @@ def test_the_command_embeds_classifies_searches_and_verifies(folder, pictures, t
     assert found[1] == "a cat"
     assert found[2].strip() in map(str, files)
     assert "vision_model.onnx" in run("verify", folder).stdout
-    refused = run("search", folder, folder, "a cat")
-    assert refused.returncode == 1
-    assert refused.stderr.startswith("error: ")
+    (tmp_path / "torn.png").write_bytes(files[0].read_bytes()[:99])
+    found = run("search", folder, tmp_path, "a cat")
+    assert len(found.stdout.splitlines()) == 2 and "left out: " in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search", "BUNDLE", "BUNDLE", "a cat"], "holds no pictures"),
+        (["search", "BUNDLE", "nowhere", "a cat"], "nowhere is no folder"),
+        (["embed", "BUNDLE", "--texts", "a", "--output", "FOLDER"], "is there and no plain file"),
+        (["embed", "BUNDLE", "--texts", "a", "--output", "FOLDER/x/y.npy"], "cannot be written"),
+        (["verify", "FOLDER"], "is no whole bundle"),
+    ],
+)
+def test_what_the_command_cannot_do_is_a_line_and_loses_nothing(
+    folder, tmp_path, arguments, message
+):
+    (tmp_path / "kept").write_text("kept")
+    places = {"BUNDLE": str(folder)}
+    line = [places.get(word, word.replace("FOLDER", str(tmp_path))) for word in arguments]
+    refused = run(*line)
+    assert refused.returncode == 1, refused.stderr
+    assert refused.stderr.startswith("error: ") and message in refused.stderr
     assert refused.stderr.count("\n") == 1
+    assert (tmp_path / "kept").read_text() == "kept"
+
+
+def test_a_bundle_that_is_torn_is_refused(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    golden = json.loads((copy / "golden.json").read_text())
+    (copy / "golden.json").write_text(json.dumps(golden | {"files": {}}))
+    with pytest.raises(Refusal, match="torn or a bundle of another version"):
+        Clip(copy)
+    (copy / "golden.json").write_text(json.dumps(golden))
+    (copy / "tokenizer.json").write_text("{")
+    with pytest.raises(Refusal, match=r"tokenizer\.json cannot be read"):
+        Clip(copy).encode_text("a")
+    (copy / "preprocessor_config.json").write_text('{"crop_size": {"height": 32}}')
+    with pytest.raises(Refusal, match="does not fit together"):
+        Clip(copy).encode_image(Image.new("RGB", (9, 9)))
 
 
 def test_the_library_needs_no_more_than_it_declares():

@@ -3,12 +3,11 @@
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 # Lists hold what lies in the file `open`; every other call is kept.
-GH = f"""#!{sys.executable}
+GH = """#!/usr/bin/env python3
 import pathlib, sys
 here = pathlib.Path(__file__).parent
 if sys.argv[2] == "list":

@@ -1,0 +1,78 @@
+"""The folder of a bundle: what its JSON files say, read whole and checked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from clip_onnx.command import Refusal, first_line
+from clip_onnx.host import tokens
+from clip_onnx.names import TOWERS
+
+
+class Bundle:
+    """`side` of pictures in pixels, `logit_scale`, and the `files` of towers.
+
+    Raises Refusal for a folder that is no bundle, or one of another version.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        golden, preprocessor = self._json("golden.json"), self._json("preprocessor_config.json")
+        try:
+            self.side = int(preprocessor["crop_size"]["height"])
+            self.logit_scale = float(golden["logit_scale"])
+            keys = {name: file["key"].split(".") for name, file in golden["files"].items()}
+            self.files = {(graph, variant): name for name, (_, graph, variant) in keys.items()}
+            if not (self.side > 0 and 0 < self.logit_scale < 1e4 and self.files):
+                raise ValueError("sizes, scale or files are missing")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Refusal(
+                f"{folder} is torn or a bundle of another version: build or copy it again"
+                f" ({first_line(error)})"
+            ) from None
+
+    def _json(self, name: str) -> Any:
+        try:
+            return json.loads((self.folder / name).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise Refusal(
+                f"{self.folder} is no bundle, for its {name} cannot be read"
+                f" ({first_line(error)}): name a folder like data/bundles/MODEL"
+            ) from None
+
+    def encodings(self) -> list[str]:
+        """The encodings and profiles that a tower is in."""
+        return sorted({variant for graph, variant in self.files if graph in TOWERS})
+
+    def encoding(self, named: str | Path) -> str:
+        """The encoding of that name, or that of the file `onnx/NAME.onnx`."""
+        text = str(named)
+        of_files = {name: key[1] for key, name in self.files.items() if key[0] in TOWERS}
+        of_files |= {Path(name).name: variant for name, variant in of_files.items()}
+        found = of_files.get(text, text)
+        if found not in self.encodings():
+            listed = ", ".join(self.encodings())
+            raise Refusal(
+                f"{self.folder} has no {text!r}: name a tower's file in onnx/, or one of {listed}"
+            )
+        return found
+
+    def file(self, tower: str, encoding: str) -> Path:
+        """Where a tower lies."""
+        name = self.files.get((tower, encoding))
+        if name is None:
+            others = sorted(v for graph, v in self.files if graph == tower)
+            raise Refusal(
+                f"{self.folder} has no {tower} tower in {encoding}: take one of {', '.join(others)}"
+            )
+        return self.folder / name
+
+    def tokenizer(self) -> Any:
+        """The `tokenizers.Tokenizer`, which cuts nothing."""
+        try:
+            return tokens.load(self.folder / "tokenizer.json", truncate=False)
+        except Exception as error:  # the library raises nothing more special
+            raise Refusal(
+                f"{self.folder}/tokenizer.json cannot be read, copy the bundle again:"
+                f" {first_line(error)}"
+            ) from None

@@ -1,0 +1,61 @@
+"""Pictures in every form that a user has them, as PIL has them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clip_onnx.command import Refusal, first_line
+from clip_onnx.host.pictures import preprocess
+
+Picture = Any  # a path, a PIL image, or uint8 [height, width], [height, width, 3 or 4]
+DEEP = ("I", "F")  # modes of more than 8 bits, which PIL would cut off at white
+
+
+def pixels(picture: Picture, side: int) -> NDArray[np.float32]:
+    """float32 [3, side, side] of one picture. Raises Refusal that names it."""
+    name = called(picture)
+    try:
+        return preprocess(opened(picture), side)
+    except Refusal:
+        raise
+    except Exception as error:  # decoders raise whatever they like
+        raise Refusal(
+            f"{name} cannot be read as a picture, mend or leave it out: {first_line(error)}"
+        ) from None
+
+
+def called(picture: Picture) -> str:
+    """What a message calls a picture."""
+    if isinstance(picture, str | Path):
+        return repr(str(picture))
+    if isinstance(picture, np.ndarray):
+        return f"an array {picture.dtype} {list(picture.shape)}"
+    return f"a {type(picture).__name__}"
+
+
+def opened(picture: Picture) -> Image.Image:
+    """The picture, read whole. Raises Refusal, or whatever its decoder does."""
+    image = _read(picture)
+    if image.mode.startswith(DEEP):
+        raise Refusal(f"{called(picture)} has more than 8 bits a channel: scale it to 8 first")
+    return image
+
+
+def _read(picture: Picture) -> Image.Image:
+    if isinstance(picture, Image.Image):
+        picture.load()
+        return picture
+    if isinstance(picture, np.ndarray):
+        shape = picture.shape
+        fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))
+        if picture.dtype != np.uint8 or not fits or 0 in shape:
+            raise Refusal(f"{called(picture)} is no picture: give uint8 [height, width, 3]")
+        return Image.fromarray(picture)
+    if not isinstance(picture, str | Path):
+        raise Refusal(f"{called(picture)} is no picture: give a path, a PIL image or an array")
+    with Image.open(picture) as file:
+        file.load()
+        return file
