@@ -1,0 +1,85 @@
+"""What bench/encodings.json holds, as it is committed: every peer is beaten, memory is bounded."""
+
+import json
+
+import pytest
+
+from bench import comparison, encodings, peers
+from clip_onnx.settings import params
+
+RECORDS = json.loads(comparison.RECORDS.read_text())
+GROUPS = {f"{group[0]['model']}.{group[0]['tower']}": group for group in comparison.towers(RECORDS)}
+every_tower = pytest.mark.parametrize("tower", GROUPS)
+
+
+DECODED = ("weight_only", "mixed")
+
+
+def weight_only(group):
+    """(record, fp32's record) of the encodings that ONNX Runtime decodes when it loads them."""
+    known = params.load().encodings
+    for one in group:
+        name = one["encoding"]
+        if one["by"] == "ours" and name in known and known[name].scheme in DECODED:
+            yield one, comparison.fp32(group, one)
+
+
+@every_tower
+def test_every_peer_and_every_encoding_was_measured(tower):
+    group = GROUPS[tower]
+    assert {one["encoding"] for one in group if one["by"] == "peer"} == {*peers.PEERS}
+    for one in group:
+        assert one["commit"]
+        assert one.get("reason") or all(one[name] is not None for name in encodings.MEASURED)
+        assert one["by"] == "peer" or "reason" not in one
+
+
+@every_tower
+def test_every_peer_is_dominated(tower):
+    """But for `fp16` where no operator is kept in fp32: there the arithmetic is the same."""
+    equalled = comparison.equalled(GROUPS[tower])
+    for place, ours in comparison.dominated(GROUPS[tower]).items():
+        assert ours or (place[3] == "fp16" and equalled[place]), place
+
+
+# Over the bound: ONNX Runtime holds every array that it folds on the way (fp32 after Cast, Mul and
+# Reshape, bytes while unpacking) until all are folded. bench/encodings.md has the multiples.
+OVER = {("vit-b-32.visual", name) for name in ("int6w", "int5w", "mixed")}
+LOADED = [
+    pytest.param(
+        tower,
+        one["encoding"],
+        marks=pytest.mark.xfail(
+            (tower, one["encoding"]) in OVER,
+            reason="over 3.5 times: bench/encodings.md",
+            strict=True,
+        ),
+    )
+    for tower, group in GROUPS.items()
+    for one, _ in weight_only(group)
+    if one["synthetic"]  # of the tiny ones what the runtime itself needs is the larger part
+]
+
+
+@pytest.mark.parametrize("tower, encoding", LOADED)
+def test_loading_weight_only_files_takes_bounded_memory(tower, encoding):
+    most = 2.2 if encoding == "int8w" else 3.5
+    pairs = weight_only(GROUPS[tower])
+    one, fp32 = next(pair for pair in pairs if pair[0]["encoding"] == encoding)
+    assert one["load_rss_mb"] <= most * fp32["load_rss_mb"]
+
+
+@every_tower
+def test_weight_only_files_run_as_fast_as_fp32(tower):
+    """Within ten percent of the same rounds' fp32.
+
+    A tiny tower runs for a millisecond, of which noise is the larger part: `fp32` against itself
+    has been 1.14. Its bound shows no more than that nothing is decoded anew in each run.
+    """
+    for one, _ in weight_only(GROUPS[tower]):
+        noise = 0 if one["synthetic"] else 0.2
+        assert one["run_ms"] <= 1.1 * one["fp32_ms"] + noise, one["encoding"]
+
+
+def test_the_tables_are_of_the_records():
+    assert comparison.RECORDS.with_suffix(".md").read_text() == comparison.markdown(RECORDS)
