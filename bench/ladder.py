@@ -6,7 +6,8 @@ vit-b-32, or rather its twin, and its whole ladder without names. HEAD and the r
 into build/bench-ladder, where each one's own bench/encodings.py sets up a workspace: with the same
 checkpoint and, if it is a twin, the same few inputs. Everything up to the fp32 files is built
 there. Then what calibrates and quantises runs, each stage a process whose time and memory are
-measured, in turns with the other commit's stage of the same name.
+measured, in turns with what the other commit does for the same. Commits from before the folder
+clip_onnx have a stage a tower, and call `quantize` what is `encode` now.
 
 What is finished is kept until the run ends, so that a stopped run goes on where it was. Writes
 bench/ladder.json, and a section of bench/models.md.
@@ -17,24 +18,31 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
+
+import yaml
 
 from bench import pipeline, rungs, table
 from bench.process import measured
 from bench.records import commit, read, write
 from clip_onnx import command
+from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
 
 FOLDER = Path("build/bench-ladder")
 MODEL = "vit-b-32"
 ENCODINGS = ("int8w", "int6w", "int5w", "int4w", "mixed", "int8-dynamic")
-TARGETS = ("encode", "encode-by-sensitivity", "encode-resnets")
 STAGES = ("calibrate", "sensitivity", "encode")
+RENAMED = {"quantize": "encode"}
 PREPARE = """
 import sys
 from bench import encodings
-from stages import params
+try:
+    from clip_onnx.settings import params
+except ImportError:
+    from stages import params
 model, archive, *chosen = sys.argv[1:]
 twin = encodings.FOLDER / "twins" / f"{model}.pt"
 twin.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +53,7 @@ print(encodings.prepare(model, params.load().models[model], chosen))
 
 
 class Side(NamedTuple):
-    """One commit's part: its workspace, and its command lines by their items' names."""
+    """One commit's part: its workspace, and lists of its command lines by their items' names."""
 
     by: str
     commit: str
@@ -74,11 +82,27 @@ def side(by, revision, model, archive, chosen):
     """A commit's Side, built up to the fp32 files."""
     here = clone(FOLDER / model / revision, revision)
     folder = workspace(model, here, archive, chosen)
-    lines = pipeline.commands(folder, TARGETS)
-    before = [line for line in lines if pipeline.stage(line) not in STAGES]
+    stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
+    targets = [name for name in stages if purpose(name.split("-")[0]) == "encode"]
+    lines = pipeline.commands(folder, targets)
+    before = [line for line in lines if purpose(pipeline.stage(line)) not in STAGES]
     pipeline.run_missing(f"{model} at {revision}", folder, before)
-    found = {pipeline.item(line): line for line in lines if pipeline.stage(line) in STAGES}
+    found = defaultdict(list)
+    for line in lines:
+        if line not in before:
+            found[item(line)].append(line)
     return Side(by, revision, folder, found)
+
+
+def purpose(stage):
+    """The name that a stage has today."""
+    return RENAMED.get(stage, stage)
+
+
+def item(line):
+    """A command line's name: what it makes, without the tower, and its stage."""
+    *made, stage = pipeline.item(line).split(".")
+    return ".".join([*(part for part in made if part not in TOWERS), purpose(stage)])
 
 
 def turns(sides):
@@ -95,7 +119,7 @@ def climb(model, sides):
     records = read(progress)
     for item, one in turns(sides):
         done = any((r["item"], r["commit"]) == (item, one.commit) for r in records)
-        if not (done and pipeline.there(one.folder, one.rungs[item])):
+        if not (done and all(pipeline.there(one.folder, line) for line in one.rungs[item])):
             record = rung(model, item, one)
             same = (item, one.commit)
             records = [r for r in records if (r["item"], r["commit"]) != same] + [record]
@@ -105,13 +129,15 @@ def climb(model, sides):
 
 
 def rung(model, item, one):
-    """Run one command line of a Side. Returns its record."""
-    line = one.rungs[item]
-    print(f"{model} at {one.commit}: {shlex.join(line[2:])}", flush=True)
-    cost = measured(line, one.folder, one.folder / "log.txt")
-    record = {"item": item, "model": model, "stage": pipeline.stage(line), "by": one.by}
-    record |= {"commit": one.commit, "wall_s": round(cost.wall_s, 1)}
-    return record | {"cpu_s": round(cost.cpu_s, 1), "peak_rss_mb": round(cost.peak_mb)}
+    """Run the command lines of an item of a Side. Returns the record of them all."""
+    costs = []
+    for line in one.rungs[item]:
+        print(f"{model} at {one.commit}: {shlex.join(line[2:])}", flush=True)
+        costs.append(measured(line, one.folder, one.folder / "log.txt"))
+    record = {"item": item, "model": model, "stage": item.split(".")[-1], "by": one.by}
+    record |= {"commit": one.commit, "wall_s": round(sum(cost.wall_s for cost in costs), 1)}
+    record["cpu_s"] = round(sum(cost.cpu_s for cost in costs), 1)
+    return record | {"peak_rss_mb": round(max(cost.peak_mb for cost in costs))}
 
 
 def commits(against):

@@ -29,6 +29,17 @@ def test_commits_take_turns_and_so_does_who_begins():
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "item"),
+    [
+        ("stages.quantize data/models/m/visual/fp32 int8w data/models/m/visual/int8w", "m.int8w"),
+        ("stages.encode int8w C --visual I data/models/m/visual/int8w", "m.int8w"),
+    ],
+)
+def test_an_earlier_commits_stages_have_todays_names(line, item):
+    assert ladder.item(["python", "-m", *line.split()]) == f"{item}.encode"
+
+
 def rung(by, stage, wall, peak):
     item = f"vit.visual.{stage}" if stage != "calibrate" else "vit.calibrate"
     place = {"item": item, "model": "vit", "stage": stage, "by": by, "commit": by.upper()}
