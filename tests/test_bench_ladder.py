@@ -83,6 +83,7 @@ def project(tmp_path_factory, archives):
     folder = tmp_path_factory.mktemp("ladder") / "project"
     content = clones.params({"vit": archives["vit"]})
     content["grid"]["encodings"] |= {"plain": ["int8w", "int4w"], "by_sensitivity": ["mixed"]}
+    content["bundle"] = {}
     content["models"]["vit-b-32"] = {"source": "https://example.org/vit.pt", "sha256": "0" * 64}
     clones.project(folder, content, folder.parent / "remote")
     (folder / "later.txt").write_text("so that there is a second commit")
