@@ -66,7 +66,7 @@ def workspace(model, entry, evalset, chosen):
     grid |= {"models": [model], "resnets": [model] if resnet else []}
     grid |= {"profiles": [], "products": [], "composed": []}
     content["models"] = {model: entry}
-    content |= {"bundle": {}, "floors": {}}
+    content |= {"bundle": {}, "floors": {model: {}}}
     content["evalset"] |= evalset
     build_one.workspace(FOLDER / model, content, model)
     return FOLDER / model

@@ -31,7 +31,7 @@ def main():
         ended = time.perf_counter()
         np.savez(job["outputs"], **found)
         ms = {"load_ms": (loaded - started) * 1000, "run_ms": (ended - loaded) * 1000}
-        print(json.dumps(ms), flush=True)
+        print(json.dumps(ms, allow_nan=False), flush=True)
 
 
 if __name__ == "__main__":

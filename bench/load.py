@@ -49,7 +49,7 @@ def main():
     parser.add_argument("model", type=Path)
     arguments = parser.parse_args()
     seconds, peak = loads(arguments.model / "model.onnx")
-    print(json.dumps({"load_s": round(seconds, 4), "load_rss_mb": round(peak, 1)}))
+    print(json.dumps({"load_s": round(seconds, 4), "load_rss_mb": round(peak, 1)}, allow_nan=False))
 
 
 if __name__ == "__main__":

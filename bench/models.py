@@ -63,7 +63,7 @@ def workspace(model, archive, address, grid=GRID, evalset=None):
     source = {"source": f"{address}/{archive.name}", "sha256": sha256(archive)}
     content["models"] = {model: content["models"][model] | source}
     content["grid"] |= {"models": [model], "resnets": [], **grid}
-    content["floors"] = {}
+    content["floors"] = {model: {}}
     content["evalset"] |= evalset or {}
     folder = FOLDER / model
     build_one.workspace(folder, content, model)

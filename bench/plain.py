@@ -79,7 +79,7 @@ def main():
             "plain_nodes": nodes(plain),
             "std_nodes": nodes(arguments.model),
         }
-        print(json.dumps(found | speed.fastest(runs)))
+        print(json.dumps(found | speed.fastest(runs), allow_nan=False))
 
 
 if __name__ == "__main__":

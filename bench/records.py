@@ -11,7 +11,7 @@ def read(path):
 
 
 def write(path, records):
-    lines = ",\n".join(json.dumps(record) for record in records)
+    lines = ",\n".join(json.dumps(record, allow_nan=False) for record in records)
     with command.output_file(path) as partial:
         partial.write_text(f"[\n{lines}\n]\n")
 

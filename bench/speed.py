@@ -113,7 +113,7 @@ def main():
         "fp32_ms": onnx_run(arguments.fp32, batch),
         "torch_ms": torch_run(arguments.checkpoint, tower, batch),
     }
-    print(json.dumps(fastest(runs)))
+    print(json.dumps(fastest(runs), allow_nan=False))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The folder of a bundle: what its JSON files say, read whole and checked."""
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clip_onnx.command import Refusal, first_line
@@ -9,8 +9,19 @@ from clip_onnx.host import tokens
 from clip_onnx.names import TOWERS
 
 
+def inside(folder: Path, name: str) -> Path:
+    """Where a file of golden.json lies. Raises ValueError for a name that leads out of the folder.
+
+    Links are followed: Hugging Face's cache consists of them.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name:
+        raise ValueError(f"golden.json names {name!r}, which is not inside the folder")
+    return folder / path
+
+
 class Bundle:
-    """`side` of pictures in pixels, `logit_scale`, and the `files` of towers.
+    """`side` of pictures in pixels, `logit_scale`, `checkpoint`'s SHA-256, `files` of towers.
 
     Raises Refusal for a folder that is no bundle, or one of another version.
     """
@@ -21,6 +32,9 @@ class Bundle:
         try:
             self.side = int(preprocessor["crop_size"]["height"])
             self.logit_scale = float(golden["logit_scale"])
+            self.checkpoint = golden["checkpoint_sha256"]
+            for name in golden["files"]:
+                inside(self.folder, name)
             keys = {name: file["key"].split(".") for name, file in golden["files"].items()}
             self.files = {(graph, variant): name for name, (_, graph, variant) in keys.items()}
             if not (self.side > 0 and 0 < self.logit_scale < 1e4 and self.files):
@@ -65,7 +79,7 @@ class Bundle:
             raise Refusal(
                 f"{self.folder} has no {tower} tower in {encoding}: take one of {', '.join(others)}"
             )
-        return self.folder / name
+        return inside(self.folder, name)
 
     def tokenizer(self) -> Any:
         """The `tokenizers.Tokenizer`, which cuts nothing."""

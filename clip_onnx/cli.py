@@ -41,7 +41,8 @@ def embed(arguments: argparse.Namespace) -> None:
             np.save(file, found)
         return
     for item, row in zip(given, found, strict=True):
-        print(json.dumps({"input": item, "embedding": [round(float(x), 7) for x in row]}))
+        line = {"input": item, "embedding": [round(float(x), 7) for x in row]}
+        print(json.dumps(line, allow_nan=False))
 
 
 def check_writable(path: Path) -> None:

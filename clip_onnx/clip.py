@@ -74,6 +74,11 @@ class Clip:
             raise Refusal(
                 f"{file} cannot be loaded, copy the bundle again: {first_line(error)}"
             ) from None
+        made_of = session.get_modelmeta().custom_metadata_map.get("checkpoint_sha256")
+        if made_of != self.bundle.checkpoint:
+            raise Refusal(
+                f"{file} is of another checkpoint than golden.json: copy the bundle again"
+            )
         beside = file.with_name(layout.projection_name(file.name))
         projection = np.load(beside) if beside.exists() else None
         return _Tower(session, projection, *sessions.fixed_axes(session))

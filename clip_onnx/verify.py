@@ -3,7 +3,7 @@
     clip-onnx verify FOLDER
 
 From pictures and characters on: the folder's own tokenizer and OpenAI's picture transform. One
-line a file; exit status 1 if any is below its floor or does not load.
+line a file; exit status 1 if any is below its floor, does not load, or could not be compared.
 """
 
 import base64
@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from clip_onnx import command, host
+from clip_onnx.bundle import inside
 from clip_onnx.host import layout, pictures, sessions, tokens
 from clip_onnx.measure import parity
 from clip_onnx.names import TOWERS
@@ -47,14 +48,24 @@ def cases(folder: Path, golden: dict[str, Any]) -> dict[str, list[Any]]:
         "visual": [([pixels], image)],
         "textual": [([ids], embeds) for ids, embeds in captions],
         "combined": [([pixels, ids], image | embeds) for ids, embeds in captions],
-        "classifier": [([pixels], {})],  # its labels are its own
         "image": [([np.asarray(picture)], image)],
         "preprocess": [([np.asarray(picture)], {"pixel_values": pixels})],
     }
 
 
+def of_file(cases: dict[str, list[Any]], file: dict[str, Any]) -> list[Any]:
+    """The cases of a file of golden.json; a classifier's labels, and so its answer, are its own."""
+    if file["graph"] == "classifier":
+        ((pixels, _),) = cases["visual"]
+        return [(pixels, {file["output"]: np.array([file["probabilities"]])})]
+    return cases[file["graph"]]
+
+
 def cosines(file: Path, kind: str, cases: Iterable[Any]) -> Iterator[float]:
-    """The cosine of every output of every case with what it should be."""
+    """The cosine of every output of every case with what it should be.
+
+    NaN for an output that is not finite. Raises ValueError for one of another shape.
+    """
     session = sessions.session(file)
     for arrays, expected in cases:
         if kind in TOWERS:
@@ -63,9 +74,14 @@ def cosines(file: Path, kind: str, cases: Iterable[Any]) -> Iterator[float]:
                 continue  # the profile has no room for this caption
             found = [embed(session, file, *arrays)]
         else:
-            found = session.run([*expected] or None, sessions.named(session, *arrays))
-        for truth, array in zip(expected.values(), found, strict=False):
+            found = session.run([*expected], sessions.named(session, *arrays))
+        for truth, array in zip(expected.values(), found, strict=True):
             yield float(parity.cosine(truth.reshape(1, -1), array.reshape(1, -1))[0])
+
+
+def worst(file: Path, about: dict[str, Any], cases: dict[str, list[Any]]) -> float:
+    """The worst cosine of a file; NaN if one of them is. Raises ValueError where there is none."""
+    return parity.worst(cosines(file, about["graph"], of_file(cases, about)))
 
 
 def embed(session: Any, file: Path, batch: np.ndarray) -> np.ndarray:
@@ -81,11 +97,13 @@ def embed(session: Any, file: Path, batch: np.ndarray) -> np.ndarray:
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """(golden.json's content, the cases to run) of a bundle."""
     try:
-        golden = json.loads((folder / "golden.json").read_text())
+        golden = json.loads((folder / "golden.json").read_text("utf-8"))
         if not (golden["files"] and golden["texts"]):
             raise ValueError("golden.json lists no files or no texts")
-        for file in golden["files"].values():
-            _ = file["graph"], file["cosine_min"]
+        for name, file in golden["files"].items():
+            inside(folder, name)
+            if not -1 <= file["cosine_min"] <= 1:
+                raise ValueError(f"{name} has no floor in golden.json")
         return golden, cases(folder, golden)
     except command.Refusal:
         raise
@@ -95,15 +113,14 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         ) from None
 
 
-def check(folder: Path) -> Iterator[tuple[str, float | None, float | None, str]]:
-    """(file, worst cosine or None, floor or None, what went wrong) of every file of a bundle."""
+def check(folder: Path) -> Iterator[tuple[str, float | None, float, str]]:
+    """(file, worst cosine or None, floor, what went wrong) of every file of a bundle."""
     golden, known = read(folder)
     for name, file in golden["files"].items():
         floor, cosine, problem = file["cosine_min"], None, ""
         try:
-            kind = file["graph"]
-            cosine = min(cosines(folder / name, kind, known[kind]), default=None)
-            if None not in (floor, cosine) and not cosine >= floor:
+            cosine = worst(folder / name, file, known)
+            if not cosine >= floor:
                 problem = "below its floor"
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
             problem = f"does not run: {command.first_line(error)}"
@@ -115,8 +132,7 @@ def report(folder: Path) -> None:
     failed = []
     for name, cosine, floor, problem in check(folder):
         shown = "not compared" if cosine is None else f"cosine {cosine:.7f}"
-        judged = "none" if cosine is None or floor is None else floor
-        print(f"{name:38} {shown:17} floor {judged:<9} {problem or 'ok'}")
+        print(f"{name:38} {shown:17} floor {floor:<9} {problem or 'ok'}")
         failed += [name] if problem else []
     if failed:
         raise command.Refusal(f"not as they should be: {', '.join(failed)}")

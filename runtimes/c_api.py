@@ -120,7 +120,11 @@ def measure(model):
         picture = decoded(golden, ppm)
         for name, (graph, variant) in files(golden, params.load().grid.profiles).items():
             try:
-                own.write_text(json.dumps(native(golden, bundle / name, graph, picture), indent=1))
+                own.write_text(
+                    json.dumps(
+                        native(golden, bundle / name, graph, picture), indent=1, allow_nan=False
+                    )
+                )
                 metrics = {
                     "inputs": len(golden["texts"]) if graph == "textual" else 1,
                     "cosine": cosine(program, bundle / "golden.json", ppm, bundle / name),

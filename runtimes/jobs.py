@@ -70,7 +70,7 @@ def program(*line):
 
     def ask(job):
         with contextlib.suppress(BrokenPipeError):  # it has ended, as is seen below
-            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.write(json.dumps(job, allow_nan=False) + "\n")
             process.stdin.flush()
         said = process.stdout.readline()
         if not said:

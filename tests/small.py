@@ -74,7 +74,7 @@ def params(archives):
     }
     content["grid"] |= {"profiles": [], "products": [], "composed": []}
     content["bundle"] = {}
-    content["floors"] = {}
+    content["floors"] = {kind: {} for kind in archives}
     return content
 
 

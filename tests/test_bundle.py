@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from clip_onnx import command, graphs, verify
+from clip_onnx import Clip, command, graphs, verify
 from clip_onnx.host import sessions
 from clip_onnx.measure import inputs, parity
 from stages.bundle.golden import copy_model
@@ -69,7 +69,14 @@ def test_golden_json_holds_a_truncated_caption_and_the_floor(bundle):
         "graph": "visual",
         "cosine_min": 0.9999,
     }
-    assert golden["files"]["onnx/vision_model_int8.onnx"]["cosine_min"] is None
+
+
+def test_a_file_without_a_floor_in_params_gets_one_from_what_it_reaches(bundle):
+    golden = json.loads((bundle / "golden.json").read_text())
+    found = {name: (cosine, floor) for name, cosine, floor, _ in verify.check(bundle)}
+    cosine, floor = found["onnx/vision_model_int8.onnx"]
+    assert golden["files"]["onnx/vision_model_int8.onnx"]["cosine_min"] == floor
+    assert 1 - floor == pytest.approx(2 * (1 - cosine) + 1e-6, abs=2e-7)
 
 
 def test_verify_passes_every_file(bundle):
@@ -77,7 +84,7 @@ def test_verify_passes_every_file(bundle):
     assert len(results) == 20
     exact = ("text_model", "text_model_npu", "vision_model_npu", "model", "image", "preprocess")
     assert all(results[f"onnx/{name}.onnx"][0] > 0.999999 for name in exact)
-    assert results.pop("onnx/classifier.onnx") == (None, "")  # its labels are its own
+    assert results["onnx/classifier.onnx"][0] > 0.99999
     assert all(cosine > 0.9 and not problem for cosine, problem in results.values())
 
 
@@ -110,8 +117,87 @@ def test_verify_fails_on_a_file_below_its_floor(bundle, monkeypatch, tmp_path):
         golden["picture"]["image_embeds"] = np.roll(embeds, 1).tolist()
 
     change_golden(bundle, monkeypatch, tmp_path, change)
-    with pytest.raises(command.Refusal, match=r"not as they should be: onnx/vision_model\.onnx$"):
+    with pytest.raises(command.Refusal, match=r"not as they should be: onnx/vision_model\.onnx, "):
         verify.report(tmp_path)
+
+
+SWAPPED = {  # a file: what lies in its place
+    "vision_model_int8": "vision_model_int4w",
+    "text_model_int8": "text_model_int4w",
+    "vision_model_quantized": "vision_model_int4w",
+}
+
+
+@pytest.mark.parametrize(("name", "other"), SWAPPED.items())
+def test_verify_notices_another_file_also_without_a_floor_in_params(
+    bundle, monkeypatch, tmp_path, name, other
+):
+    copied(bundle, tmp_path)
+    shutil.copyfile(bundle / f"onnx/{other}.onnx", tmp_path / f"onnx/{name}.onnx")
+    with pytest.raises(command.Refusal, match=rf"not as they should be: onnx/{name}\.onnx$"):
+        verify.report(tmp_path)
+
+
+def test_verify_notices_a_classifier_of_other_labels(bundle, tmp_path):
+    copied(bundle, tmp_path)
+    model = onnx.load(bundle / "onnx/classifier.onnx")
+    (labels,) = (one for one in model.graph.initializer if one.name == "labels")
+    matrix = np.roll(onnx.numpy_helper.to_array(labels), 1, axis=1)
+    labels.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(matrix), "labels"))
+    onnx.save(model, tmp_path / "onnx/classifier.onnx")
+    with pytest.raises(command.Refusal, match=r"not as they should be: onnx/classifier\.onnx$"):
+        verify.report(tmp_path)
+
+
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_verify_fails_on_one_caption_that_gives_no_number(bundle, monkeypatch, tmp_path, place):
+    def embed(session, file, batch):
+        embeds = real(session, file, batch)
+        if file.name == "text_model.onnx":
+            calls.append(0)
+            if len(calls) == place + 1:
+                embeds = embeds * np.nan
+        return embeds
+
+    real, calls = verify.embed, []
+    monkeypatch.setattr(verify, "embed", embed)
+    with pytest.raises(command.Refusal, match=r"not as they should be: onnx/text_model\.onnx$"):
+        verify.report(bundle)
+
+
+@pytest.mark.parametrize("name", ["../x.onnx", "/etc/passwd", "onnx/../../x.onnx", "onnx\\x", ""])
+def test_names_that_lead_out_of_the_folder_are_refused(bundle, monkeypatch, tmp_path, name):
+    def change(golden):
+        golden["files"][name] = golden["files"].pop("onnx/vision_model.onnx")
+
+    change_golden(bundle, monkeypatch, tmp_path, change)
+    with pytest.raises(command.Refusal, match="not inside the folder"):
+        verify.report(tmp_path)
+    with pytest.raises(command.Refusal, match="not inside the folder"):
+        Clip(tmp_path)
+
+
+@pytest.mark.parametrize("empty", ["files", "texts"])
+def test_nothing_to_compare_is_no_success(bundle, monkeypatch, tmp_path, empty):
+    change_golden(bundle, monkeypatch, tmp_path, lambda golden: golden[empty].clear())
+    with pytest.raises(command.Refusal, match="no files or no texts"):
+        verify.report(tmp_path)
+
+
+def test_a_tower_of_another_checkpoint_is_refused(bundle, tmp_path):
+    copied(bundle, tmp_path)
+    file = tmp_path / "onnx/text_model.onnx"
+    model = onnx.load(file)
+    (digest,) = (one for one in model.metadata_props if one.key == "checkpoint_sha256")
+    digest.value = "0" * 64
+    onnx.save(model, file)
+    with pytest.raises(command.Refusal, match=r"text_model\.onnx is of another checkpoint"):
+        Clip(tmp_path).encode_text("a red circle")
+
+
+def copied(bundle, folder):
+    """The bundle in a folder, whose files may be replaced."""
+    shutil.copytree(bundle, folder, dirs_exist_ok=True)
 
 
 def test_verify_fails_on_other_tokens(bundle, monkeypatch, tmp_path):

@@ -1,3 +1,8 @@
+import errno
+import os
+import subprocess
+import sys
+
 import pytest
 
 from clip_onnx import command
@@ -32,3 +37,96 @@ def test_run_prints_one_line_and_exits_1(capsys):
         command.run(main)
     assert stop.value.code == 1
     assert capsys.readouterr().err == "error: x.pt is no checkpoint: fetch it again\n"
+
+
+def said(main, capsys):
+    """(what a main that fails prints, its exit status)."""
+    with pytest.raises(SystemExit) as stop:
+        command.run(main)
+    return capsys.readouterr().err, stop.value.code
+
+
+def raising(error):
+    def main():
+        raise error
+
+    return main
+
+
+def test_a_message_is_one_line_of_printable_characters(capsys):
+    text, _ = said(raising(command.Refusal("a\x1b[31m red\nname\u202e " + "x" * 5000)), capsys)
+    assert text.startswith("error: a [31m red name xxx")
+    assert text.endswith("x…\n") and len(text) < 1100
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EISDIR])
+def test_what_the_system_refuses_is_named_with_its_reason_and_a_remedy(number, capsys):
+    text, status = said(raising(OSError(number, os.strerror(number), "data/x")), capsys)
+    assert (text, status) == (
+        f"error: data/x: {os.strerror(number)}: {command.REMEDIES[number]}\n",
+        1,
+    )
+
+
+LIMITED = """
+import resource, sys
+import numpy as np
+from safetensors.numpy import save_file
+from clip_onnx import command
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+def main():
+    with command.output(sys.argv[1]) as folder:
+        save = {"safetensors": save_file, "numpy": lambda x, path: np.save(path, x["x"])}
+        save[sys.argv[2]]({"x": np.zeros(1000)}, folder / "x.npy")
+command.run(main)
+"""
+
+
+@pytest.mark.parametrize("library", ["safetensors", "numpy"])
+def test_a_library_that_cannot_write_names_the_output(library, tmp_path):
+    line = [sys.executable, "-c", LIMITED, str(tmp_path / "out"), library]
+    ended = subprocess.run(line, stderr=subprocess.PIPE, text=True)
+    assert ended.stderr.startswith(f"error: {tmp_path}/out")
+    assert ended.stderr.count("\n") == 1 and "Traceback" not in ended.stderr
+    assert ended.returncode == 1
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_full_disk_in_a_block_names_the_output(tmp_path, capsys):
+    def main():
+        with command.output_file(tmp_path / "out"), open("/dev/full", "w") as file:
+            file.write("x")
+
+    text, _ = said(main, capsys)
+    assert text.startswith(f"error: {tmp_path}/out: No space left on device: ")
+
+
+def test_an_interruption_is_one_line(capsys):
+    text, status = said(raising(KeyboardInterrupt()), capsys)
+    assert (text, status) == ("error: interrupted: nothing half-written is left\n", 130)
+
+
+def test_a_bug_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        command.run(lambda: 1 / 0)
+
+
+def test_output_replaces_nothing_but_an_output(tmp_path):
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "letter").write_text("x")
+    with (
+        pytest.raises(command.Refusal, match="documents holds 'letter'"),
+        command.output(tmp_path / "documents") as partial,
+    ):
+        (partial / "model.onnx").write_text("x")
+    with (
+        pytest.raises(command.Refusal, match="documents is there and no file"),
+        command.output_file(tmp_path / "documents"),
+    ):
+        pass
+    with (
+        pytest.raises(command.Refusal, match="letter is there and no folder"),
+        command.output(tmp_path / "documents" / "letter"),
+    ):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["documents", "letter"]

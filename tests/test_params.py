@@ -1,4 +1,6 @@
 import copy
+import itertools
+import math
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,24 @@ def test_load_accepts_the_shipped_file():
         ({"profiles": {"npu": {"widths": 4}}}, ["profiles.npu.widths", "unknown key"]),
         ({"evalset": {"seed": -1}}, ["evalset.seed", "-1"]),
         ({"surprise": 1}, ["surprise", "unknown key"]),
+        (
+            {"grid": {"models": ["tiny-vit", "tiny-vit"]}},
+            ["grid.models", "'tiny-vit' is there twice"],
+        ),
+        (
+            {"grid": {"models": ["mine"], "resnets": []}, "models": {"mine": {"source": "x.pt"}}},
+            ["floors", "mine: {}"],
+        ),
+        ({"models": {"--help": {"source": "x.pt"}}}, ["models.--help"]),
+        ({"models": {"$(touch PWN)": {"source": "x.pt"}}}, ["models.$(touch PWN)"]),
+        ({"models": {"a; touch PWN": {"source": "x.pt"}}}, ["models.a; touch PWN"]),
+        ({"evalset": {"images": "/tmp/o'brien"}}, ["evalset.images", '"\'"', "rename", "link"]),
+        ({"evalset": {"images": "x'; touch PWN; '"}}, ["evalset.images", '"\'"']),
+        ({"evalset": {"images": "a\nb"}}, ["evalset.images", "'\\n'"]),
+        ({"evalset": {"captions": "--help"}}, ["evalset.captions", "'-'"]),
+        ({"evalset": {"captions": ""}}, ["evalset.captions", "'nothing'"]),
+        ({"floors": {"tiny-vit": {"visual": {"fp32": FLOOR | {"snr_db": math.nan}}}}}, ["snr_db"]),
+        ({"evalset": {"crops": 10**9}}, ["evalset.crops", "1000"]),
     ],
 )
 def test_load_names_what_is_wrong_on_one_line(tmp_path, change, names):
@@ -95,3 +115,39 @@ def test_load_refuses_broken_yaml_and_a_missing_file_on_one_line(tmp_path):
     with pytest.raises(command.Refusal) as refusal:
         params.load(path)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("# sch\xf6n".encode("latin-1"), "line 1 is not UTF-8 (0xf6): save it as UTF-8"),
+        ("grid: 1".encode("utf-16"), "is not UTF-8"),
+        (b"day: 2026-02-30", "day is out of range"),
+        (b"n: " + b"9" * 5000, "5000 digits"),
+        (b"n: " + b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+        (b"grid: 1\ngrid: 2", "'grid' is there twice"),
+        (b"? [a, b]\n: 1", "unhashable"),
+        (b"a: &a [*a]", "inside what it names"),
+        (b"a: &a [x,x,x,x,x,x]\n" + "".join(
+            f"{new}: &{new} [*{old},*{old},*{old},*{old},*{old},*{old}]\n"
+            for old, new in itertools.pairwise("abcdefghi")
+        ).encode(), "stands for more than"),
+        (b"a: \x01", "special characters are not allowed"),
+        (b"", "valid dictionary"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_plain_yaml_is_refused_on_one_line(tmp_path, content, message):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(command.Refusal) as refusal:
+        params.load(path)
+    assert message in str(refusal.value)
+    assert str(refusal.value).startswith(f"{path}: ")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("path", ["/data/süß pictures/a,b=c@~()&#%.txt", "../x"])
+def test_paths_that_a_shell_takes_are_taken(tmp_path, path):
+    content = merged(SHIPPED, {"evalset": {"images": path, "captions": path}})
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    assert params.load(tmp_path / "params.yaml").evalset.images == path

@@ -87,3 +87,31 @@ def test_a_rounded_cosine_is_nearer_than_noise(error, part):
     found = [parity.repeatable("cosine", cosine) for cosine in (before, now)]
     margin = forgiven.share * (1 - found[0]) + forgiven.least
     assert abs(found[1] - found[0]) <= margin
+
+
+BROKEN = {"nan": np.nan, "inf": np.inf, "zero": 0.0}
+
+
+@pytest.mark.parametrize("value", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("place", [0, 3, 5])
+def test_one_embedding_without_a_direction_fails_every_figure(value, place):
+    reference, others = RNG.normal(size=(6, 8)), RNG.normal(size=(30, 8))
+    broken = reference.copy()
+    broken[place] = value
+    for runs in ([broken, reference], [reference, broken]):
+        found = parity.rounded(parity.measure(reference, runs, others))
+        assert found["cosine_min"] is None and found["cosine_mean"] is None
+        assert found["top1_agreement"] == pytest.approx(5 / 6, abs=1e-4)
+        assert found["snr_db"] is None or found["snr_db"] < 20
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_chooses_nothing(value):
+    scores = np.array([[0.1, 0.9], [value, 0.5], [0.9, 0.1]])
+    assert parity.choice(scores).tolist() == [1, parity.NOTHING, 0]
+
+
+def test_the_worst_of_figures_is_nan_wherever_it_stands():
+    assert np.isnan(parity.worst([0.5, np.nan]))
+    assert np.isnan(parity.worst([np.nan, 0.5]))
+    assert parity.worst([0.7, 0.5]) == 0.5

@@ -191,7 +191,7 @@ def main():
     elif arguments.verb == "gather":
         gather([], uncached)
     elif arguments.format == "github":
-        print(json.dumps({"include": jobs}))
+        print(json.dumps({"include": jobs}, allow_nan=False))
     else:
         print(pandas.DataFrame(jobs).to_markdown(index=False))
 

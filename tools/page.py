@@ -137,8 +137,8 @@ def page(settings, root=".."):
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     filled = {
         "<!-- results -->": missed(settings) + results(table, settings, root),
-        "/* charts */null": script(json.dumps(specs)),
-        "/* candidates */null": script(json.dumps(listed)),
+        "/* charts */null": script(json.dumps(specs, allow_nan=False)),
+        "/* candidates */null": script(json.dumps(listed, allow_nan=False)),
         "/* libraries */": script(vl_convert.javascript_bundle(vl_version=version)),
     }
     text = TEMPLATE.read_text()

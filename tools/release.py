@@ -33,9 +33,10 @@ def check_current(model):
         status = repo.status(targets=[f"bundle@{model}", "report"], with_deps=True)
     if status:
         stage, reasons = sorted(status.items())[0]
+        reasons = json.dumps(reasons, allow_nan=False)
         raise command.Refusal(
-            f"{bundle} or metrics/ are not what dvc.lock says, {stage}: {json.dumps(reasons)}: run"
-            " `make`, or `dvc pull` what is deleted"
+            f"{bundle} or metrics/ are not what dvc.lock says, {stage}: {reasons}:"
+            " run `make`, or `dvc pull` what is deleted"
         )
 
 

@@ -81,7 +81,7 @@ def build(output, bundles, parity):
         samples.draw(folder / "samples")
         (folder / "models").mkdir()
         copy_models(bundles, content, folder / "models")
-        (folder / "models/index.json").write_text(json.dumps(content, indent=1))
+        (folder / "models/index.json").write_text(json.dumps(content, indent=1, allow_nan=False))
     return content
 
 

@@ -95,4 +95,5 @@ def pipeline_version():
 def describe(model, **properties):
     """Add to the metadata that travels inside the file. Values that are no text become JSON."""
     for key, value in properties.items():
-        model.metadata_props[key] = value if isinstance(value, str) else json.dumps(value)
+        text = value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+        model.metadata_props[key] = text

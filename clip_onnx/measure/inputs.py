@@ -33,8 +33,9 @@ def captions(directory):
 
 def write(directory, rows, texts):
     """Write what `index` and `captions` read."""
-    (directory / INDEX_FILE).write_text(json.dumps(rows, indent=1))
-    (directory / CAPTIONS_FILE).write_text(json.dumps(texts, indent=1, ensure_ascii=False))
+    (directory / INDEX_FILE).write_text(json.dumps(rows, indent=1, allow_nan=False))
+    captions = json.dumps(texts, indent=1, ensure_ascii=False, allow_nan=False)
+    (directory / CAPTIONS_FILE).write_text(captions)
 
 
 def reference(directory):

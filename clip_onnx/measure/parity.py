@@ -1,5 +1,8 @@
 """How close embeddings are to the reference's: plain numpy, computed in float64.
 
+An embedding that is not finite, or zero, has no direction: its cosine is NaN, which no floor lets
+pass, it chooses nothing, and no figure of several inputs leaves it out.
+
 `rounded` gives a figure the digits that mostly repeat on another CPU, where fp32 differs in the
 last bits. 1 - cosine has three significant ones, none beyond the seventh decimal: a step of them
 is at most 1 %, less than the noise that stages/report/noise.py forgives. An SNR has one decimal
@@ -16,6 +19,7 @@ COSINES = ("cosine", "cosine_min", "cosine_mean")
 ERRORS = ("logits_error", "largest_difference")
 DECIMALS = {"snr_db": 1, "accuracy": 4, "top1_agreement": 4, "size_mb": 3}
 MOST_DECIMALS = 7
+NOTHING = -1  # what a row without a direction chooses
 
 
 def _rows(array):
@@ -24,7 +28,8 @@ def _rows(array):
 
 def normalized(embeds):
     embeds = _rows(embeds)
-    return embeds / np.linalg.norm(embeds, axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return embeds / np.linalg.norm(embeds, axis=-1, keepdims=True)
 
 
 def cosine(reference, embeds):
@@ -40,18 +45,27 @@ def snr_db(reference, embeds):
     """
     reference, embeds = _rows(reference), _rows(embeds)
     signal = ((reference - reference.mean(0)) ** 2).sum()
-    noise = ((embeds - reference) ** 2).sum()
+    with np.errstate(invalid="ignore", over="ignore"):
+        noise = ((embeds - reference) ** 2).sum()
+    if not math.isfinite(noise):
+        return math.nan
     return float(10 * np.log10(signal / np.maximum(noise, signal / 10 ** (MOST_DB / 10))))
 
 
 def nearest(embeds, others):
     """[n] the row of `others` that is most alike each row of `embeds`: zero-shot's choice."""
-    return (normalized(embeds) @ normalized(others).T).argmax(-1)
+    return choice(normalized(embeds) @ normalized(others).T)
+
+
+def choice(scores):
+    """[n] the place of the highest of each row; NOTHING in rows that are not finite."""
+    return np.where(np.isfinite(scores).all(-1), scores.argmax(-1), NOTHING)
 
 
 def agreement(reference, embeds, others):
     """The share of rows that choose the same one of `others` as their reference does."""
-    return float((nearest(reference, others) == nearest(embeds, others)).mean())
+    chosen = nearest(embeds, others)
+    return float(((nearest(reference, others) == chosen) & (chosen != NOTHING)).mean())
 
 
 def measure(reference, runs, others):
@@ -64,9 +78,14 @@ def measure(reference, runs, others):
         "inputs": len(cosines),
         "cosine_min": float(cosines.min()),
         "cosine_mean": float(cosines.mean()),
-        "snr_db": min(snr_db(reference, embeds) for embeds in runs),
-        "top1_agreement": min(agreement(reference, embeds, others) for embeds in runs),
+        "snr_db": worst(snr_db(reference, embeds) for embeds in runs),
+        "top1_agreement": worst(agreement(reference, embeds, others) for embeds in runs),
     }
+
+
+def worst(figures):
+    """The least of some figures, NaN if one of them is: Python's `min` would pass over it."""
+    return float(np.min(list(figures)))
 
 
 def control(reference):

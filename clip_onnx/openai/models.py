@@ -2,6 +2,7 @@
 
 import torch
 
+from clip_onnx import command
 from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.openai import CLIP, Bottleneck, LayerNorm, ResidualAttentionBlock
 
@@ -83,7 +84,17 @@ def cast(tensor, dtype):
 
 @torch.inference_mode()
 def embed(directory, tower, batches, dtype=torch.float64):
-    """float32 [n, E] of all the batches, as `encode_image` or `encode_text` returns them."""
+    """float32 [n, E] of all the batches, as `encode_image` or `encode_text` returns them.
+
+    Raises Refusal if they are not all finite: nothing can be measured against them.
+    """
     model = load_tower(directory, tower, dtype, block_by_block=True)
     encode = model.encode_image if tower == "visual" else model.encode_text
-    return torch.cat([encode(batch).float() for batch in batches])
+    embeds = torch.cat([encode(batch).float() for batch in batches])
+    wrong = int((~embeds.isfinite()).any(-1).sum())
+    if wrong:
+        raise command.Refusal(
+            f"{directory}: OpenAI's code gives no finite embedding of {wrong} of {len(embeds)}"
+            f" inputs of the {tower} tower: its weights are broken, take another checkpoint"
+        )
+    return embeds

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from clip_onnx.names import PREPROCESS, PYTORCH, TOWERS
-from clip_onnx.settings.sections import Section, Slug
+from clip_onnx.settings.sections import Different, Section, Slug
 
 BY_SENSITIVITY = ("mixed", "dynamic")  # schemes that choose by what each weight means
 SCHEMES = {  # that each list of grid.encodings may hold
@@ -18,9 +18,9 @@ SCHEMES = {  # that each list of grid.encodings may hold
 class Encodings(Section):
     """By what their stages are given."""
 
-    plain: list[Slug]
-    by_sensitivity: list[Slug]
-    resnets: list[Slug]  # of the visual towers of Grid.resnets alone
+    plain: Different[Slug]
+    by_sensitivity: Different[Slug]
+    resnets: Different[Slug]  # of the visual towers of Grid.resnets alone
 
     @property
     def of_both_towers(self):
@@ -32,12 +32,12 @@ class Encodings(Section):
 
 
 class Grid(Section):
-    models: Annotated[list[Slug], Field(min_length=1)]
-    resnets: list[Slug]
+    models: Annotated[Different[Slug], Field(min_length=1)]
+    resnets: Different[Slug]
     encodings: Encodings
-    profiles: list[Slug]
-    products: list[Slug]
-    composed: list[Slug]  # the encodings that products are made of
+    profiles: Different[Slug]
+    products: Different[Slug]
+    composed: Different[Slug]  # the encodings that products are made of
 
     def variants(self, model, tower):
         """The encodings and the profiles in which a model's tower is built."""

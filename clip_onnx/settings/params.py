@@ -8,11 +8,11 @@ A wrong key, type or reference is refused with its place in the file.
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import Field, ValidationError
 
 from clip_onnx import command
 from clip_onnx.names import PREPROCESS, PYTORCH, STD, TOWERS
+from clip_onnx.settings import reading
 from clip_onnx.settings.grid import SCHEMES, Grid
 from clip_onnx.settings.sections import (
     AmountsBySize,
@@ -52,12 +52,7 @@ class Params(Section):
 
 def load(path="params.yaml"):
     """The file as a `Params`. Raises Refusal naming the first wrong key and the remedy."""
-    try:
-        content = yaml.safe_load(Path(path).read_text())
-    except FileNotFoundError:
-        raise command.Refusal(f"{path} is missing here: run from the project's root") from None
-    except yaml.YAMLError as error:
-        raise command.Refusal(f"{path}: {' '.join(str(error).split())}") from None
+    content = reading.read(path)
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
@@ -83,6 +78,12 @@ def load(path="params.yaml"):
         if slug not in known:
             listed = ", ".join(known) or "none"
             raise command.Refusal(f"{path}: {place}: {slug!r} is not among: {listed}")
+    for model in params.grid.models:
+        if model not in params.floors:
+            raise command.Refusal(
+                f"{path}: floors: {model} is in grid.models and has no entry: add `{model}: {{}}`,"
+                " and its floors once they are known"
+            )
     return params
 
 

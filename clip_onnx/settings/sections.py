@@ -3,10 +3,12 @@
 One class a kind of entry; clip_onnx/settings/params.py puts them together and reads the file.
 """
 
+import re
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -15,12 +17,39 @@ from pydantic import (
     model_validator,
 )
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
+Item = TypeVar("Item")
+
+
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def _plain(path):
+    """A path as it can stand in a command line of dvc.yaml, between single quotes."""
+    if not re.fullmatch(PLAIN, path) or path.startswith("-"):
+        odd = sorted({c for c in path if not re.fullmatch(PLAIN, c)}) or [path[:1] or "nothing"]
+        raise ValueError(
+            f"{path!r} becomes part of a command, where {odd[0]!r} cannot stand: rename it, or name"
+            f" a link to it; letters, digits, spaces and {PUNCTUATION} can"
+        )
+    return path
+
+
+def _different(items):
+    twice = [item for place, item in enumerate(items) if item in items[:place]]
+    if twice:
+        raise ValueError(f"{twice[0]!r} is there twice: remove one")
+    return items
+
+
+PUNCTUATION = "._/+,=@~()&#%-"
+PLAIN = rf"[\w {re.escape(PUNCTUATION)}]+"
+PlainPath = Annotated[str, AfterValidator(_plain)]
+Different = Annotated[list[Item], AfterValidator(_different)]
 
 
 Count = Annotated[int, Field(ge=2)] | None  # none: all
@@ -122,14 +151,14 @@ Encoding = Annotated[
 class Profile(Section):
     """Patches, and options of the whole graph; of the text, they leave visual towers alone."""
 
-    patches: list[str]
+    patches: Different[str]
     opset: Annotated[int, Field(ge=10, le=23)] = 18
     batch: Annotated[int, Field(ge=1)] | None = None  # fixed axes; none: dynamic
     length: Annotated[int, Field(ge=3, le=77)] | None = None
     input_ids: Literal["int64", "int32"] = "int64"
     text: Literal["eot", "one-hot", "tokens"] = "eot"  # who finds the end token: clip_onnx/host
     normalize: bool = False
-    operators: list[str] | None = None  # those that may be left; none: all
+    operators: Different[str] | None = None  # those that may be left; none: all
     rank: Annotated[int, Field(ge=1)] | None = None  # the most dimensions of any value
 
     @model_validator(mode="after")
@@ -149,8 +178,8 @@ class Classifier(Section):
     """Probabilities of labels for a picture."""
 
     kind: Literal["classifier"]
-    labels: Annotated[list[str], Field(min_length=2)] | str  # or a file of LABELS, one a line
-    templates: Annotated[list[str], Field(min_length=1)]  # prompts, {} is the label
+    labels: Annotated[Different[str], Field(min_length=2)] | str  # or a file of LABELS, one a line
+    templates: Annotated[Different[str], Field(min_length=1)]  # prompts, {} is the label
     form: Literal["standard", "camera"] = "standard"
 
 
@@ -172,11 +201,11 @@ Product = Annotated[Combined | Classifier | Image | Unit, Field(discriminator="k
 
 
 class Evalset(Section):
-    images: str
-    captions: str
-    crops: Annotated[int, Field(ge=0)]
-    drawn: Annotated[int, Field(ge=1)]
-    drawn_calibration: Annotated[int, Field(ge=0)]
+    images: PlainPath
+    captions: PlainPath
+    crops: Annotated[int, Field(ge=0, le=1000)]
+    drawn: Annotated[int, Field(ge=1, le=100_000)]
+    drawn_calibration: Annotated[int, Field(ge=0, le=100_000)]
     seed: Annotated[int, Field(ge=0)]
 
 
@@ -187,9 +216,9 @@ class KnownAnswers(Section):
 class Bundle(Section):
     """What goes into the folders to ship; none: all that the grid builds."""
 
-    encodings: list[Slug] | None = None
-    profiles: list[Slug] | None = None
-    products: list[Slug] | None = None
+    encodings: Different[Slug] | None = None
+    profiles: Different[Slug] | None = None
+    products: Different[Slug] | None = None
 
 
 class Floor(Section):

@@ -4,7 +4,8 @@
         data/evalset data/bundles/MODEL
 
 What goes in is `bundle:` of params.yaml, or all that the grid builds. `golden.json` lets anyone
-check a runtime in any language; `python -m clip_onnx verify FOLDER` does it in this one.
+check a runtime in any language; `python -m clip_onnx verify FOLDER` does it in this one. A file
+without a floor in params.yaml gets one from what it reaches here.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import json
 import shutil
 from pathlib import Path
 
-from clip_onnx import command
+from clip_onnx import command, verify
 from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.host import layout, tokens
 from clip_onnx.settings import params
@@ -35,13 +36,30 @@ def main():
             golden.copy_model(arguments.models / tower / encoding, folder / name)
         external = [path.name for path in folder.glob("onnx/*_data")]
         for name, content in layout.configuration(sizes, external).items():
-            (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+            (folder / name).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
         tokenizer = tokens.load(arguments.checkpoint / "tokenizer.json")
         tokenizer.model.save(str(folder))  # vocab.json and merges.txt
         shutil.copyfile(arguments.checkpoint / "tokenizer.json", folder / "tokenizer.json")
-        content = {"files": listed, "logit_scale": weights.logit_scale(arguments.checkpoint)}
-        content |= golden.golden(arguments.reference, arguments.evalset)
-        (folder / "golden.json").write_text(json.dumps(content, indent=1, ensure_ascii=False))
+        content = {
+            "files": listed,
+            "checkpoint_sha256": weights.sha256(arguments.checkpoint),
+            "logit_scale": weights.logit_scale(arguments.checkpoint),
+        } | golden.golden(arguments.reference, arguments.evalset)
+        complete(content, folder)
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        (folder / "golden.json").write_text(text, "utf-8")
+
+
+def complete(content, folder):
+    """Add what a classifier should answer, and the floors that params.yaml does not give."""
+    image_embeds = content["picture"]["image_embeds"]
+    for name, file in content["files"].items():
+        if file["graph"] == "classifier":
+            file |= golden.answer(folder / name, image_embeds)
+    cases = verify.cases(folder, content)
+    for name, file in content["files"].items():
+        if file["cosine_min"] is None:
+            file["cosine_min"] = golden.floor(verify.worst(folder / name, file, cases))
 
 
 if __name__ == "__main__":

@@ -6,17 +6,22 @@ picture, what OpenAI's code makes of them, and each file's floor.
 
 import base64
 import io
+import math
 import shutil
 
 import numpy as np
 from PIL import Image
 
 from clip_onnx import graphs
-from clip_onnx.host import layout
-from clip_onnx.measure import inputs
+from clip_onnx.host import layout, zero_shot
+from clip_onnx.measure import inputs, parity
 from clip_onnx.names import PROJECTION, TOWERS
 
 GOLDEN_CAPTIONS = 5
+LABELS = "labels"  # what stages/compose/products/classifier.py calls its matrix
+
+
+TWICE, LEAST = 2, 1e-6  # of the error that was reached, and more: CPUs differ by less
 
 
 def golden_rows(input_ids):
@@ -63,7 +68,7 @@ def chosen(settings, name, variant):
 
 
 def files(model, settings):
-    """{file in the bundle: its key, what kind of graph it is, and its floor}."""
+    """{file in the bundle: its key, what kind of graph it is, and its floor, None without one}."""
     listed = {}
     for name, variant in settings.grid.files(model):
         if chosen(settings, name, variant):
@@ -86,3 +91,20 @@ def copy_model(source, target):
     if (source / PROJECTION).exists():
         beside = target.with_name(layout.projection_name(target.name))
         shutil.copyfile(source / PROJECTION, beside)
+
+
+def answer(classifier, image_embeds):
+    """{output: its name, probabilities: [labels]} of a classifier for the picture's embedding.
+
+    The labels' embeddings, times e to the logit_scale, are a matrix in the file itself.
+    """
+    model = graphs.ir.load(classifier)
+    matrix = model.graph.initializers[LABELS].const_value.numpy().astype(np.float64)
+    shares = zero_shot.softmax(parity.normalized(image_embeds) @ matrix)
+    shown = [round(float(share), 7) for share in shares]
+    return {"output": model.graph.outputs[0].name, "probabilities": shown}
+
+
+def floor(reached):
+    """What a file has to reach elsewhere that has no floor in params.yaml."""
+    return math.floor((1 - TWICE * (1 - reached) - LEAST) * 1e7) / 1e7

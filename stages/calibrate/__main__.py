@@ -54,7 +54,7 @@ def main():
     texts = inputs.captions(arguments.evalset)[inputs.CALIBRATION]
     texts = amounts.spread(texts, counts.calibration_captions)
     input_ids = tokenize(texts, truncate=True).numpy()
-    about = {"architecture": json.dumps(dataclasses.asdict(sizes))}
+    about = {"architecture": json.dumps(dataclasses.asdict(sizes), allow_nan=False)}
     with command.output(arguments.output) as directory:
         file = directory / inputs.PIXELS_FILE
         write_pictures(arguments.evalset, sizes.resolution, counts.calibration_pictures, file)

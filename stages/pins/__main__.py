@@ -4,8 +4,8 @@
 
 Packages stand in groups, the headings of requirements.in. Stages name the groups that shape their
 bytes under `params: data/pins.json` in dvc.yaml, so an upgrade reruns those that use the group and
-no others. Refuses to go on when a package is
-installed in another version than the lock's.
+no others. Refuses to go on when a package is installed in another version than the lock's, and when
+params.yaml is wrong: all other stages come after this one, so none sees what it has not checked.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 from clip_onnx import command
+from clip_onnx.settings import params
 from stages.pins import packages
 
 
@@ -21,6 +22,7 @@ def main():
     for name in ("requirements", "lock", "output"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
+    params.load()
     locked = packages.versions(arguments.lock.read_text())
     requirements = arguments.requirements.read_text()
     for name in packages.direct(requirements):
@@ -34,7 +36,7 @@ def main():
     groups = packages.groups(requirements)
     pins = {group: {name: locked[name] for name in names} for group, names in groups.items()}
     with command.output_file(arguments.output) as partial:
-        partial.write_text(json.dumps(pins, indent=1, sort_keys=True) + "\n")
+        partial.write_text(json.dumps(pins, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

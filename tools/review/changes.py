@@ -105,7 +105,7 @@ def listed(table, keys):
 
 def _value(value):
     """A parameter for a cell of a table, whatever characters it holds."""
-    text = _short(json.dumps(value, ensure_ascii=False))
+    text = _short(json.dumps(value, ensure_ascii=False, allow_nan=False))
     return "`" + text.replace("`", "'") + "`"
 
 

@@ -71,4 +71,4 @@ def camera(model, labels):
         "means": [round(255 * mean, 2) for mean in MEAN],
         "vars": [round(255 * deviation, 2) for deviation in STD],
     }
-    model.graph.doc_string = json.dumps(normalisation)
+    model.graph.doc_string = json.dumps(normalisation, allow_nan=False)

@@ -7,6 +7,8 @@ rounded with error feedback, is measured on the calibration split, and the budge
 the worst cosine is just above the target.
 """
 
+import math
+
 import numpy as np
 from scipy.optimize import LinearConstraint, milp
 from tqdm import tqdm
@@ -78,6 +80,8 @@ def search(choice, build, measure, allowed):
             continue
         results = build(widths)
         reached[key], size = measure(results), choice.size(widths)
+        if not math.isfinite(reached[key]):
+            raise command.Refusal("the encoded weights give embeddings that are not finite")
         tqdm.write(f"{size / 1e6:.2f} MB: worst cosine {1 - reached[key]:.6f}")
         if reached[key] <= allowed and (best is None or size < best[0]):
             best = size, results

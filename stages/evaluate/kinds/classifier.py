@@ -28,7 +28,7 @@ def measure(file, truth, given):
     metrics, own = parity.measure(shown, runs, np.eye(len(names))), {}
     control = parity.control(shown)
     if names == [str(label) for label in LABELS]:
-        chosen = run(truth.labelled, sizes[-1]).argmax(-1)
+        chosen = parity.choice(run(truth.labelled, sizes[-1]))
         accuracies = top1(chosen, truths[truth.labelled].argmax(-1), truth.labels)
         metrics["accuracy"], own["accuracy"], control["accuracy"] = accuracies
     return Found(metrics, own, control, cosines(shown, runs))

@@ -10,7 +10,7 @@ from clip_onnx.host import sessions
 from clip_onnx.measure import parity
 from stages.evaluate.results import Found, cosines
 
-WORST = {"cosine_min": min, "cosine_mean": min, "snr_db": min, "top1_agreement": min, "inputs": sum}
+SUMMED = "inputs"  # all other figures are the worse one
 OUTPUTS = ["logits_per_image", "logits_per_text", "image_embeds", "text_embeds"]
 
 
@@ -32,7 +32,7 @@ def measure(file, truth, given):
         for place, own in enumerate(units)
         for cosine in cosines(own, [run[place] for run in runs])
     ]
-    return Found(metrics | {"logits_error": float(max(errors))}, {}, control, each)
+    return Found(metrics | {"logits_error": float(np.max(errors))}, {}, control, each)
 
 
 def run(session, truth, logits, turns):
@@ -42,7 +42,7 @@ def run(session, truth, logits, turns):
         pixels = truth.pixels([truth.rows[number] for number in some])
         found = session.run(OUTPUTS, sessions.named(session, pixels, captions(truth, others)))
         truths = logits[np.ix_(some, others)]
-        error = max(error, *(np.abs(a - truths).max() for a in (found[0], found[1].T)))
+        error = np.max([error, *(np.abs(a - truths).max() for a in (found[0], found[1].T))])
         for side, part in zip(sides, found[2:], strict=True):
             side.append(part)
     return [np.concatenate(side) for side in sides], error
@@ -71,4 +71,7 @@ def pairs(pictures, texts, turns):
 
 def worst(found):
     found = list(found)
-    return {name: WORST[name](one[name] for one in found) for name in found[0]}
+    return {
+        name: (sum if name == SUMMED else parity.worst)(one[name] for one in found)
+        for name in found[0]
+    }
