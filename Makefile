@@ -127,8 +127,8 @@ repro: $(INSTALLED)  ## team: rerun what changed; pull from the remote what did 
 	@$(BIN)/python -m clip_onnx.settings
 	@$(BIN)/python -m tools.prune
 	@if [ -n "$$($(REMOTE))" ]; then \
-		$(BIN)/python -m tools.pull && $(BIN)/dvc repro --pull --allow-missing; \
-	else $(BIN)/dvc repro; fi
+		$(BIN)/python -m tools.pull && $(BIN)/python -m tools.build --pull --allow-missing; \
+	else $(BIN)/python -m tools.build; fi
 
 bundles: $(INSTALLED)  ## team: pull the bundles that `make repro` left in the remote
 	@if [ -n "$$($(REMOTE))" ]; then $(BIN)/dvc pull bundle; \

@@ -1,5 +1,8 @@
+import sys
+
 import pytest
 
+from clip_onnx import command
 from tools import build
 
 REPRO = """'data/tiny/x.pt.dvc' didn't change, skipping
@@ -36,3 +39,35 @@ def test_the_summary_has_two_lines_a_model_that_fit_a_terminal(worst):
     assert len(lines) == 2 + 3
     assert "2 files, 212.34 to 1681.20 MB, worst" in lines[0] and f"{worst} int4w" in lines[0]
     assert all(len(line) <= build.COLUMNS for line in lines)
+
+
+FULL = """
+import sys
+print("Running stage 'pins':", flush=True)
+print("ERROR: failed to transfer 'md5: 0123'", file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def pretended(monkeypatch, tmp_path):
+    """Lets `repro` run a program instead of DVC; the log goes to a folder of the test."""
+    monkeypatch.setattr(build, "LOG", tmp_path / "make.log")
+
+    def pretend(program):
+        real = build.logged
+        line = [sys.executable, "-c", program]
+        monkeypatch.setattr(build, "logged", lambda _, see: real(line, see))
+
+    return pretend
+
+
+def test_an_output_that_the_cache_cannot_take_is_a_failure(pretended):
+    pretended(FULL)
+    with pytest.raises(command.Refusal, match="cache could not take an output, .*dvc commit"):
+        build.repro([])
+    assert "md5: 0123" in build.LOG.read_text()
+
+
+def test_a_stage_that_fails_gives_its_status(pretended):
+    pretended("import sys; print('no'); sys.exit(3)")
+    assert build.repro([]) == 3

@@ -3,12 +3,14 @@
     python -m tools.build [ARGUMENT OF dvc repro …]
 
 What DVC and the stages print goes to build/make.log; their progress bars are shown on a terminal.
+An output that DVC's cache could not take is a failure, which it is not to DVC.
 """
 
 import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from tools import stale
 LOG = Path("build/make.log")
 STARTED = re.compile(r"Running stage '(?:dvc\.yaml:)?([^']+)'")
 PASSED = re.compile(r"Stage '(?:dvc\.yaml:)?([^']+)' (?:didn't change|is cached)")
+NOT_KEPT = b"failed to transfer"  # what DVC says of an output, and goes on
 COLUMNS = 80
 SHOWN = 20  # last lines of the log, where a stage failed
 
@@ -53,21 +56,48 @@ class Progress:
 
 
 def repro(arguments):
-    """Run `dvc repro`. Returns its exit status."""
+    """Run `dvc repro`. Returns its exit status. Raises Refusal if its cache could not take all."""
     LOG.parent.mkdir(exist_ok=True)
     total = sum(stale.of_pipeline(stage) for stage in Repo(".").index.stages)
     progress = Progress(total, write=lambda line: print(line, flush=True))
-    line = [sys.executable, "-m", "dvc", "repro", *arguments]
-    with open(LOG, "w") as log:
-        errors = None if sys.stderr.isatty() else log
-        with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
-            for printed in process.stdout:
-                log.write(printed)
-                log.flush()
-                progress.see(printed)
-    if process.returncode == 0:
+    status = logged([sys.executable, "-m", "dvc", "repro", *arguments], progress.see)
+    if status == 0:
         progress.finish()
+    if NOT_KEPT in LOG.read_bytes():
+        raise command.Refusal(
+            "DVC's cache could not take an output, which stands in dvc.lock nevertheless: make room"
+            f" where the cache lies, run `dvc commit --force`, then this again ({LOG} names it)"
+        )
+    return status
+
+
+def logged(line, see):
+    """Run a program whose output goes to LOG, its errors to a terminal too. Returns its status.
+
+    see: is given every line of its output.
+    """
+    with (
+        open(LOG, "wb") as log,
+        subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+    ):
+        errors = threading.Thread(target=copy, args=(process.stderr, log))
+        errors.start()
+        for printed in process.stdout:
+            log.write(printed)
+            log.flush()
+            see(printed.decode(errors="replace"))
+        errors.join()
     return process.returncode
+
+
+def copy(stream, log):
+    """Copy bytes as they come, so that progress bars move."""
+    while some := stream.read1(4096):
+        log.write(some)
+        log.flush()
+        if sys.stderr.isatty():
+            sys.stderr.write(some.decode(errors="replace"))
+            sys.stderr.flush()
 
 
 def summary(parity, bundles):
