@@ -39,7 +39,7 @@ class Bundle:
             self.files = {(graph, variant): name for name, (_, graph, variant) in keys.items()}
             if not (self.side > 0 and 0 < self.logit_scale < 1e4 and self.files):
                 raise ValueError("sizes, scale or files are missing")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise Refusal(
                 f"{folder} is torn or a bundle of another version: build or copy it again"
                 f" ({first_line(error)})"
@@ -48,7 +48,7 @@ class Bundle:
     def _json(self, name: str) -> Any:
         try:
             return json.loads((self.folder / name).read_text("utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise Refusal(
                 f"{self.folder} is no bundle, for its {name} cannot be read"
                 f" ({first_line(error)}): name a folder like data/bundles/MODEL"
