@@ -1,7 +1,5 @@
 """What a pass over the calibration split collects of one tower: moments, and extremes."""
 
-import contextlib
-import ctypes
 import math
 
 import torch
@@ -52,9 +50,6 @@ class Collected:
         for name in list(self.sums):
             found = self.sums.pop(name).moments()
             save_file(found._asdict(), self.folder / f"{name}.safetensors")
-        # What stays lies among what a step freed: glibc would keep 100 MB of each of RN50x64's.
-        with contextlib.suppress(AttributeError, OSError):
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def unfold(product):

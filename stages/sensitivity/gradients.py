@@ -15,7 +15,8 @@ from clip_onnx.openai import amounts, passes
 from stages.encode import equalise, rounding, weight_only
 
 BITS, BLOCK = 4, 32
-BATCHES, INPUTS = 16, 4  # at most, and of each
+BATCHES = {"visual": 8, "textual": 16}  # at most; captions are short
+INPUTS = 4  # of each, at most
 LARGE = 224  # pixels a side, beyond which a batch is one picture: all its activations are held
 DIRECTIONS, SEED = 4, 0
 DIGITS = 3  # of an error: beyond them CPUs might differ
@@ -80,6 +81,8 @@ def measure(tower, changes, batches):
             for key, along in probe.found.items():
                 sums[key] = sums.get(key, 0) + float((along**2).sum()) / 2
             count += len(embeds)
+        del probe, embeds
+        passes.give_back()
     return {key: total / count for key, total in sums.items()}
 
 
@@ -100,7 +103,8 @@ def table(model, calibration):
     equalise.apply(model, found)
     tower = passes.of_model(model, calibration.sizes(), calibration.tower)
     size = 1 if calibration.sizes().resolution > LARGE else INPUTS
-    chosen = [batch[:INPUTS] for batch in amounts.spread(calibration.batches(size), BATCHES)]
+    batches = amounts.spread(calibration.batches(size), BATCHES[calibration.tower])
+    chosen = [batch[:INPUTS] for batch in batches]
     measured = measure(tower, {weight.name: change(weight) for weight in found}, chosen)
     return [row(weight, measured) for weight in found]
 

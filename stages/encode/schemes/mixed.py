@@ -25,6 +25,7 @@ CLOSE = 0.8  # of the allowed error, from which on no smaller file is sought
 ROUNDS = 8
 DIGITS = 3  # of what is measured: beyond them CPUs might differ
 PICTURES = 4  # a batch
+BATCHES = 12  # of pictures, at most, that a choice is measured on
 
 
 def encode(model, encoding, calibration, sensitivity):
@@ -143,11 +144,23 @@ def error(model, results, calibration):
     from clip_onnx.openai import passes  # torch, which no other scheme needs
 
     tower = passes.of_model(decoded(model, results), calibration.sizes(), calibration.tower)
-    embeds = tower.embed(calibration.batches(PICTURES), title="measured")
-    errors = np.maximum(1 - parity.cosine(calibration.embeds(), embeds), 1e-12)
+    truths, batches = zip(*chosen(calibration), strict=True)
+    embeds = tower.embed(batches, title="measured")
+    errors = np.maximum(1 - parity.cosine(np.concatenate(truths), embeds), 1e-12)
     logarithms = np.log(errors)
     expected = max(errors.max(), np.exp(logarithms.mean() + TAIL * logarithms.std()))
     return float(f"{expected:.{DIGITS}g}")
+
+
+def chosen(calibration):
+    """(what OpenAI's code makes of it, a batch) of the calibration split: of BATCHES of pictures,
+    evenly spread, or of all captions, which cost little and differ more."""
+    from clip_onnx.openai import amounts
+
+    batches = list(calibration.batches(PICTURES))
+    ends = np.cumsum([len(batch) for batch in batches])
+    pairs = list(zip(np.split(calibration.embeds(), ends[:-1]), batches, strict=True))
+    return amounts.spread(pairs, BATCHES if calibration.tower == "visual" else None)
 
 
 def decoded(model, results):
