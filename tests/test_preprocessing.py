@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -13,7 +14,7 @@ SIDE = 32
 @given(
     width=st.integers(1, 200),
     height=st.integers(1, 200),
-    mode=st.sampled_from(["RGB", "RGBA", "L", "P", "CMYK"]),
+    mode=st.sampled_from(["RGB", "RGBA", "L", "P", "LA", "CMYK", "1"]),
 )
 def test_preprocess_equals_openais_transform_at_any_size(width, height, mode):
     assume(max(width, height) <= 60 * min(width, height))  # a resized line takes gigabytes in both
@@ -21,3 +22,24 @@ def test_preprocess_equals_openais_transform_at_any_size(width, height, mode):
     picture = Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).convert(mode)
     expected = openai.transform(SIDE)(picture).numpy()
     np.testing.assert_array_equal(pictures.preprocess(picture, SIDE), expected)
+
+
+def test_a_line_that_would_fill_the_memory_is_refused():
+    with pytest.raises(ValueError, match="1 × 60000 pixels become 224 × 13440000"):
+        pictures.preprocess(Image.new("RGB", (1, 60000)), 224)
+    assert pictures.preprocess(Image.new("RGB", (20000, 500)), 224).shape == (3, 224, 224)
+
+
+def test_resizing_the_centre_alone_gives_other_pixels():
+    """Why the whole is resized before it is cut: Pillow's `box` is rounded to single precision."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (97, 301, 3), np.uint8))
+    size = int(SIDE * 301 / 97), SIDE
+    left = round((size[0] - SIDE) / 2)
+    scale = 301 / size[0]
+    box = (left * scale, 0, (left + SIDE) * scale, 97)
+    centre = (
+        np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box), np.float32) / 255
+    )
+    mean, deviation = np.float32(pictures.MEAN), np.float32(pictures.STD)
+    pixels = pictures.preprocess(picture, SIDE).transpose(1, 2, 0) * deviation + mean
+    assert 0.5 < np.abs(pixels - centre).max() * 255 < 2
