@@ -22,6 +22,7 @@ TIMEOUT = (10, 30)  # seconds to connect, and without a byte
 HOPS = 20  # redirects
 SLOWEST = 1000  # bytes a second, over as long as a connection may be silent
 PROXY = "correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"
+ADDRESS = "it is no address", "correct `source` in params.yaml, or CLIP_MIRROR"
 TRUST = "set REQUESTS_CA_BUNDLE to a file of the certificates that your network uses"
 
 
@@ -125,6 +126,8 @@ def _explained(chain):
         return "its proxy is no address of http", PROXY
     if "CA certificate bundle" in texts or "NO_CERTIFICATE_OR_CRL_FOUND" in texts:
         return "REQUESTS_CA_BUNDLE names no file of certificates", TRUST
+    if isinstance(chain[0], ValueError) and "InvalidHeader" not in names:
+        return ADDRESS
     for error in reversed(chain):  # the innermost says most
         reason, remedy = _said(error)
         if reason:
@@ -151,8 +154,8 @@ def _said(error):
         return error.strerror, None
     if isinstance(error, requests.exceptions.InvalidHeader):
         return "its headers contradict each other", None
-    if isinstance(error, http.client.InvalidURL | ValueError):  # requests' InvalidURL is one
-        return "it is no address", "correct `source` in params.yaml, or CLIP_MIRROR"
+    if isinstance(error, http.client.InvalidURL):
+        return ADDRESS
     if isinstance(error, http.client.HTTPException):
         return "it answers in no good HTTP", None
     return None, None
