@@ -9,6 +9,7 @@ fetched once more before the pin is doubted.
 
 import hashlib
 import shutil
+import sys
 import time
 
 from tqdm import tqdm
@@ -51,7 +52,9 @@ def _persist(url, part):
     while failures < ATTEMPTS:
         begun = time.monotonic()
         if failures:
-            time.sleep(max(PAUSE * 2 ** (failures - 1), stalled.wait))
+            pause = max(PAUSE * 2 ** (failures - 1), stalled.wait)
+            print(f"asking again in {pause:.0f} seconds: {stalled}", file=sys.stderr)
+            time.sleep(pause)
         before = size(part)
         try:
             return _attempt(url, part)
