@@ -28,6 +28,7 @@ def full(workspace):
     content = small.params({})
     content |= {"models": {"any": {"source": "x"}}}
     content["grid"]["models"] = ["any"]
+    content["floors"] = {"any": {}}
     content["evalset"] |= {"crops": 6, "drawn": 512}
     small.write_params(workspace, content)
     small.run_stage("evalset", *SHIPPED, "data/evalset")
@@ -302,6 +303,7 @@ def test_too_few_pictures_are_refused_before_one_is_opened(workspace, table, cha
     content = small.params({})
     content |= {"models": {"any": {"source": "x"}}}
     content["grid"]["models"] = ["any"]
+    content["floors"] = {"any": {}}
     content["evalset"] |= changes
     small.write_params(workspace, content)
     with pytest.raises(command.Refusal, match=message):

@@ -511,6 +511,7 @@ def test_download_stage_goes_from_address_to_weights_through_a_mirror(
     source = f"{addresses.OFFICIAL}/{pin}/ViT-B-32.pt"
     content["models"] = {"mine": {"source": source, "sha256": pin}}
     content["grid"]["models"] = ["mine"]
+    content["floors"] = {"mine": {}}
     small.write_params(workspace, content)
     monkeypatch.setenv("CLIP_MIRROR", f"{server.url}/mirror/\n")
     small.run_stage("download", "mine", "data/downloads", "data/checkpoints/mine")
