@@ -40,13 +40,13 @@ def opened(picture: Picture) -> Image.Image:
     """The picture, read whole. Raises Refusal, or whatever its decoder does."""
     if isinstance(picture, Image.Image):
         picture.load()
-        return picture_files.check_depth(picture, called(picture))
+        return picture_files.check(picture, called(picture))
     if isinstance(picture, np.ndarray):
         shape = picture.shape
         fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))
         if picture.dtype != np.uint8 or not fits or 0 in shape:
             raise Refusal(f"{called(picture)} is no picture: give uint8 [height, width, 3]")
-        return Image.fromarray(picture)
+        return picture_files.check(Image.fromarray(picture), called(picture))
     if not isinstance(picture, str | Path):
         raise Refusal(f"{called(picture)} is no picture: give a path, a PIL image or an array")
     return picture_files.read(picture)

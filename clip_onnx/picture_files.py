@@ -9,6 +9,7 @@ from PIL import Image, ImageFile
 from clip_onnx.command import Refusal
 
 DEEP = ("I", "F")  # modes of more than 8 bits, which PIL would cut off at white
+NARROWEST = 1000  # times as long as wide: 50 megapixels when the short side becomes 224
 # EPS is a program that Pillow gives to Ghostscript; of MPEG it reads the size alone.
 NEVER = {"EPS", "MPEG"}
 
@@ -61,10 +62,20 @@ def read(path: str | Path) -> Image.Image:
         raise Refusal(f"{str(path)!r} is no plain file: name a picture")
     with Image.open(path, formats=FORMATS) as picture:
         picture.load()
-        return check_depth(picture, repr(str(path)))
+        return check(picture, repr(str(path)))
 
 
-def check_depth(picture: Image.Image, name: str) -> Image.Image:
+def check(picture: Image.Image, name: str) -> Image.Image:
+    """The picture, refused if OpenAI's transform would make it white, or fill the memory with it.
+
+    The transform resizes the whole before it cuts the centre out. Resizing the centre alone takes
+    less, but gives other pixels (tests/test_preprocessing.py).
+    """
     if picture.mode.startswith(DEEP):
         raise Refusal(f"{name} has more than 8 bits a channel: scale it to 8 first")
+    if max(picture.size) > NARROWEST * min(picture.size):
+        raise Refusal(
+            f"{name} has {picture.width} × {picture.height} pixels, more than {NARROWEST} times as"
+            " much one way as the other: cut it first"
+        )
     return picture

@@ -282,10 +282,14 @@ def test_pictures_of_more_than_8_bits_are_refused(workspace, mode):
         collection.read_picture(workspace / "deep.tiff")
 
 
-def test_a_line_is_no_picture(workspace):
-    Image.new("RGB", (1, 101)).save(workspace / "line.png")
-    with pytest.raises(command.Refusal, match="1 × 101 pixels"):
-        collection.read_picture(workspace / "line.png")
+def test_a_line_that_would_fill_the_memory_is_refused(workspace):
+    Image.new("RGB", (1, 1001)).save(workspace / "line.png")
+    for read in (collection.read_picture, lambda path: opening.pixels(path, 32)):
+        with pytest.raises(command.Refusal, match=r"line.png' has 1 × 1001 pixels"):
+            read(workspace / "line.png")
+    with pytest.raises(command.Refusal, match="array uint8 .* has 60000 × 1 pixels"):
+        opening.pixels(np.zeros((1, 60000, 3), np.uint8), 224)
+    assert opening.pixels(Image.new("L", (1, 1000)), 32).shape == (3, 32, 32)
 
 
 @pytest.mark.parametrize(

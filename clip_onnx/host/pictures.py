@@ -8,25 +8,17 @@ from PIL import Image
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
-MOST = 100_000_000  # pixels of a resized picture
 
 
 def preprocess(picture: Image.Image, side: int) -> NDArray[np.float32]:
     """A PIL picture → pixel_values, float32 [3, side, side].
 
     Bicubic resize of the shorter side, the longer one cut to whole pixels; then the centre, its
-    offset rounded half to even; then RGB. This order and rounding are torchvision's. Resizing the
-    centre alone would take less memory, but other pixels come out. So a line that would fill the
-    memory, 60,000 times as long as it is wide, is a ValueError.
+    offset rounded half to even; then RGB. This order and rounding are torchvision's.
     """
     width, height = picture.size
     short = min(width, height)
     size = (int(side * width / short), int(side * height / short))
-    if size[0] * size[1] > MOST:
-        raise ValueError(
-            f"its {width} × {height} pixels become {size[0]} × {size[1]} when the shorter side has"
-            f" {side}: cut it first"
-        )
     picture = picture.resize(size, Image.Resampling.BICUBIC)
     left, top = (round((length - side) / 2) for length in size)
     picture = picture.crop((left, top, left + side, top + side)).convert("RGB")

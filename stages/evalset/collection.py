@@ -15,7 +15,6 @@ from stages.evalset import drawings
 from stages.evalset.captions import CALIBRATION_EVERY, split_of
 
 LARGEST = 1536
-NARROWEST = 100  # times as long as wide: resized for CLIP, a thinner one takes gigabytes
 SHOWN = 10  # files that are left out, by name
 LEAST = 2  # pictures: one alone has no other that could be told from it
 
@@ -118,11 +117,6 @@ def read_picture(file):
         raise command.Refusal(
             f"{str(file)!r} cannot be decoded, mend or remove it: {command.first_line(error)}"
         ) from None
-    if max(picture.size) > NARROWEST * min(picture.size):
-        raise command.Refusal(
-            f"{str(file)!r} has {picture.width} × {picture.height} pixels, more than {NARROWEST}"
-            " times as much one way as the other: cut it, or remove it"
-        )
     picture.thumbnail((LARGEST, LARGEST), Image.Resampling.BICUBIC)
     return np.asarray(picture)
 
