@@ -20,11 +20,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from clip_onnx import command, opening
+from clip_onnx import command, opening, picture_files
 from clip_onnx import verify as checks
 from clip_onnx.clip import TEMPLATES, Clip
-
-PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def embed(arguments: argparse.Namespace) -> None:
@@ -66,14 +64,9 @@ def search(arguments: argparse.Namespace) -> None:
     if not arguments.pictures.is_dir():
         raise command.Refusal(f"{arguments.pictures} is no folder: name one that holds pictures")
     texts = clip.encode_text(arguments.texts)
-    files = [
-        path
-        for path in sorted(arguments.pictures.rglob("*"))
-        if path.suffix.lower() in PICTURES and not path.name.startswith(".") and path.is_file()
-    ]
-    files, images = readable(clip, files)
+    files, images = readable(clip, picture_files.within(arguments.pictures, lambda *left: None))
     if not files:
-        endings = " ".join(sorted(PICTURES))
+        endings = " ".join(sorted(picture_files.ENDINGS))
         raise command.Refusal(f"{arguments.pictures} holds no pictures ({endings}): name another")
     alike = clip.similarity(texts, images)
     for text, row in zip(arguments.texts, alike, strict=True):

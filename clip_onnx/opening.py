@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from clip_onnx import picture_files
 from clip_onnx.command import Refusal, first_line
 from clip_onnx.host.pictures import preprocess
 
 Picture = Any  # a path, a PIL image, or uint8 [height, width], [height, width, 3 or 4]
-DEEP = ("I", "F")  # modes of more than 8 bits, which PIL would cut off at white
 
 
 def pixels(picture: Picture, side: int) -> NDArray[np.float32]:
@@ -38,24 +38,15 @@ def called(picture: Picture) -> str:
 
 def opened(picture: Picture) -> Image.Image:
     """The picture, read whole. Raises Refusal, or whatever its decoder does."""
-    image = _read(picture)
-    if image.mode.startswith(DEEP):
-        raise Refusal(f"{called(picture)} has more than 8 bits a channel: scale it to 8 first")
-    return image
-
-
-def _read(picture: Picture) -> Image.Image:
     if isinstance(picture, Image.Image):
         picture.load()
-        return picture
+        return picture_files.check(picture, called(picture))
     if isinstance(picture, np.ndarray):
         shape = picture.shape
         fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))
         if picture.dtype != np.uint8 or not fits or 0 in shape:
             raise Refusal(f"{called(picture)} is no picture: give uint8 [height, width, 3]")
-        return Image.fromarray(picture)
+        return picture_files.check(Image.fromarray(picture), called(picture))
     if not isinstance(picture, str | Path):
         raise Refusal(f"{called(picture)} is no picture: give a path, a PIL image or an array")
-    with Image.open(picture) as file:
-        file.load()
-        return file
+    return picture_files.read(picture)

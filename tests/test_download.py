@@ -25,6 +25,7 @@ def refusal(workspace, change):
     content = small.params({})
     content["models"] = {"mine": change}
     content["grid"]["models"] = ["mine"]
+    content["floors"] = {"mine": {}}
     small.write_params(workspace, content)
     with pytest.raises(command.Refusal) as caught:
         small.run_stage("download", "mine", "data/downloads", "data/checkpoints/mine")

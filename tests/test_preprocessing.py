@@ -13,7 +13,7 @@ SIDE = 32
 @given(
     width=st.integers(1, 200),
     height=st.integers(1, 200),
-    mode=st.sampled_from(["RGB", "RGBA", "L", "P", "CMYK"]),
+    mode=st.sampled_from(["RGB", "RGBA", "L", "P", "LA", "CMYK", "1"]),
 )
 def test_preprocess_equals_openais_transform_at_any_size(width, height, mode):
     assume(max(width, height) <= 60 * min(width, height))  # a resized line takes gigabytes in both
@@ -21,3 +21,15 @@ def test_preprocess_equals_openais_transform_at_any_size(width, height, mode):
     picture = Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).convert(mode)
     expected = openai.transform(SIDE)(picture).numpy()
     np.testing.assert_array_equal(pictures.preprocess(picture, SIDE), expected)
+
+
+def test_resizing_the_centre_alone_gives_other_pixels():
+    """Why the whole is resized before it is cut: Pillow's `box` is rounded to single precision."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (61, 997, 3), np.uint8))
+    length = int(SIDE * 997 / 61)
+    left = round((length - SIDE) / 2)
+    whole = picture.resize((length, SIDE), Image.Resampling.BICUBIC)
+    cut = np.asarray(whole.crop((left, 0, left + SIDE, SIDE)), int)
+    box = left * 997 / length, 0, (left + SIDE) * 997 / length, 61
+    centre = np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box), int)
+    assert np.abs(cut - centre).max() == 1

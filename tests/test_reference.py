@@ -1,10 +1,11 @@
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
-from clip_onnx import openai
+from clip_onnx import command, openai
 from clip_onnx.host.pictures import preprocess
 from clip_onnx.measure import inputs
 from clip_onnx.openai import amounts, models
@@ -119,3 +120,10 @@ def test_a_pictures_cost_is_that_of_the_published_model():
     from tools.make_twin import OFFICIAL
 
     assert 8.5 < amounts.gflop(OFFICIAL["vit-b-32"]) < 9
+
+
+def test_drawings_that_leave_classes_out_are_refused():
+    rows = [{"split": "labelled", "label": label} for label in (0, 1, 2, 0, 1, 2)]
+    assert len(amounts.evaluated(rows, sections.Amounts(drawn=3))) == 3
+    with pytest.raises(command.Refusal, match="drawn: 2 leaves 1 of 3 classes out of accuracy"):
+        amounts.evaluated(rows, sections.Amounts(drawn=2))

@@ -23,7 +23,7 @@ from clip_onnx import command
 from clip_onnx.names import PREPROCESS, STD
 from clip_onnx.settings import params, sections
 from clip_onnx.settings.grid import SCHEMES
-from stages.download import transfer
+from stages.download import addresses
 
 WANTED = ("bundle", "report")  # stages
 CODE = ("clip_onnx", "stages")
@@ -74,7 +74,7 @@ def workspace(folder, content, model):
     evalset, entry = content["evalset"], content["models"][model]
     evalset |= {key: reach(folder, evalset[key]) for key in ("images", "captions")}
     if not sections.Model(**entry).remote:
-        entry["source"] = reach(folder, str(transfer.local_path(entry["source"])))
+        entry["source"] = reach(folder, str(addresses.local_path(entry["source"])))
     (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     config = configparser.ConfigParser()
     config.read(".dvc/config")

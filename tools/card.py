@@ -10,6 +10,7 @@ import yaml
 from huggingface_hub import ModelCardData
 
 from clip_onnx.names import TOWERS
+from stages.download import addresses
 from stages.report.columns import FIGURES
 from tools.checkpoint_origin import Origin
 from tools.review.changes import flat
@@ -99,8 +100,8 @@ def parameters(release):
 def source(model):
     """Where a checkpoint came from; of a path elsewhere on the machine, its last part."""
     if model.remote:
-        return model.source
-    path = Path(model.source.removeprefix("file:"))
+        return addresses.shown(model.source)
+    path = addresses.local_path(model.source)
     return path.name if path.is_absolute() else str(path)
 
 

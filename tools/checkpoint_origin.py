@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clip_onnx import command
-from stages.download.transfer import OFFICIAL
+from stages.download.addresses import OFFICIAL
 
 TINY = Path("data/tiny")
 MIT = "mit"

@@ -10,7 +10,7 @@ import yaml
 
 from clip_onnx import command
 from clip_onnx.settings import params
-from stages.download import transfer
+from stages.download import addresses
 from tools import build_one
 
 SHIPPED = ("models", "products", "bundles")  # folders of data/ that hold what people take
@@ -49,7 +49,7 @@ def clone(folder, models=()):
     if models:
         narrow(folder, models)
     chosen = [settings.models[name] for name in models or settings.grid.models]
-    checkpoints = [transfer.local_path(model.source) for model in chosen if not model.remote]
+    checkpoints = [addresses.local_path(model.source) for model in chosen if not model.remote]
     for path in (*checkpoints, settings.evalset.images, settings.evalset.captions):
         build_one.reach(folder, path)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from clip_onnx import command
 from clip_onnx.measure import inputs
 from clip_onnx.openai import towers
 
@@ -39,8 +40,15 @@ def spread(items, count):
 
 
 def evaluated(index, amounts):
-    """The rows of an index of pictures that are evaluated."""
-    labelled = inputs.rows_of(index, inputs.LABELLED)[: amounts.drawn]
+    """The rows of an index of pictures that are evaluated, drawings of every class among them."""
+    drawn = inputs.rows_of(index, inputs.LABELLED)
+    labelled = drawn[: amounts.drawn]
+    every, kept = ({index[row]["label"] for row in rows} for rows in (drawn, labelled))
+    if kept < every:
+        raise command.Refusal(
+            f"inputs: drawn: {amounts.drawn} leaves {len(every - kept)} of {len(every)} classes out"
+            " of accuracy: raise it in params.yaml (`inputs`, or those of the model)"
+        )
     rows = spread(inputs.rows_of(index, inputs.EVALUATION), amounts.pictures)
     return [index[row] for row in sorted(rows + labelled)]
 

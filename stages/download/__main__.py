@@ -17,7 +17,7 @@ from clip_onnx import command, openai
 from clip_onnx.checkpoint import weights
 from clip_onnx.host import tokens
 from clip_onnx.settings import params
-from stages.download import checkpoints, transfer
+from stages.download import addresses, checkpoints, transfer
 
 
 def own_memory(tensor):
@@ -29,14 +29,15 @@ def own_memory(tensor):
 def archive(model, downloads):
     """The path of a model's file, fetched if its source is an address."""
     if not model.remote:
-        return transfer.local_path(model.source)
+        return addresses.local_path(model.source)
     if model.sha256 is None:
         raise command.Refusal(
-            f"{model.source} is not pinned: add its `sha256` to params.yaml before it is fetched"
+            f"{addresses.shown(model.source)} is not pinned: add its `sha256` to params.yaml before"
+            " it is fetched"
         )
     path = downloads / f"{model.sha256}.pt"
     if not path.exists():
-        transfer.fetch(transfer.mirrored(model.source), model.sha256, path)
+        transfer.fetch(addresses.mirrored(model.source), model.sha256, path)
     return path
 
 

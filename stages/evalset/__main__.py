@@ -13,12 +13,10 @@ clip_onnx/measure/inputs.py says what is written.
 
 import argparse
 
-from safetensors.numpy import save_file
-
 from clip_onnx import command
 from clip_onnx.measure import inputs
 from clip_onnx.settings import params
-from stages.evalset import collection, drawings
+from stages.evalset import captions, collection, drawings, stored
 
 
 def main():
@@ -28,17 +26,18 @@ def main():
     parser.add_argument("output")
     arguments = parser.parse_args()
     settings = params.load().evalset
-    texts = collection.captions(arguments.captions)
-    evaluated = [*collection.prompts(), *texts[inputs.EVALUATION]]
-    texts[inputs.EVALUATION] = list(dict.fromkeys(evaluated))
+    texts = captions.read(arguments.captions)
     texts["prompts"] = len(drawings.LABELS)
-    rows = list(collection.pictures(arguments.photographs, settings))
+    rows = collection.photographs(arguments.photographs)
+    collection.check_amounts(arguments.photographs, rows, settings)
+    index, shapes = [], {}
+    for *row, pixels in collection.pictures(rows, settings):
+        index.append(dict(zip(("name", "source", "split", "label"), row, strict=True)))
+        shapes[row[0]] = pixels.shape
     with command.output(arguments.output) as directory:
-        index = [
-            dict(zip(("name", "source", "split", "label"), row[:4], strict=True)) for row in rows
-        ]
         inputs.write(directory, index, texts)
-        save_file({row[0]: row[4] for row in rows}, directory / inputs.PICTURES_FILE)
+        again = ((name, pixels) for name, *_, pixels in collection.pictures(rows, settings))
+        stored.write(directory / inputs.PICTURES_FILE, shapes, again)
 
 
 if __name__ == "__main__":

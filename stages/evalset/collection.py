@@ -1,19 +1,22 @@
-"""Photographs, their crops, drawings and captions, each of one source in one split."""
+"""Photographs, their crops and drawings, each of one source in one split."""
 
+import collections
 import csv
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from clip_onnx import command
+from clip_onnx import command, picture_files
 from clip_onnx.measure.inputs import CALIBRATION, EVALUATION, LABELLED
 from stages.evalset import drawings
+from stages.evalset.captions import CALIBRATION_EVERY, split_of
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-CALIBRATION_LINE = "--- calibration ---"
-CALIBRATION_EVERY = 4  # of a user's own sources and captions
 LARGEST = 1536
+SHOWN = 10  # files that are left out, by name
+LEAST = 2  # pictures: one alone has no other that could be told from it
 
 
 def photographs(path):
@@ -27,61 +30,78 @@ def photographs(path):
         raise command.Refusal(
             f"{path}: {', '.join(sorted(both))} stands in both splits; choose one"
         )
+    names = collections.Counter(name(file, source) for file, source, _ in rows)
+    twice = sorted(name for name, times in names.items() if times > 1)
+    if twice:
+        raise command.Refusal(f"{path}: {twice[0]!r} is named twice: take one out")
     return rows
 
 
+def name(file, source):
+    """What a photograph is called in the set."""
+    return f"{source}/{readable(file.stem)}"
+
+
+def readable(text):
+    """A file's name as UTF-8 has it; bytes that are none are spelled out."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def check_amounts(path, rows, settings):
+    """Refuse what could neither be compared nor calibrated with, before a picture is opened."""
+    counts = collections.Counter(split for _, _, split in rows)
+    counts = {split: counts[split] * (1 + settings.crops) for split in (EVALUATION, CALIBRATION)}
+    counts[CALIBRATION] += settings.drawn_calibration
+    for split, remedy in {EVALUATION: "", CALIBRATION: " or evalset.drawn_calibration"}.items():
+        if counts[split] < LEAST:
+            raise command.Refusal(
+                f"{path} gives {counts[split]} {split} pictures, at least {LEAST} are needed: add"
+                f" some, or raise evalset.crops{remedy}"
+            )
+    classes = len(drawings.LABELS)
+    if settings.drawn < classes:
+        raise command.Refusal(
+            f"evalset.drawn is {settings.drawn}: accuracy would leave {classes - settings.drawn} of"
+            f" {classes} classes out; make it {classes} or more"
+        )
+
+
 def _own(folder):
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    left = []
+    files = picture_files.within(folder, lambda path, why: left.append((path, why)))
+    for path, why in left[:SHOWN]:
+        print(f"left out: {str(path)!r}: {why}", file=sys.stderr)
+    if len(left) > SHOWN:
+        print(f"left out: {len(left) - SHOWN} more", file=sys.stderr)
     if len(files) < CALIBRATION_EVERY:
         raise command.Refusal(
             f"{folder} holds {len(files)} pictures, evalset.images needs at least"
             f" {CALIBRATION_EVERY}: add some, or name another folder"
         )
-    return [(file, str(file.relative_to(folder)), _split(i)) for i, file in enumerate(files)]
+    return [
+        (file, readable(file.relative_to(folder)), split_of(index))
+        for index, file in enumerate(files)
+    ]
 
 
 def _bundled(path):
     import skimage  # only the table needs its pictures
 
     folder = Path(skimage.__file__).parent / "data"
+    if path.exists() and not path.is_file():
+        raise command.Refusal(f"{path} is no plain file: correct evalset.images in params.yaml")
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             rows = [(folder / r["file"], r["source"], r["split"]) for r in csv.DictReader(file)]
-    except (OSError, UnicodeDecodeError, KeyError):
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, csv.Error):
         rows = []
-    if not rows or any(split not in (EVALUATION, CALIBRATION) for _, _, split in rows):
+    known = (EVALUATION, CALIBRATION)
+    if not rows or not all(source and split in known for _, source, split in rows):
         raise command.Refusal(
             f"{path} is neither a folder of pictures nor a table of file, source and split"
             f" ({EVALUATION} or {CALIBRATION}): correct evalset.images in params.yaml"
         )
     return rows
-
-
-def _split(index):
-    return CALIBRATION if index % CALIBRATION_EVERY == CALIBRATION_EVERY - 1 else EVALUATION
-
-
-def captions(path):
-    """The two lists of captions of a text file."""
-    try:
-        lines = [line for line in Path(path).read_text("utf-8").split("\n") if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise command.Refusal(
-            f"{path} is no readable UTF-8 text (evalset.captions): {error}"
-        ) from None
-    if CALIBRATION_LINE in lines:
-        border = lines.index(CALIBRATION_LINE)
-        split = {EVALUATION: lines[:border], CALIBRATION: lines[border + 1 :]}
-    else:
-        split = {EVALUATION: [], CALIBRATION: []}
-        for index, line in enumerate(lines):
-            split[_split(index)].append(line)
-    for name, part in split.items():
-        if not part:
-            raise command.Refusal(f"{path} has no {name} captions: evalset.captions needs some")
-    for caption in set(split[EVALUATION]) & set(split[CALIBRATION]):
-        raise command.Refusal(f"{path}: {caption!r} stands in both splits; remove one")
-    return split
 
 
 def read_picture(file):
@@ -90,11 +110,12 @@ def read_picture(file):
     A picture of more than LARGEST pixels a side is scaled down to it first.
     """
     try:
-        with Image.open(file) as picture:
-            picture = picture.convert("RGB")
+        picture = picture_files.read(file).convert("RGB")
+    except command.Refusal:
+        raise
     except Exception as error:  # decoders raise whatever they like
         raise command.Refusal(
-            f"{file} cannot be decoded, mend or remove it: {command.first_line(error)}"
+            f"{str(file)!r} cannot be decoded, mend or remove it: {command.first_line(error)}"
         ) from None
     picture.thumbnail((LARGEST, LARGEST), Image.Resampling.BICUBIC)
     return np.asarray(picture)
@@ -109,13 +130,16 @@ def crops(rng, picture, count):
         yield np.ascontiguousarray(picture[top : top + h, left : left + w])
 
 
-def pictures(path, settings):
-    """(name, source, split, label, pixels) of every photograph, its crops and the drawings."""
-    for file, source, split in photographs(path):
-        rng = np.random.default_rng([settings.seed, *file.name.encode()])
+def pictures(rows, settings):
+    """(name, source, split, label, pixels) of every photograph, its crops and the drawings.
+
+    `rows` are those of `photographs`. The same come every time.
+    """
+    for file, source, split in rows:
+        rng = np.random.default_rng([settings.seed, *os.fsencode(file.name)])
         whole = read_picture(file)
         for index, pixels in enumerate([whole, *crops(rng, whole, settings.crops)]):
-            yield f"{source}/{file.stem}/{index}", source, split, None, pixels
+            yield f"{name(file, source)}/{index}", source, split, None, pixels
     for split, seed, count in (
         (LABELLED, 1, settings.drawn),
         (CALIBRATION, 2, settings.drawn_calibration),
@@ -127,11 +151,3 @@ def pictures(path, settings):
                 label = int(rng.integers(len(drawings.LABELS)))
             pixels = drawings.draw(rng, drawings.LABELS[label])
             yield f"drawn/{split}/{index}", f"drawn-{split}", split, label, pixels
-
-
-def prompts():
-    """A caption of each class from one template, and of every third class from another."""
-    first, *others = drawings.PROMPTS
-    yield from (first.format(label) for label in drawings.LABELS)
-    for index, label in enumerate(drawings.LABELS[::3]):
-        yield others[index % len(others)].format(label)
