@@ -161,8 +161,10 @@ def test_the_command_embeds_classifies_searches_and_verifies(folder, pictures, t
     assert found[2].strip() in map(str, files)
     assert "vision_model.onnx" in run("verify", folder).stdout
     (tmp_path / "torn.png").write_bytes(files[0].read_bytes()[:99])
+    Image.new("RGB", (1, 1001)).save(tmp_path / "line.png")
     found = run("search", folder, tmp_path, "a cat")
-    assert len(found.stdout.splitlines()) == 2 and "left out: " in found.stderr
+    assert len(found.stdout.splitlines()) == 2
+    assert [found.stderr.count(f"left out: {tmp_path / n}.png") for n in ("torn", "line")] == [1, 1]
 
 
 @pytest.mark.parametrize(
