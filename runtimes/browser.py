@@ -1,7 +1,9 @@
 """The machine's Chromium, driven by Playwright, and the server whose pages it opens.
 
-The environment's CHROMIUM may name its executable. The server listens on 127.0.0.1 alone and
-sends, if asked, the two headers that threads of WebAssembly need (cross-origin isolation).
+The environment's CHROMIUM may name its executable. The server listens on 127.0.0.1 alone, answers
+to this machine's own names only, serves no dotfile, no list of a folder and nothing outside its
+folders, and sends, if asked, the two headers that threads of WebAssembly need (cross-origin
+isolation).
 """
 
 import contextlib
@@ -32,7 +34,25 @@ ISOLATION = {
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+HOST = "127.0.0.1"
+NAMES_OF_THIS_MACHINE = (HOST, "localhost", "[::1]")
 TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm"}
+
+
+NOTHING = "/nonexistent"
+
+
+def _within(folder, path):
+    """Whether what a path leads to is of the folder, links followed, and hidden at no step."""
+    folder, path = Path(folder), Path(path)
+    if any(step.startswith(".") for step in path.relative_to(folder).parts):
+        return False
+    try:
+        # Of a folder its page is served.
+        leads = [one.resolve() for one in (path, path / "index.html", path / "index.htm")]
+    except ValueError:  # a null byte
+        return False
+    return all(one.is_relative_to(folder.resolve()) for one in leads)
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -44,13 +64,26 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.folders, self.extra = folders, headers
         super().__init__(*arguments, **keywords)
 
+    def send_head(self):
+        """The file that is asked for, to GET and HEAD alike, or None once it is refused."""
+        port = self.server.server_port
+        end = "" if port == 80 else f":{port}"
+        # A page elsewhere may give its own name this machine's address: its requests name it.
+        if self.headers["Host"] not in [f"{name}{end}" for name in NAMES_OF_THIS_MACHINE]:
+            self.send_error(403, f"this server answers to {HOST}{end} and localhost{end} only")
+            return None
+        return super().send_head()
+
     def translate_path(self, path):
         for prefix, folder in self.folders.items():
             if path.split("?")[0].startswith(prefix):
                 self.directory = str(folder)
-                return super().translate_path("/" + path.removeprefix(prefix))
-        self.directory = "/nonexistent"
-        return super().translate_path(path)
+                found = super().translate_path("/" + path.removeprefix(prefix))
+                return found if _within(folder, found) else NOTHING
+        return NOTHING
+
+    def list_directory(self, path):
+        self.send_error(404)
 
     def end_headers(self):
         for name, value in self.extra.items():
@@ -75,10 +108,10 @@ def serving(folders, isolated=True, port=0):
     """The address (without a final slash) of a server of {"/prefix/": folder}, longest first."""
     ordered = dict(sorted(folders.items(), key=lambda item: -len(item[0])))
     handler = functools.partial(Handler, folders=ordered, headers=ISOLATION if isolated else {})
-    with Server(("127.0.0.1", port), handler) as server:
+    with Server((HOST, port), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"http://{HOST}:{server.server_port}"
         finally:
             server.shutdown()
 

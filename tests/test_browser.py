@@ -1,5 +1,6 @@
 """The pages' server, and Chromium where it is installed."""
 
+import contextlib
 import http.client
 import socket
 import urllib.error
@@ -38,12 +39,76 @@ def test_headers_isolate_if_asked(folders, isolated):
     assert (headers["Cross-Origin-Opener-Policy"] == "same-origin") == isolated
 
 
-@pytest.mark.parametrize("path", ["/module.mjs", "/../secret", "/inner/%2e%2e/secret", "/inner/x"])
-def test_nothing_else_is_served(folders, path):
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/module.mjs", "/../secret", "/inner/%2e%2e/secret", "/inner/x", "/%00", f"/{'x' * 999}"),
+        *(
+            "/.env",
+            "/.git/config",
+            "/%2eenv",
+            "/sub/.hidden/page.html",
+            "/linked",
+            "/sub/up/secret",
+        ),
+        *("/", "/sub/", "/inner/", "/linked-page/"),  # no list of a folder
+    ],
+)
+def test_nothing_else_is_served(folders, tmp_path, path):
+    served = tmp_path / "a"
+    for name in (".env", ".git/config", "sub/.hidden/page.html", "sub/page.html"):
+        (served / name).parent.mkdir(parents=True, exist_ok=True)
+        (served / name).write_text("hidden")
+    (served / "linked").symlink_to(tmp_path / "secret")
+    (served / "sub/up").symlink_to(tmp_path)
+    (served / "linked-page").mkdir()
+    (served / "linked-page/index.html").symlink_to(tmp_path / "secret")
     refused = pytest.raises(urllib.error.HTTPError, match="404")
     with browser.serving(folders) as address, refused as error:
         urllib.request.urlopen(address + path)
     error.value.close()
+
+
+def asked(address, host):
+    """The status of the page when a request names a host, and the answer's first bytes."""
+    server = address.removeprefix("http://").split(":")
+    with contextlib.closing(http.client.HTTPConnection(server[0], int(server[1]))) as connection:
+        connection.putrequest("GET", "/page.html", skip_host=True)
+        if host is not None:
+            connection.putheader("Host", host)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, answer.read()[:15]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}"])
+def test_server_answers_to_this_machines_names(folders, host):
+    with browser.serving(folders) as address:
+        port = address.rsplit(":", 1)[1]
+        assert asked(address, host.format(port=port)) == (200, b"<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example:{port}",
+        "evil.example",
+        "127.0.0.1",
+        "localhost:1",
+        "127.0.0.1:{port}.evil.example",
+    ]
+    + ["", None],
+)
+def test_server_answers_to_no_other_name(folders, host):
+    with browser.serving(folders) as address:
+        port = address.rsplit(":", 1)[1]
+        assert asked(address, host and host.format(port=port))[0] == 403
+
+
+def test_server_listens_on_one_address_alone(folders):
+    with browser.serving(folders) as address, pytest.raises(OSError):
+        port = int(address.rsplit(":", 1)[1])
+        socket.create_connection(("127.0.0.2", port), timeout=1).close()
 
 
 @needs_browser
@@ -61,7 +126,7 @@ def test_a_page_that_closes_during_a_download_is_no_error(folders, capfd):
     with browser.serving(folders) as address:
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as page:
-            page.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+            page.sendall(f"GET /large HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
             page.recv(1)
         urllib.request.urlopen(f"{address}/page.html").close()
     assert capfd.readouterr().err == ""

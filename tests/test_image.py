@@ -8,7 +8,7 @@ from PIL import Image
 from clip_onnx import command, graphs, openai
 from clip_onnx.host import sessions
 from clip_onnx.measure import inputs, parity
-from stages.compose.products import image
+from stages.compose.products import image, preprocess
 from stages.evaluate.truth import Truth
 
 import small
@@ -61,7 +61,7 @@ def test_image_keeps_what_the_tower_says_and_its_weights(built, tmp_path):
     before = dict(tower.metadata_props)
     weights = {value.const_value for value in tower.graph.initializers.values()}
     made = image.build(tower)
-    assert made.metadata_props == before | {"graph": "image"}
+    assert made.metadata_props == before | {"graph": "image", "image": preprocess.WANTED}
     assert weights <= {value.const_value for value in made.graph.initializers.values()}
     (image_input,), (embeds,) = made.graph.inputs, made.graph.outputs
     assert (image_input.name, image_input.shape) == ("image", ("height", "width", 3))

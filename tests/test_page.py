@@ -98,6 +98,30 @@ def test_missing_metrics_are_refused(monkeypatch, tmp_path):
         page.read("parity.csv")
 
 
+ENDS = ["</script>", "</SCRIPT >", "</ScRiPt/x", "<!--<script>", "<!-- results -->"]
+
+
+@pytest.mark.parametrize("text", ENDS)
+def test_no_name_ends_the_script_that_holds_it(text):
+    written = page.literal({text: [text]})
+    assert "<" not in written and json.loads(written) == {text: [text]}
+    filled = page.fill(
+        "<p><!-- results --></p>a b", {"a": written, "<!-- results -->": "b", "b": "c"}
+    )
+    assert filled == f"<p>b</p>{written} c"
+
+
+def test_no_end_tag_of_any_case_ends_the_libraries():
+    assert page.source("a = '</SCRIPT>' + '</b>' + '</script>'") == (
+        "a = '<\\/SCRIPT>' + '</b>' + '<\\/script>'"
+    )
+
+
+def test_figures_that_are_no_numbers_are_not_written():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        page.literal([float("nan")])
+
+
 @pytest.fixture(scope="module")
 def opened(written):
     """(the page in an offline Chromium, the addresses that it asked for)."""

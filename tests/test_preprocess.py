@@ -116,6 +116,7 @@ def test_build_gives_the_same_bytes_twice_and_only_standard_operators(tmp_path):
     model = graphs.load(tmp_path / "a")
     assert {node.domain for node in model.graph.all_nodes()} == {""}
     assert not any(node.metadata_props for node in model.graph.all_nodes())
+    assert "resizes before it converts to RGB" in model.metadata_props["image"]
     operators = collections.Counter(node.op_type for node in model.graph.all_nodes())
     assert operators["Resize"] == 0  # OpenVINO leaves antialiasing out
     assert graphs.size(tmp_path / "a") < 30_000

@@ -11,6 +11,7 @@ import argparse
 import html
 import json
 import os
+import re
 from pathlib import Path
 
 import altair as alt
@@ -116,9 +117,20 @@ def candidates(table, settings):
     return table[table["graph"].isin(towers) & table["variant"].isin(encodings)]
 
 
-def script(text):
-    """Text within a script element, which would end at the first end tag."""
-    return text.replace("</script", "<\\/script")
+def literal(value):
+    """A value as JavaScript, without the characters that could end its script element."""
+    return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
+
+
+def source(code):
+    """JavaScript within a script element, which would end at an end tag of any case."""
+    return re.sub("</(?=script)", r"<\\/", code, flags=re.IGNORECASE)
+
+
+def fill(template, contents):
+    """The template with {marker: content} in it, at one go: contents are not searched."""
+    markers = "|".join(map(re.escape, contents))
+    return re.sub(markers, lambda found: contents[found[0]], template)
 
 
 def page(settings, root=".."):
@@ -135,16 +147,13 @@ def page(settings, root=".."):
     for entry, row in zip(listed, chosen.itertuples(), strict=True):
         entry["href"] = href(row, root)
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    filled = {
+    contents = {
         "<!-- results -->": missed(settings) + results(table, settings, root),
-        "/* charts */null": script(json.dumps(specs, allow_nan=False)),
-        "/* candidates */null": script(json.dumps(listed, allow_nan=False)),
-        "/* libraries */": script(vl_convert.javascript_bundle(vl_version=version)),
+        "/* charts */null": literal(specs),
+        "/* candidates */null": literal(listed),
+        "/* libraries */": source(vl_convert.javascript_bundle(vl_version=version)),
     }
-    text = TEMPLATE.read_text()
-    for marker, content in filled.items():
-        text = text.replace(marker, content)
-    return text
+    return fill(TEMPLATE.read_text(), contents)
 
 
 def main():

@@ -1,6 +1,6 @@
 """Build the site: a folder of static files for any web server.
 
-    python -m web.build build/web --bundles data/bundles --parity metrics/parity.json
+    python -m web.build build/web --bundles data/bundles --metrics metrics
     python -m web.build build/web --serve 8000
 
 Pages come from web/site, the libraries from web/node_modules, models from the bundles.
@@ -15,7 +15,7 @@ from pathlib import Path
 from clip_onnx import command
 from clip_onnx.settings import params
 from runtimes import browser
-from web import index, samples
+from web import bundles, figures, index, samples
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
@@ -30,7 +30,6 @@ VENDOR = {
     "tokenizers.js": f"{TOKENIZERS}/dist/tokenizers.min.mjs",
     "tokenizers-LICENSE": f"{TOKENIZERS}/LICENSE",
 }
-CONFIGURATION = {"tokenizer_config.json", "tokenizer.json"}
 
 
 def copy_libraries(target):
@@ -43,14 +42,15 @@ def copy_libraries(target):
         shutil.copyfile(MODULES / source, target / name)
 
 
-def copy_models(bundles, content, target):
+def copy_models(folder, content, target):
     """Copy what index.json lists. No links: an edit of the site must not reach a bundle."""
     for model in content["models"]:
-        paths = [file["path"] for file in model["files"]]
-        paths += [file["data"]["path"] for file in model["files"] if "data" in file]
-        for path in [*paths, *(f"{model['name']}/{name}" for name in CONFIGURATION)]:
+        files = [*model["tokenizer"], *model["files"]]
+        files += [file["data"] for file in model["files"] if "data" in file]
+        for path in (file["path"] for file in files):
             (target / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(index.present(bundles / path), target / path)
+            bundle, name = path.split("/", 1)
+            shutil.copyfile(bundles.present(folder / bundle, name), target / path)
 
 
 def refuse_to_replace(output):
@@ -65,23 +65,44 @@ def refuse_to_replace(output):
         )
 
 
-def build(output, bundles, parity):
-    """Write the site to `output`.
+def no_number(text):
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def read_metrics(path, remedy):
+    """What a file of metrics/ holds, {} where it is not there. Raises Refusal if it is broken."""
+    if not path.exists():
+        return {}
+    try:
+        return dict(json.loads(path.read_text("utf-8"), parse_constant=no_number))
+    except (ValueError, TypeError) as error:
+        raise command.Refusal(
+            f"{path} cannot be read ({command.first_line(error)}): build it with `{remedy}`"
+        ) from None
+
+
+def build(output, folder, metrics):
+    """Write the site to `output`, of the bundles in `folder` and the figures in `metrics`.
 
     Raises Refusal where a library or a bundle's file is missing or broken, and where `output` is
     something else than an earlier build.
     """
     refuse_to_replace(output)
-    measured = index.read_json(parity, remedy="dvc repro report") if parity.exists() else {}
     listed = params.load()
-    content = index.build(bundles, measured, set(listed.encodings), listed.grid.models)
-    with command.output(output) as folder:
-        shutil.copytree(HERE / "site", folder, dirs_exist_ok=True)
-        copy_libraries(folder / "vendor")
-        samples.draw(folder / "samples")
-        (folder / "models").mkdir()
-        copy_models(bundles, content, folder / "models")
-        (folder / "models/index.json").write_text(json.dumps(content, indent=1, allow_nan=False))
+    measured = figures.Figures(
+        read_metrics(metrics / "parity.json", "dvc repro report"),
+        read_metrics(metrics / "runtimes.json", "make runtimes"),
+        listed,
+    )
+    content = index.build(folder, measured, set(listed.encodings), listed.grid.models)
+    with command.output(output) as partial:
+        shutil.copytree(HERE / "site", partial, dirs_exist_ok=True)
+        copy_libraries(partial / "vendor")
+        samples.draw(partial / "samples")
+        (partial / "models").mkdir()
+        copy_models(folder, content, partial / "models")
+        text = json.dumps(content, indent=1, allow_nan=False)
+        (partial / "models/index.json").write_text(text)
     return content
 
 
@@ -89,10 +110,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("output", type=Path)
     parser.add_argument("--bundles", type=Path, default=Path("data/bundles"))
-    parser.add_argument("--parity", type=Path, default=Path("metrics/parity.json"))
+    parser.add_argument("--metrics", type=Path, default=Path("metrics"))
     parser.add_argument("--serve", type=int, metavar="PORT", help="serve it on 127.0.0.1; 0: any")
     arguments = parser.parse_args()
-    content = build(arguments.output, arguments.bundles, arguments.parity)
+    content = build(arguments.output, arguments.bundles, arguments.metrics)
     names = ", ".join(model["name"] for model in content["models"])
     print(f"{arguments.output}: {names or 'no model; build one with make'}")
     if arguments.serve is not None:

@@ -26,7 +26,7 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site") / "web"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        build.build(folder, BUNDLES, ROOT / "metrics/parity.json")
+        build.build(folder, BUNDLES, ROOT / "metrics")
     return folder
 
 

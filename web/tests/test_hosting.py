@@ -74,24 +74,6 @@ def test_index_without_models_says_what_to_do(visit, site, tmp_path, content, sa
         page.get_by_text(said).wait_for()
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "said"),
-    [("", 404, "could not be loaded (404)"), ("no model", 200, "cannot be run here")],
-)
-def test_file_that_is_missing_or_broken_is_named(visit, body, status, said):
-    page = visit(variant="int8w")
-    page.context.route(
-        "**/vision_model_quantized.onnx", lambda route: route.fulfill(status=status, body=body)
-    )
-    page.get_by_role("button", name="rocket").click()
-    text = page.locator(".card .error")
-    text.wait_for()
-    assert f"vision_model_quantized.onnx {said}" in text.inner_text()
-    page.context.unroute("**/vision_model_quantized.onnx")
-    page.get_by_role("button", name="large green square").click()  # the next try loads it
-    page.locator(CARD).wait_for()
-
-
 def test_browser_without_webassembly_is_told(visit, chromium, address):
     page = chromium.new_page()
     page.add_init_script("delete globalThis.WebAssembly")

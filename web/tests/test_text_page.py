@@ -27,9 +27,10 @@ def encode(visit):
         return page.evaluate(
             """async (texts) => {
                 const from = (name) => import(new URL(`js/${name}.js`, document.baseURI));
-                const [{ clean }, { load }] = [await from("cleaning"), await from("tokenizer")];
-                const address = new URL("models/tiny-vit/tokenizer.json", document.baseURI).href;
-                const tokenize = await load(address);
+                const [{ clean }, { create }] = [await from("cleaning"), await from("tokenizer")];
+                const read = async (name) => (await fetch(`models/tiny-vit/${name}`)).json();
+                const config = await read("tokenizer_config.json");
+                const tokenize = create(await read("tokenizer.json"), config);
                 return texts.map((text) => tokenize(clean(text)).ids);
             }""",
             texts,

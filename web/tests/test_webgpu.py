@@ -1,5 +1,7 @@
-"""WebGPU, on an adapter in software: what was measured or remembered elsewhere is not its own."""
+"""WebGPU, on an adapter in software: what was measured or remembered elsewhere is not its own, and
+what it computes wrongly is not offered."""
 
+import json
 import shutil
 
 import pytest
@@ -8,7 +10,7 @@ from test_search_page import open_folder, wait_for_status
 
 from runtimes import browser, onnxruntime_web
 
-NOTE = "measured on the CPU, not on WebGPU"
+HERE = "inputs in WebGPU)"
 INDEXED = "3 of 3 pictures indexed"
 
 
@@ -27,15 +29,47 @@ def test_parity_and_memory_are_those_of_the_runtime(visit, few):
     wait_for_status(page, INDEXED)
     page.get_by_label("Runs in").select_option("webgpu")
     assert "remembered" not in wait_for_status(page, INDEXED)
-    assert page.text_content("#status").count(NOTE) == 2  # of pictures and of texts
+    assert page.text_content("#status").count(HERE) == 2  # of pictures and of texts
     page.get_by_label("Runs in").select_option("wasm")
     assert "3 of them remembered" in wait_for_status(page, INDEXED)
     page.wait_for_function("document.querySelector('#status').textContent.includes('thread')")
-    assert NOTE not in page.text_content("#status")
+    assert HERE not in page.text_content("#status")
 
     page.get_by_label("Runs in").select_option("webgpu")
     page.get_by_role("link", name="Image").click()
     page.get_by_role("button", name="rocket").click()
     page.locator(CARD).wait_for()
     found = downloaded(page, page.locator(CARD))
-    assert (found["runtime"], found["parity"]["note"]) == ("webgpu", NOTE)
+    assert (found["runtime"], found["parity"]["measured_in"]) == ("webgpu", "WebGPU")
+
+
+def test_file_that_webgpu_computes_wrongly_is_not_offered_there(visit):
+    page = visit(variant="int8w")
+    page.get_by_label("Runs in").select_option("webgpu")
+    page.locator("#model").select_option("tiny-rn")
+    page.locator("#withheld", has_text="WebGPU is not offered for tiny-rn").wait_for()
+    assert "vision_model_quantized.onnx: cosine to PyTorch 0.6" in page.text_content("#withheld")
+    runtime = page.get_by_label("Runs in")
+    assert runtime.input_value() == "wasm"
+    assert runtime.locator("option[value=webgpu]").is_disabled()
+    page.get_by_role("button", name="large red circle").click()
+    page.locator(CARD).wait_for()
+    assert downloaded(page, page.locator(CARD))["runtime"] == "wasm"
+    page.locator("#model").select_option("tiny-vit")
+    assert page.locator("#withheld").is_hidden()
+    assert not runtime.locator("option[value=webgpu]").is_disabled()
+
+
+def test_model_that_no_runtime_computes_rightly_is_not_offered(visit, site):
+    listed = json.loads((site / "models/index.json").read_text())
+    for file in listed["models"][0]["files"]:
+        if file["graph"] == "visual":
+            file["withheld"] = {"wasm": "cosine 0.5", "webgpu": "cosine 0.5"}
+        if file["graph"] == "image":
+            file["withheld"] = {"wasm": "cosine 0.5"}
+    page = visit(variant="int8w")
+    page.context.route("**/models/index.json", lambda route: route.fulfill(json=listed))
+    page.goto(page.url)
+    page.wait_for_function("!document.querySelector('#model').disabled")
+    assert page.locator("#model").input_value() == listed["models"][1]["name"]
+    assert page.locator("#model option").first.is_disabled()

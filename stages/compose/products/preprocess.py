@@ -20,6 +20,12 @@ from stages.compose.resampling import kernel, resample
 
 IR_VERSION = 10  # of the towers
 FIRST_OPSET = 15  # Shape of some axes
+# Of the input, for hosts, in the metadata of every graph that begins with this one.
+WANTED = (
+    "uint8 [height, width, 3], RGB, alpha dropped and not blended. OpenAI's transform resizes"
+    " before it converts to RGB: resize and crop a picture with alpha or a palette in its own mode,"
+    " as Pillow does, and give the result"
+)
 
 
 def make(product, given):
@@ -49,7 +55,9 @@ def build(side, opset=graphs.OPSET):
     for node in built.all_nodes():
         node.metadata_props.clear()  # the builder's notes; those in subgraphs would be saved
     model = ir.Model(built, ir_version=IR_VERSION)
-    graphs.describe(model, graph="preprocess", preprocessing=pictures.description(side))
+    graphs.describe(
+        model, graph="preprocess", preprocessing=pictures.description(side), image=WANTED
+    )
     return model
 
 

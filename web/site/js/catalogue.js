@@ -3,7 +3,7 @@
 /** {base, models}. Throws an Error that says what to do where there is no model. */
 export async function load() {
   const base = await address();
-  const response = await fetch(new URL("index.json", base)).catch(() => null);
+  const response = await fetch(new URL("index.json", base), { cache: "no-cache" }).catch(() => null);
   if (!response?.ok) {
     throw new Error(
       `No models at ${base} (${response?.status ?? "no connection"}). Build the site with "make web", `
@@ -15,6 +15,9 @@ export async function load() {
   });
   if (!models?.length) {
     throw new Error('No model is built yet. "make" builds two small ones; "make web" then shows them.');
+  }
+  if (!models.every(({ tokenizer, files }) => Array.isArray(tokenizer) && Array.isArray(files))) {
+    throw new Error(`${base}index.json is of another version of these pages: build it with "make web".`);
   }
   return { base, models };
 }
@@ -40,20 +43,34 @@ export function variants(model) {
 
 /**
  * What a worker needs, entries of index.json with their `url`:
- * {tokenizer, image?, preprocess?, visual?, textual?, classifier?}.
+ * {side, crop, mean, std, tokenizer, image?, preprocess?, visual?, textual?, classifier?}.
  */
 export function files(base, model, variant, runtime) {
-  const url = (path) => new URL(path, base).href;
-  const located = { tokenizer: url(model.tokenizer) };
+  const located = (file) => file && { ...file, url: new URL(file.path, base).href, data: located(file.data) };
+  const { side, crop, mean, std } = model;
+  const chosen = { side, crop, mean, std, tokenizer: model.tokenizer.map(located) };
   for (const [graph, file] of Object.entries(entries(model, variant))) {
-    if (!file) continue;
-    const data = file.data && { ...file.data, url: url(file.data.path) };
-    located[graph] = { ...file, url: url(file.path), data };
+    if (file) chosen[graph] = located(file);
   }
   // The CPU would run `image`: WebGPU takes the tower.
-  if (runtime === "webgpu" && located.visual && located.preprocess) delete located.image;
-  if (!located.preprocess) delete located.classifier; // it takes prepared pixels
-  return located;
+  if (runtime === "webgpu" && chosen.visual && chosen.preprocess) delete chosen.image;
+  // A classifier takes prepared pixels.
+  if (!chosen.preprocess || (chosen.classifier && wrong(chosen.classifier, runtime))) delete chosen.classifier;
+  return chosen;
+}
+
+/** Why a file is not offered in a runtime, or undefined. */
+const wrong = (file, runtime) => file.withheld[backend(file, runtime)];
+
+/**
+ * Why a model's variant is not offered in a runtime, or undefined: one of its files was measured
+ * there, and is not close enough to PyTorch.
+ */
+export function withheld(model, variant, runtime) {
+  const { image, visual, textual, preprocess } = files(document.baseURI, model, variant, runtime);
+  const used = [...(image ? [image] : [visual, preprocess]), textual].filter(Boolean);
+  const file = used.find((each) => wrong(each, runtime));
+  return file && `${file.path.split("/").at(-1)}: ${wrong(file, runtime)}`;
 }
 
 /**
@@ -85,9 +102,15 @@ export function pictureFiles({ image, preprocess, visual }) {
   throw new Error(`This model cannot embed pictures: its bundle has no ${missing}. "make" builds it.`);
 }
 
-/** What makes a picture's embedding what it is: the runtime, and the files by their digests. */
-export const origin = ({ runtime, files: chosen }) =>
-  [runtime, ...pictureFiles(chosen).map((file) => file.sha256)].join("|");
+/**
+ * What makes a picture's embedding what it is: the runtime, and the files by their digests.
+ * Preparation is one of them even where `image` is, for pictures with transparency.
+ */
+export function origin({ runtime, files: chosen }) {
+  const used = new Set([chosen.preprocess, ...pictureFiles(chosen)].filter(Boolean));
+  const digests = [...used].flatMap(({ sha256, data }) => (data ? [sha256, data.sha256] : [sha256]));
+  return [runtime, ...digests].join("|");
+}
 
 // Graphs of raw pixels: the library with WebGPU has no Cast of their bytes, on its CPU neither.
 const ON_CPU = ["image", "preprocess"];
@@ -95,8 +118,18 @@ const ON_CPU = ["image", "preprocess"];
 /** Whether a file runs on the CPU, whatever the runtime's choice is. */
 export const onCpu = (file, runtime) => runtime === "wasm" || ON_CPU.includes(file.graph);
 
-/** A file's parity with a note where it says nothing certain of the runtime, or null. */
+const backend = (file, runtime) => (onCpu(file, runtime) ? "wasm" : "webgpu");
+
+export const RUNTIMES = { wasm: "WebAssembly", webgpu: "WebGPU" };
+
+/**
+ * A file's parity in the runtime that it runs in, {cosine_min, inputs, measured_in}; that of native
+ * ONNX Runtime with a `note` where it was not measured there. Null where it was not measured at all.
+ */
 export function parity(file, runtime) {
-  if (!file.parity || onCpu(file, runtime)) return file.parity;
-  return { ...file.parity, note: "measured on the CPU, not on WebGPU" };
+  const name = RUNTIMES[backend(file, runtime)];
+  const here = file.runtimes[backend(file, runtime)];
+  if (here) return { cosine_min: here.cosine, inputs: here.inputs, measured_in: name };
+  if (!file.parity) return null;
+  return { ...file.parity, measured_in: "ONNX Runtime", note: `not measured in ${name}` };
 }

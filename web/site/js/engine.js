@@ -1,8 +1,12 @@
 // The page's side of the worker: requests as promises, one worker per choice of model and runtime.
 
 export class Engine {
-  /** report hears {path, loaded, total} while files are fetched. */
-  constructor(files, runtime, report) {
+  /**
+   * cache is fetch's for the files; report hears {path, loaded, total} while they are fetched, and
+   * refused an Error about one that cannot be had or is not what it should be.
+   */
+  constructor(files, runtime, cache, { report, refused }) {
+    this.refused = refused;
     this.pending = new Map();
     this.number = 0;
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
@@ -11,13 +15,13 @@ export class Engine {
       this.fail(new Error(event.message || "the worker's script could not be loaded"));
     };
     /** Settles once the runtime has started, with {threads}. */
-    this.started = this.send("start", { files, runtime });
+    this.started = this.send("start", { files, runtime, cache });
   }
 
-  /** One of worker.js's tasks, once the runtime has started; Unstarted if it does not. */
+  /** One of worker.js's tasks, once the runtime has started; Unready if it does not. */
   async request(task, content) {
     await this.started.catch((error) => {
-      throw error instanceof Replaced ? error : new Unstarted("The runtime did not start.");
+      throw error instanceof Replaced ? error : new Unready("The runtime did not start.");
     });
     return this.send(task, content);
   }
@@ -31,10 +35,13 @@ export class Engine {
     });
   }
 
-  settle({ id, result, error }) {
+  settle({ id, result, error, refused }) {
     const { resolve, reject } = this.pending.get(id);
     this.pending.delete(id);
-    if (error) reject(new Error(error));
+    if (refused) {
+      this.refused(new Error(error));
+      reject(new Unready("The model could not be loaded."));
+    } else if (error) reject(new Error(error));
     else resolve(result);
   }
 
@@ -52,8 +59,8 @@ export class Engine {
   }
 }
 
-/** The runtime did not start. The header says why; pages need not repeat it. */
-export class Unstarted extends Error {}
+/** The runtime or the model is not there. The header says why; pages need not repeat it. */
+export class Unready extends Error {}
 
 /** The model was changed while a request was under way: nothing that a reader needs to see. */
 export class Replaced extends Error {}

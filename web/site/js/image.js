@@ -3,7 +3,7 @@
 import { parity, pictureFile } from "./catalogue.js";
 import { clean } from "./cleaning.js";
 import { afterTyping, download, element } from "./element.js";
-import { Replaced, Unstarted } from "./engine.js";
+import { Replaced, Unready } from "./engine.js";
 import { open, showSummary } from "./header.js";
 import { strip } from "./strip.js";
 import { best, normalize, probabilities } from "./vectors.js";
@@ -145,7 +145,7 @@ async function embedLabels() {
 function refreshLabels() {
   if (!site) return;
   labels = embedLabels().catch((error) => {
-    if (!(error instanceof Replaced || error instanceof Unstarted)) {
+    if (!(error instanceof Replaced || error instanceof Unready)) {
       at("template-error").textContent = error.message;
       at("template-error").hidden = false;
     }

@@ -2,16 +2,19 @@
 //
 // As Pillow's open(…).convert("RGB") gives them: alpha dropped, not blended, colour profiles
 // and EXIF orientation ignored. PNGs of 8 bits are exact; JPEGs differ by a level where decoders do.
+// Where OpenAI's transform, which resizes before it converts, needs more, that is there as well.
 
 import { ignoreOrientation } from "./exif.js";
+import { resizing } from "./mode.js";
 
 const UNCHANGED = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
 
 /**
- * Decode a Blob: {pixels, width, height, approximate}.
+ * Decode a Blob: {pixels, width, height, alpha, resizing, approximate}.
  *
- * orient: turn the picture as its EXIF entry says. approximate: colours under transparency
- * could not be read as they are stored. Throws an Error that names what is wrong.
+ * orient: turn the picture as its EXIF entry says. alpha: a byte a pixel where Pillow resizes by
+ * it, or null; resizing: mode.js's. approximate: colours under transparency could not be read as
+ * they are stored. Throws an Error that names what is wrong.
  */
 export async function decode(blob, orient = false) {
   const bitmap = await createImageBitmap(orient ? blob : await ignoreOrientation(blob), UNCHANGED)
@@ -19,10 +22,14 @@ export async function decode(blob, orient = false) {
   const { width, height } = bitmap;
   try {
     const drawn = draw(bitmap);
-    const stored = transparent(drawn) ? readStored(bitmap) : drawn;
+    const clear = transparent(drawn);
+    const stored = clear ? readStored(bitmap) : drawn;
     // A canvas beyond the browser's limits stays empty without an error.
     if (!stored && !drawn.some(Boolean)) throw new Error(`too large: ${width} × ${height}`);
-    return { pixels: toRgb(stored ?? drawn), width, height, approximate: stored === null };
+    const kind = await resizing(blob);
+    const alpha = clear && kind === "mixed" ? alphaOf(drawn) : null;
+    const pixels = toRgb(stored ?? drawn);
+    return { pixels, width, height, alpha, resizing: kind, approximate: stored === null };
   } finally {
     bitmap.close();
   }
@@ -39,6 +46,8 @@ function transparent(rgba) {
   for (let at = 3; at < rgba.length; at += 4) if (rgba[at] !== 255) return true;
   return false;
 }
+
+const alphaOf = (rgba) => Uint8Array.from({ length: rgba.length / 4 }, (_, place) => rgba[place * 4 + 3]);
 
 /**
  * RGBA as stored, or null where WebGL is missing or the picture is larger than its textures.

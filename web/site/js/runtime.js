@@ -1,6 +1,7 @@
 // ONNX Runtime Web in a worker: sessions by file, opened when they are first needed.
 
 import { onCpu } from "./catalogue.js";
+import { fetchFile, Refused } from "./fetching.js";
 
 const LIBRARIES = {
   wasm: { script: "ort.wasm.js", binary: "ort-wasm-simd-threaded.wasm" },
@@ -8,15 +9,15 @@ const LIBRARIES = {
 };
 const vendor = (name) => new URL(`../vendor/${name}`, import.meta.url).href;
 
-/** The runtime "wasm" or "webgpu"; `report` hears {path, loaded, total} of every download. */
-export async function start(name, report) {
+/** The runtime "wasm" or "webgpu"; `cache` and `report` are fetching.js's, for every file. */
+export async function start(name, cache, report) {
   if (name === "webgpu" && !(await navigator.gpu?.requestAdapter())) {
     throw new Error("This browser offers no WebGPU adapter: choose WebAssembly.");
   }
   const threads = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
   const wasm = await library("wasm", threads);
   const libraries = { wasm, chosen: name === "wasm" ? wasm : await library(name, threads) };
-  return new Runtime(libraries, name, threads, report);
+  return new Runtime(libraries, name, threads, (file) => fetchFile(file, cache, report));
 }
 
 async function library(name, threads) {
@@ -29,8 +30,8 @@ async function library(name, threads) {
 }
 
 class Runtime {
-  constructor(libraries, name, threads, report) {
-    Object.assign(this, { libraries, name, threads, report, sessions: new Map() });
+  constructor(libraries, name, threads, get) {
+    Object.assign(this, { libraries, name, threads, get, sessions: new Map() });
   }
 
   tensor(type, data, dims) {
@@ -46,20 +47,21 @@ class Runtime {
   session(file) {
     if (!this.sessions.has(file.url)) {
       const opened = this.open(file);
-      opened.catch(() => this.sessions.delete(file.url)); // so that the next call tries again
+      // So that the next call tries again; a refused file waits for the reader's word.
+      opened.catch((error) => error instanceof Refused || this.sessions.delete(file.url));
       this.sessions.set(file.url, opened);
     }
     return this.sessions.get(file.url);
   }
 
   async open(file) {
-    const bytes = await this.fetch(file);
+    const bytes = await this.get(file);
     const cpu = onCpu(file, this.name);
     const ort = cpu ? this.libraries.wasm : this.libraries.chosen;
     const executionProviders = cpu ? ["wasm"] : ["webgpu", "wasm"];
     const options = { executionProviders, logSeverityLevel: 3 };
     if (file.data) {
-      const data = await this.fetch(file.data);
+      const data = await this.get(file.data);
       options.externalData = [{ path: file.data.path.split("/").at(-1), data }];
     }
     try {
@@ -68,25 +70,4 @@ class Runtime {
       throw new Error(`${file.path} cannot be run here: ${String(error.message).split("\n")[0]}`);
     }
   }
-
-  async fetch({ url, path, bytes: total }) {
-    const response = await fetch(url).catch(() => null);
-    if (!response?.ok) {
-      throw new Error(`${path} could not be loaded (${response?.status ?? "no connection"})`);
-    }
-    const parts = [];
-    let loaded = 0;
-    for await (const part of pieces(response.body)) {
-      parts.push(part);
-      loaded += part.length;
-      this.report({ path, loaded, total });
-    }
-    return new Uint8Array(await new Blob(parts).arrayBuffer());
-  }
-}
-
-// ReadableStream is not an async iterator in every browser.
-async function* pieces(stream) {
-  const reader = stream.getReader();
-  for (let step = await reader.read(); !step.done; step = await reader.read()) yield step.value;
 }

@@ -1,14 +1,17 @@
 // Embeddings that a second visit does not compute again, in IndexedDB.
 //
 // A key names the runtime and the model's files by digest (catalogue.js), and the picture by path,
-// size and time of change.
+// size and time of change. Files that have another digest do not run (fetching.js), so the digests
+// are those of the bytes that made the embedding.
 
-const DATABASE = "clip-onnx", TABLE = "embeddings";
+const DATABASE = "clip-onnx.2", TABLE = "embeddings";
+const EARLIER = ["clip-onnx"]; // its pages did not check what they ran
 
 let opened;
 
 function database() {
   opened ??= new Promise((resolve, reject) => {
+    for (const name of EARLIER) indexedDB.deleteDatabase(name);
     const request = indexedDB.open(DATABASE, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(TABLE);
     request.onsuccess = () => resolve(request.result);

@@ -4,19 +4,13 @@ import { Tokenizer } from "../vendor/tokenizers.js";
 
 export const CONTEXT = 77;
 
-/** A function of a text → {ids, tokens, cut}: what the model reads, and the tokens it does not. */
-export async function load(address) {
-  const [description, config] = await Promise.all(
-    [address, address.replace(/tokenizer\.json$/, "tokenizer_config.json")].map(readJson),
-  );
+/**
+ * A function of a text → {ids, tokens, cut}: what the model reads, and the tokens it does not.
+ * Of what tokenizer.json and tokenizer_config.json say.
+ */
+export function create(description, config) {
   const tokenizer = new Tokenizer(description, config);
   return (text) => fit(tokenizer.encode(text));
-}
-
-async function readJson(address) {
-  const response = await fetch(address);
-  if (!response.ok) throw new Error(`${address} could not be loaded (${response.status})`);
-  return response.json();
 }
 
 /** Cut to the model's length. The end token stays, as OpenAI's truncate=True keeps it. */

@@ -1,20 +1,23 @@
 // The worker that decodes pictures, tokenises texts and runs the models, one request after another.
 //
-// Requests are {id, task, …}, answers {id, result} or {id, error}; {progress} comes in between.
+// Requests are {id, task, …}, answers {id, result} or {id, error, refused}; {progress} comes in between.
+// `refused` says that a file is the reason (fetching.js).
 
 import { pictureFiles } from "./catalogue.js";
+import { fetchJson, Refused } from "./fetching.js";
 import { decode } from "./pixels.js";
 import { start } from "./runtime.js";
+import { shaped } from "./shaping.js";
 import * as tokenizer from "./tokenizer.js";
 
-let runtime, files, tokenize;
+const report = (progress) => self.postMessage({ progress });
+let runtime, files, cache, tokenize;
 
 const tasks = {
-  /** Choose the files (catalogue.js) and the runtime: {threads}. */
+  /** Choose the files (catalogue.js), fetch's cache, and the runtime: {threads}. */
   async start(request) {
-    files = request.files;
-    tokenize = null;
-    runtime = await start(request.runtime, (progress) => self.postMessage({ progress }));
+    ({ files, cache } = request);
+    runtime = await start(request.runtime, cache, report);
     return { threads: runtime.threads };
   },
 
@@ -23,10 +26,11 @@ const tasks = {
     const times = {};
     const picture = await timed(times, "decode", () => decode(blob, orient));
     await timed(times, "load", openTower);
-    const embeds = await timed(times, "embed", () => embed(picture));
+    let rgb;
+    const embeds = await timed(times, "embed", async () => embed(rgb = await toRgb(picture)));
     const { width, height, approximate } = picture;
     const result = { embeds, width, height, approximate, times };
-    return classify ? { ...result, probabilities: await probabilities(picture) } : result;
+    return classify ? { ...result, probabilities: await probabilities(rgb) } : result;
   },
 
   /** Several pictures, one by one, so that none depends on its neighbours: {embeds} or {error}. */
@@ -41,7 +45,8 @@ const tasks = {
     if (!files.textual) throw new Error("this model has no text tower here");
     const times = {};
     await timed(times, "load", async () => {
-      tokenize ??= await tokenizer.load(files.tokenizer);
+      tokenize ??= loadTokenizer();
+      await tokenize;
       await runtime.session(files.textual);
     });
     const rows = await timed(times, "embed", () => embedTexts(texts));
@@ -49,11 +54,15 @@ const tasks = {
   },
 };
 
+async function loadTokenizer() {
+  return tokenizer.create(...(await Promise.all(files.tokenizer.map((file) => fetchJson(file, cache, report)))));
+}
+
 async function embedTexts(texts) {
-  const rows = [];
+  const rows = [], split = await tokenize;
   // One by one: padding is work, and with int8-dynamic the rows of a batch touch each other.
   for (const text of texts) {
-    const row = tokenize(text);
+    const row = split(text);
     const ids = BigInt64Array.from(row.ids, BigInt);
     const feeds = { input_ids: runtime.tensor("int64", ids, [1, ids.length]) };
     rows.push({ ...row, embeds: (await runtime.run(files.textual, feeds)).data.slice() });
@@ -67,7 +76,11 @@ async function embedBlob(blob, orient) {
   const picture = await decode(blob, orient).catch(failed);
   if (picture.error) return picture;
   await openTower(); // what fails here fails for all pictures
-  return embed(picture).then((embeds) => ({ embeds }), failed);
+  const rgb = await toRgb(picture).catch((error) => {
+    if (error instanceof Refused) throw error;
+    return failed(error);
+  });
+  return rgb.error ? rgb : embed(rgb).then((embeds) => ({ embeds }), failed);
 }
 
 async function timed(times, name, act) {
@@ -81,7 +94,17 @@ async function openTower() {
   await Promise.all(pictureFiles(files).map((file) => runtime.session(file)));
 }
 
-/** A decoded picture's embedding: by the `image` graph, or by preprocess and the tower. */
+/** A decoded picture as the graphs take it (shaping.js). */
+function toRgb(picture) {
+  return shaped(picture, files, async (rgb) => {
+    if (!files.preprocess) {
+      throw new Error("it has transparency, and the model's bundle no preprocess.onnx to resize it with");
+    }
+    return (await runRaw(files.preprocess, rgb)).data;
+  });
+}
+
+/** A picture's embedding: by the `image` graph, or by preprocess and the tower. */
 async function embed(picture) {
   if (files.image) return (await runRaw(files.image, picture)).data.slice();
   const pixels = await runRaw(files.preprocess, picture);
@@ -104,7 +127,8 @@ self.onmessage = ({ data: { id, task, ...request } }) => {
     try {
       self.postMessage({ id, result: await tasks[task](request) });
     } catch (error) {
-      self.postMessage({ id, error: error.message || String(error) });
+      const refused = error instanceof Refused;
+      self.postMessage({ id, error: error.message || String(error), refused });
     }
   });
 };

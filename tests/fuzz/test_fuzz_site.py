@@ -1,0 +1,121 @@
+"""Bundles from elsewhere, mutated: the site lists their files or refuses them in a line.
+
+Nothing that it lists lies outside the bundle's folder.
+"""
+
+import json
+import random
+
+import onnx
+import pytest
+
+from clip_onnx import command
+from clip_onnx.settings import params
+from web import bundles, figures, index
+
+import budget
+
+JSON = ("golden.json", "preprocessor_config.json", "config.json", "tokenizer.json")
+VALUES = [None, True, -1, 0, 2**70, 1e308, "", "../x", "/etc/passwd", "a\nb", "\x1b[31m", [], {}]
+VALUES += [[None], {"": 0}, "x" * 5000, "visual", "a.b.c", "m.visual.fp32", "m.classifier.fp32"]
+NAMES = ["", "..", "../secret", "/etc/passwd", "onnx/../../secret", "a\\b", "x\0y", "x" * 5000, "é"]
+NAMES += ["link.onnx", "golden.json", "https://elsewhere/x", "onnx", "onnx/", ".hidden", "\ud800"]
+RAW = [b"NaN", b"Infinity", b"]", b"}", b'"', b"\xff", b"\x00", b"1e999", b"[" * 2000, b"\\ud800"]
+GRAPH = """<ir_version: 8, opset_import: ["" : 18]>
+model (float[n, 4] pixel_values) => (float[n, 4] probabilities) {
+    probabilities = Neg (pixel_values) }"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A bundle of files of a few bytes, beside a file that is none of its."""
+    (tmp_path / "secret").write_text("secret")
+    bundle = tmp_path / "bundles/m"
+    (bundle / "onnx").mkdir(parents=True)
+    (bundle / "link.onnx").symlink_to(tmp_path / "secret")
+    model = onnx.parser.parse_model(GRAPH)
+    model.metadata_props.add(key="labels", value=json.dumps(["a", "b"]))
+    onnx.save(model, bundle / "onnx/classifier.onnx")
+    graphs = {
+        "visual": "onnx/v.onnx",
+        "textual": "onnx/t.onnx",
+        "classifier": "onnx/classifier.onnx",
+    }
+    for name in ("visual", "textual"):
+        (bundle / graphs[name]).write_bytes(b"graph")
+    files = {path: {"key": f"m.{name}.fp32", "graph": name} for name, path in graphs.items()}
+    contents = {
+        "golden.json": {"files": files, "logit_scale": 30.0},
+        "preprocessor_config.json": {
+            "crop_size": {"height": 64, "width": 64},
+            "do_center_crop": True,
+            "image_mean": [0.5, 0.5, 0.5],
+            "image_std": [0.2, 0.2, 0.2],
+        },
+        "config.json": {"projection_dim": 4},
+        "tokenizer.json": {},
+        "tokenizer_config.json": {},
+    }
+    for name, content in contents.items():
+        (bundle / name).write_text(json.dumps(content))
+    return bundle
+
+
+def mutated(rng, content):
+    """JSON with a value, a key or an entry replaced, or a few of its bytes."""
+    if rng.random() < 0.3 or not content:
+        text = bytearray(json.dumps(content).encode())
+        place = rng.randrange(len(text))
+        text[place : place + rng.choice([0, 1, 20, 5000])] = rng.choice(RAW)
+        return bytes(text)
+    content = json.loads(json.dumps(content))
+    node = content
+    while True:
+        key = rng.choice(list(node) if isinstance(node, dict) else range(len(node)))
+        if not (isinstance(node[key], dict | list) and node[key] and rng.random() < 0.8):
+            break
+        node = node[key]
+    if isinstance(node, dict) and rng.random() < 0.4:
+        node[rng.choice(NAMES)] = node.pop(key)
+    elif rng.random() < 0.2:
+        del node[key]
+    else:
+        node[key] = rng.choice(VALUES)
+    return json.dumps(content).encode()
+
+
+def flipped(rng, content):
+    content = bytearray(content)
+    content[rng.randrange(len(content))] = rng.randrange(256)
+    return bytes(content[: rng.choice([len(content), rng.randrange(len(content) + 1)])])
+
+
+def test_any_bundle_is_listed_or_refused_in_a_line(folder):
+    settings = params.load()
+    nothing = figures.Figures({}, {}, settings)
+    names = [*JSON[:1] * 4, *JSON, "onnx/classifier.onnx"]
+
+    def attempt(rng):
+        """Whether the bundle was listed."""
+        path = folder / rng.choice(names)
+        whole = path.read_bytes()
+        new = mutated(rng, json.loads(whole)) if path.suffix == ".json" else flipped(rng, whole)
+        path.write_bytes(new)
+        try:
+            content = index.build(folder.parent, nothing, set(settings.encodings))
+        except command.Refusal as refusal:
+            assert len(str(refusal).splitlines()) == 1, refusal
+            return False
+        finally:
+            path.write_bytes(whole)
+        for model in content["models"]:
+            for file in (*model["tokenizer"], *model["files"]):
+                inside = (folder.parent / file["path"]).resolve()
+                assert inside.is_relative_to(folder) and inside.is_file()
+        assert json.loads(json.dumps(content, allow_nan=False)) == content
+        return True
+
+    listed = [attempt(rng) for rng in budget.rounds(random.Random)]
+    assert 0.05 * len(listed) < sum(listed) < len(listed)
+    assert [bundle.name for bundle in bundles.found(folder.parent)] == ["m"]
+    print(f"{len(listed)} bundles, {sum(listed)} of them listed")
