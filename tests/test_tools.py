@@ -8,6 +8,7 @@ from clip_onnx.openai import models
 from clip_onnx.settings import params
 from tools import build_one, docs, prune, train_tiny
 
+import clones
 import small
 
 
@@ -67,6 +68,18 @@ def test_grid_of_one_composes_what_is_asked_for(tmp_path):
     small.write_params(tmp_path, content)
     grid = params.load(tmp_path / "params.yaml").grid
     assert ("classifier", "int8w") in grid.files("tiny-rn")
+
+
+@pytest.mark.parametrize(("variant", "needed"), [("fp32", False), ("mixed", True)])
+def test_build_one_runs_sensitivity_only_for_what_reads_it(tmp_path, archives, variant, needed):
+    content = small.params({"vit": archives["vit"]})
+    grid = build_one.grid_of_one(params.load(), "tiny-vit", variant)["grid"]
+    content["grid"] = grid | {"models": ["vit"], "resnets": []}
+    small.set_up(tmp_path / "project", content)
+    clones.done(tmp_path / "project", "dvc", "init", "--no-scm", "--quiet")
+    planned = clones.done(tmp_path / "project", "dvc", "repro", "--dry", *build_one.WANTED)
+    assert ("sensitivity@vit" in clones.ran(planned)) == needed
+    assert {"bundle@vit", "report"} <= clones.ran(planned)
 
 
 @pytest.mark.parametrize(("model", "variant"), [("rn51", "fp32"), ("tiny-rn", "int9w")])
