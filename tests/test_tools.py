@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -76,8 +77,12 @@ def test_build_one_runs_sensitivity_only_for_what_reads_it(tmp_path, archives, v
     grid = build_one.grid_of_one(params.load(), "tiny-vit", variant)["grid"]
     content["grid"] = grid | {"models": ["vit"], "resnets": []}
     small.set_up(tmp_path / "project", content)
+    (tmp_path / "project/data").mkdir()
+    shutil.copyfile("data/pins.json", tmp_path / "project/data/pins.json")
     clones.done(tmp_path / "project", "dvc", "init", "--no-scm", "--quiet")
-    planned = clones.done(tmp_path / "project", "dvc", "repro", "--dry", *build_one.WANTED)
+    planned = clones.done(
+        tmp_path / "project", "dvc", "repro", "--dry", "--force", *build_one.WANTED
+    )
     assert ("sensitivity@vit" in clones.ran(planned)) == needed
     assert {"bundle@vit", "report"} <= clones.ran(planned)
 
