@@ -23,11 +23,12 @@ from pydantic import (
 from clip_onnx import command
 
 # A name that hides nothing and leads nowhere else, in letters that mean nothing in an address.
-STEP = "[A-Za-z0-9_-][A-Za-z0-9._-]*"
+STEP = "[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}"
+LONGEST = 500  # characters of such a path: what is longer file systems may not take
 
 
 def _plain(name):
-    if not re.fullmatch(f"{STEP}(?:/{STEP})*", name):
+    if len(name) > LONGEST or not re.fullmatch(f"{STEP}(?:/{STEP})*", name):
         raise ValueError("no plain path in the folder")
     return name
 

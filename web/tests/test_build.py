@@ -107,7 +107,18 @@ def naming(name):
 
 
 OUTSIDE = ("../secret.onnx", "/etc/passwd", "onnx/../../secret", "onnx//x", "./x", ".hidden/x", "")
-OUTSIDE += ("onnx\\..\\x", "a\0b", "https://elsewhere/x", "x?y", "x#y", "%2e%2e/x", "x\n", "ö.onnx")
+OUTSIDE += (
+    "onnx\\..\\x",
+    "a\0b",
+    "https://elsewhere/x",
+    "x?y",
+    "x#y",
+    "%2e%2e/x",
+    "x\n",
+    "ö.onnx",
+    "x" * 5000,
+    "x/" * 300 + "x",
+)
 
 
 @pytest.mark.parametrize(
