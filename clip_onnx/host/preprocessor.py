@@ -72,10 +72,10 @@ def fields(content: Any) -> dict[str, Any]:
 
 def _interpolation(given: dict[str, Any]) -> Interpolation:
     number = given.get("resample", RESAMPLE["bicubic"])
-    for name, known in RESAMPLE.items():
-        if _is_number(number) and number == known:
-            return name
-    refuse("resample", number, "3 (bicubic) or 2 (bilinear)")
+    names = {number: name for name, number in RESAMPLE.items()}
+    if not _is_number(number) or number not in names:
+        refuse("resample", number, "3 (bicubic) or 2 (bilinear)")
+    return names[number]
 
 
 def _sizes(given: dict[str, Any], side: int | None) -> tuple[int, Resize]:
