@@ -65,7 +65,7 @@ def described(stated: Any) -> tuple[int, Preparation]:
 def write(directory: str | Path, preparation: Preparation) -> None:
     """Keep the Preparation of data/checkpoints/MODEL: OpenAI's by no file at all."""
     if preparation != OPENAI:
-        content = json.dumps(dataclasses.asdict(preparation), indent=1)
+        content = json.dumps(dataclasses.asdict(preparation), indent=1, allow_nan=False)
         (Path(directory) / FILE).write_text(content + "\n")
 
 

@@ -91,8 +91,8 @@ def _sizes(given: dict[str, Any], side: int | None) -> tuple[int, Resize]:
     if size is not None and side not in ([_square(size)] if squashed else [_shortest(size)]):
         refuse("size", size, f"{side}, which is the tower's, as shortest_edge or height and width")
     if not (cropped or squashed):
-        square = {"height": side, "width": side}
-        refuse("do_center_crop", False, f"true, or false with a size of {json.dumps(square)}")
+        square = f'{{"height": {side}, "width": {side}}}'
+        refuse("do_center_crop", False, f"true, or false with a size of {square}")
     return side, "squash" if squashed else "shortest"
 
 
@@ -143,6 +143,9 @@ def _flag(given: dict[str, Any], name: str) -> bool:
 
 def refuse(name: str, value: Any, possible: str) -> NoReturn:
     """A ValueError of one line that names a field, its value, and what is possible."""
-    shown = json.dumps(value)
+    try:
+        shown = json.dumps(value, allow_nan=False)
+    except ValueError:  # what JSON has no word for
+        shown = str(value)
     shown = f"{shown[:60]}…" if len(shown) > 60 else shown
     raise ValueError(f"{name} is {shown}, possible is {possible}")
