@@ -12,6 +12,7 @@ TYPES = (TYPE, f"{TYPE}Fast", f"{TYPE}Pil", "CLIPFeatureExtractor")
 RESAMPLE: dict[Interpolation, int] = {"bicubic": 3, "bilinear": 2}  # as Pillow numbers them
 CARRIED = {"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"}
 NOT_NORMALIZED = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+LARGEST = 4096  # pixels a side
 MEANS, STDS = (-1e4, 1e4), (1e-4, 1e4)  # what single precision can compute with
 
 
@@ -84,7 +85,7 @@ def _sizes(given: dict[str, Any], side: int | None) -> tuple[int, Resize]:
     if side is None:
         side = _square(crop) or _square(size)
     if side is None:
-        refuse("crop_size", crop, "the side of the pictures in pixels")
+        refuse("crop_size", crop, f"the pictures' side, 1 to {LARGEST} pixels")
     if cropped and crop is not None and _square(crop) != side:
         refuse("crop_size", crop, f"{side}, which is the tower's")
     squashed = isinstance(size, dict) and {*size} == {"height", "width"}
@@ -101,7 +102,7 @@ def _square(size: Any) -> int | None:
     if isinstance(size, dict) and {*size} == {"height", "width"}:
         height, width = size["height"], size["width"]
         size = height if height == width else None
-    return size if type(size) is int and size > 0 else None
+    return size if type(size) is int and 0 < size <= LARGEST else None
 
 
 def _shortest(size: Any) -> Any:
