@@ -1,8 +1,10 @@
 """Checkpoints that want their pictures otherwise than OpenAI's."""
 
+import itertools
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -15,6 +17,7 @@ from clip_onnx import Clip, command, graphs, verify
 from clip_onnx.host import pictures, preparation, preprocessor, sessions
 from clip_onnx.host.preparation import OPENAI, Preparation
 from clip_onnx.measure import inputs, parity
+from clip_onnx.names import TOWERS
 from clip_onnx.openai import pixels
 from stages.compose.products import preprocess
 from stages.download.preparation import beside
@@ -212,86 +215,72 @@ def test_pictures_are_hugging_faces_but_for_half_a_pixel(tmp_path, wanted, size)
 
 @pytest.fixture
 def project(tmp_path, archives, monkeypatch):
-    """project(content): a folder, the current one, with the two-layer ViT and a file beside it."""
-
-    def make(content):
-        folder = tmp_path / ("other" if content else "openai")
-        (folder / "given").mkdir(parents=True)
-        shutil.copyfile(archives["vit"], folder / "given/vit.pt")
-        if content:
-            (folder / "given/preprocessor_config.json").write_text(json.dumps(content))
-        params = small.params({"vit": folder / "given/vit.pt"})
-        params["evalset"] |= {"images": "photographs", "crops": 1}
-        params["grid"] |= {"products": ["image"], "composed": ["fp32"]}
-        params["grid"]["encodings"] = {"plain": ["fp32"], "by_sensitivity": [], "resnets": []}
-        params["models"]["vit"]["inputs"] = {"drawn": 2, "captions": 2, "calibration_captions": 2}
-        small.set_up(folder, params)
-        monkeypatch.chdir(folder)
-        (folder / "photographs").mkdir()
-        for number in range(4):
-            picture(90 + 20 * number, 100).save(folder / f"photographs/{number}.png")
-        return folder
-
-    return make
+    """A folder, the current one, with the two-layer ViT in `given` and few inputs."""
+    (tmp_path / "given").mkdir()
+    shutil.copyfile(archives["vit"], tmp_path / "given/vit.pt")
+    params = small.params({"vit": tmp_path / "given/vit.pt"})
+    params["evalset"]["images"] = "photographs"
+    params["grid"] |= {"products": ["image"], "composed": ["fp32"]}
+    params["grid"]["encodings"] = {"plain": ["fp32"], "by_sensitivity": [], "resnets": []}
+    params["models"]["vit"]["inputs"] = {"drawn": 2, "captions": 2, "calibration_captions": 2}
+    small.set_up(tmp_path, params)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photographs").mkdir()
+    for number in range(4):
+        picture(90 + 20 * number, 100).save(tmp_path / f"photographs/{number}.png")
+    return tmp_path
 
 
-def build(folder):
-    """Every stage that a picture's preparation passes through, from a file to a bundle."""
-    checkpoint, evalset = "data/checkpoints/vit", "data/evalset"
+def build():
+    """Every stage that a picture's preparation passes through, in the current folder: metrics."""
+    checkpoint, reference, evalset = "data/checkpoints/vit", "data/reference/vit", "data/evalset"
+    models, evaluated = "data/models/vit", ("visual", "image", "preprocess")
     small.run_stage("evalset", "photographs", small.EVALSET[1], evalset)
     small.run_stage("download", "vit", "data/downloads", checkpoint)
-    for stage, output in (("reference", "reference"), ("calibrate", "calibration")):
-        small.run_stage(stage, "vit", checkpoint, evalset, f"data/{output}/vit")
+    small.run_stage("reference", "vit", checkpoint, evalset, reference)
+    small.run_stage("calibrate", "vit", checkpoint, evalset, "data/calibration/vit")
     small.run_stage("export", checkpoint, "data/export/vit")
-    for tower in ("visual", "textual"):
+    for tower in TOWERS:
         small.patch("vit", tower, "std")
-        small.encode("vit", tower, "fp32", f"data/models/vit/{tower}/fp32")
-    models = "data/models/vit"
-    small.run_stage(
-        "compose", "image", f"--visual={models}/visual/fp32", checkpoint, f"{models}/image/fp32"
-    )
+        small.encode("vit", tower, "fp32", f"{models}/{tower}/fp32")
+    given = (f"--visual={models}/visual/fp32", checkpoint)
+    small.run_stage("compose", "image", *given, f"{models}/image/fp32")
     small.run_stage("compose", "preprocess", checkpoint, f"{models}/preprocess/fp32")
-    for name in ("visual", "image", "preprocess"):
-        file = ("--evalset", evalset, "--file", f"{models}/{name}/fp32", f"{name}.json")
-        small.run_stage("evaluate", "data/reference/vit", checkpoint, *file)
-    small.run_stage("bundle", models, "data/reference/vit", checkpoint, evalset, "data/bundles/vit")
-    return {
-        name: json.loads((folder / f"{name}.json").read_text())["metrics"]
-        for name in ("visual", "image", "preprocess")
-    }
+    files = [("--file", f"{models}/{name}/fp32", f"{name}.json") for name in evaluated]
+    small.run_stage(
+        "evaluate", reference, checkpoint, "--evalset", evalset, *itertools.chain(*files)
+    )
+    small.run_stage("bundle", models, reference, checkpoint, evalset, "data/bundles/vit")
+    return {name: json.loads(Path(f"{name}.json").read_text())["metrics"] for name in evaluated}
 
 
 def test_a_preparation_goes_the_whole_way_and_is_measured_with_itself(project, capsys):
-    wanted = KINDS[3]
-    folder = project(preprocessor.written(SIDE, wanted))
-    metrics = build(folder)
+    wanted, reference, bundle = KINDS[3], project / "data/reference/vit", Path("data/bundles/vit")
+    beside_it = project / "given/preprocessor_config.json"
+    beside_it.write_text(json.dumps(preprocessor.written(SIDE, wanted)))
+    metrics = build()
     assert all(one["cosine_min"] > 0.999999 for one in metrics.values())
     assert metrics["preprocess"]["pixels_off"] == 0
-    row = inputs.index(folder / "data/reference/vit")[0]
-    levels = inputs.picture(folder / "data/evalset", row["name"])
+    levels = inputs.picture(project / "data/evalset", inputs.index(reference)[0]["name"])
     expected = pictures.preprocess(Image.fromarray(levels), SIDE, wanted)
-    assert (inputs.pixels(folder / "data/reference/vit", [0])[0] == expected).all()
-    bundle = folder / "data/bundles/vit"
-    assert preprocessor.read(json.loads((bundle / preprocessor.FILE).read_text()))[1] == wanted
+    np.testing.assert_array_equal(inputs.pixels(reference, [0])[0], expected)
+    assert preprocessor.read(json.loads((bundle / preprocessor.FILE).read_text())) == (SIDE, wanted)
     for name in ("vision_model", "image", "preprocess"):
-        stated = onnxruntime.InferenceSession(bundle / f"onnx/{name}.onnx").get_modelmeta()
-        said = json.loads(stated.custom_metadata_map["preprocessing"])
-        assert preparation.described(said) == (SIDE, wanted)
-    with inputs.reference(folder / "data/reference/vit") as tensors:
+        model = onnxruntime.InferenceSession(bundle / f"onnx/{name}.onnx").get_modelmeta()
+        stated = json.loads(model.custom_metadata_map["preprocessing"])
+        assert preparation.described(stated) == (SIDE, wanted)
+    with inputs.reference(reference) as tensors:
         truth = tensors.get_tensor("image_embeds")[:1]
-    embeds = Clip(bundle).encode_image(levels)
     (image,) = sessions.session(bundle / "onnx/image.onnx").run(None, {"image": levels})
-    for found in (embeds, image):
+    for found in (Clip(bundle).encode_image(levels), image):
         assert parity.cosine(truth, found).min() > 0.999999
     verify.report(bundle)
     assert "image.onnx" in capsys.readouterr().out
 
-    # The same checkpoint without the file is another model: OpenAI's pictures.
-    (folder / "given/preprocessor_config.json").unlink()
+    # Without the file the same weights see OpenAI's pictures, and another embedding comes out.
+    beside_it.unlink()
     small.run_stage("download", "vit", "data/downloads", "data/checkpoints/plain")
     assert preparation.read("data/checkpoints/plain") == OPENAI
-    plain = pictures.preprocess(Image.fromarray(levels), SIDE)
-    (other,) = sessions.session(bundle / "onnx/vision_model.onnx").run(
-        None, {"pixel_values": plain[None]}
-    )
-    assert parity.cosine(truth, other).min() < 0.995
+    plain = pictures.preprocess(Image.fromarray(levels), SIDE)[None]
+    tower = sessions.session(bundle / "onnx/vision_model.onnx")
+    assert parity.cosine(truth, sessions.run(tower, [plain])).min() < 0.995
