@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clip_onnx.command import Refusal, first_line
-from clip_onnx.host import tokens
+from clip_onnx.host import preprocessor, tokens
 from clip_onnx.names import TOWERS
 
 
@@ -21,23 +21,24 @@ def inside(folder: Path, name: str) -> Path:
 
 
 class Bundle:
-    """`side` of pictures in pixels, `logit_scale`, `checkpoint`'s SHA-256, `files` of towers.
+    """`side` of pictures in pixels and their `preparation`, `logit_scale`, `checkpoint`'s SHA-256,
+    `files` of towers.
 
     Raises Refusal for a folder that is no bundle, or one of another version.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        golden, preprocessor = self._json("golden.json"), self._json("preprocessor_config.json")
+        golden, pictures = self._json("golden.json"), self._json(preprocessor.FILE)
         try:
-            self.side = int(preprocessor["crop_size"]["height"])
+            self.side, self.preparation = preprocessor.read(pictures)
             self.logit_scale = float(golden["logit_scale"])
             self.checkpoint = golden["checkpoint_sha256"]
             for name in golden["files"]:
                 inside(self.folder, name)
             keys = {name: file["key"].split(".") for name, file in golden["files"].items()}
             self.files = {(graph, variant): name for name, (_, graph, variant) in keys.items()}
-            if not (self.side > 0 and 0 < self.logit_scale < 1e4 and self.files):
+            if not (0 < self.logit_scale < 1e4 and self.files):
                 raise ValueError("sizes, scale or files are missing")
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise Refusal(

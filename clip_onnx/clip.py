@@ -89,9 +89,10 @@ class Clip:
         """Embeddings float32 [n, E] of pictures, of length 1 unless `normalize` is false.
 
         A picture is a path, a PIL image of 8 bits a channel, or an array uint8 [height, width],
-        [height, width, 3] or [height, width, 4] in the order RGB(A). It is taken as OpenAI's
-        transform takes it: orientation and alpha are ignored, the centre is kept. One picture alone
-        gives [1, E]. Raises Refusal that names a picture which cannot be read.
+        [height, width, 3] or [height, width, 4] in the order RGB(A). It is prepared as the bundle's
+        preprocessor_config.json says; by OpenAI's transform the centre is kept. Orientation and
+        alpha are ignored. One picture alone gives [1, E]. Raises Refusal that names a picture which
+        cannot be read.
         """
         one = isinstance(images, str | Path | Image.Image | np.ndarray)
         given = [images] if one and getattr(images, "ndim", 3) < 4 else images
@@ -177,7 +178,8 @@ class Clip:
         return host.normalize(embeds) if normalize else embeds
 
     def _pixels(self, batch: list[Picture]) -> NDArray[np.float32]:
-        return np.stack([opening.pixels(picture, self.bundle.side) for picture in batch])
+        side, preparation = self.bundle.side, self.bundle.preparation
+        return np.stack([opening.pixels(picture, side, preparation) for picture in batch])
 
     def _ids(self, texts: list[str], tower: _Tower, truncate: bool) -> NDArray[np.int64]:
         for text in texts:

@@ -10,15 +10,16 @@ from PIL import Image
 from clip_onnx import picture_files
 from clip_onnx.command import Refusal, first_line
 from clip_onnx.host.pictures import preprocess
+from clip_onnx.host.preparation import OPENAI, Preparation
 
 Picture = Any  # a path, a PIL image, or uint8 [height, width], [height, width, 3 or 4]
 
 
-def pixels(picture: Picture, side: int) -> NDArray[np.float32]:
+def pixels(picture: Picture, side: int, preparation: Preparation = OPENAI) -> NDArray[np.float32]:
     """float32 [3, side, side] of one picture. Raises Refusal that names it."""
     name = called(picture)
     try:
-        return preprocess(opened(picture), side)
+        return preprocess(opened(picture), side, preparation)
     except Refusal:
         raise
     except Exception as error:  # decoders raise whatever they like

@@ -2,8 +2,8 @@
 
     clip-onnx verify FOLDER
 
-From pictures and characters on: the folder's own tokenizer and OpenAI's picture transform. One
-line a file; exit status 1 if any is below its floor, does not load, or could not be compared.
+From pictures and characters on: the folder's own tokenizer and picture preparation. One line a
+file; exit status 1 if any is below its floor, does not load, or could not be compared.
 """
 
 import base64
@@ -18,7 +18,7 @@ from PIL import Image
 
 from clip_onnx import command, host
 from clip_onnx.bundle import inside
-from clip_onnx.host import layout, pictures, sessions, tokens
+from clip_onnx.host import layout, pictures, preprocessor, sessions, tokens
 from clip_onnx.measure import parity
 from clip_onnx.names import TOWERS
 
@@ -28,7 +28,7 @@ def cases(folder: Path, golden: dict[str, Any]) -> dict[str, list[Any]]:
 
     A tower has one array, and the one output that the host may have to finish (clip_onnx/host).
     """
-    side = json.loads((folder / "preprocessor_config.json").read_text())["crop_size"]["height"]
+    side, preparation = preprocessor.read(json.loads((folder / preprocessor.FILE).read_text()))
     picture = Image.open(io.BytesIO(base64.b64decode(golden["picture"]["png_base64"])))
     texts = golden["texts"]
     rows = tokens.encode(tokens.load(folder / "tokenizer.json"), [t["caption"] for t in texts])
@@ -38,7 +38,7 @@ def cases(folder: Path, golden: dict[str, Any]) -> dict[str, list[Any]]:
                 f"{folder}/tokenizer.json turns {text['caption']!r} into {row}, golden.json has"
                 f" {text['input_ids']}: copy the bundle again"
             )
-    pixels = pictures.preprocess(picture, side)[None]
+    pixels = pictures.preprocess(picture, side, preparation)[None]
     image = {"image_embeds": np.array([golden["picture"]["image_embeds"]])}
     captions = [
         (tokens.pad([row]), {"text_embeds": np.array([text["text_embeds"]])})

@@ -8,18 +8,19 @@ Pictures go in as files, which the page decodes and normalises: from decoded pix
 import contextlib
 import functools
 import io
+import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 from PIL import Image
 
 from clip_onnx import command
-from clip_onnx.host.pictures import MEAN, STD
+from clip_onnx.host.preparation import OPENAI, described
 from runtimes import browser, comparison, jobs
 
 HERE = Path(__file__).parent
 PROFILE = "onnxjs"
-MEAN_LEVEL, STD_LEVEL = (255 * np.reshape(values, (3, 1, 1)) for values in (MEAN, STD))
 
 
 @contextlib.contextmanager
@@ -39,9 +40,11 @@ def runner(window, root):
     with page(window, root) as ask:
 
         def run(model, feeds, as_files=False):
-            job = {"model": f"/models/{model.relative_to(root)}", "mean": MEAN, "std": STD}
+            job = {"model": f"/models/{model.relative_to(root)}"}
             if as_files and "pixel_values" in feeds:
-                files = map(png, feeds["pixel_values"])
+                mean, std = levels_of(model)
+                files = [png(pixels, mean, std) for pixels in feeds["pixel_values"]]
+                job |= {"mean": mean, "std": std}
                 found = [jobs.run(ask, {"picture": file}, **job) for file in files]
                 return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
             return jobs.run(ask, feeds, **job)
@@ -49,9 +52,17 @@ def runner(window, root):
         yield run
 
 
-def png(pixel_values):
+def levels_of(model):
+    """(mean, std) that a visual tower's file says of its pictures."""
+    metadata = {p.key: p.value for p in onnx.load(model, load_external_data=False).metadata_props}
+    _, preparation = described(json.loads(metadata["preprocessing"]))
+    return preparation.mean, preparation.std
+
+
+def png(pixel_values, mean=OPENAI.mean, std=OPENAI.std):
     """The bytes, uint8 [length], of the picture that pixel_values [3, side, side] came from."""
-    levels = np.rint(pixel_values * STD_LEVEL + MEAN_LEVEL).astype(np.uint8)
+    mean, std = (255 * np.reshape(values, (3, 1, 1)) for values in (mean, std))
+    levels = np.rint(pixel_values * std + mean).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(levels.transpose(1, 2, 0)).save(file, "PNG")
     return np.frombuffer(file.getvalue(), np.uint8)

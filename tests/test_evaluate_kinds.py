@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from clip_onnx import graphs
-from clip_onnx.host import pictures
+from clip_onnx.host import pictures, preparation
 from clip_onnx.measure import parity
 from stages.compose.products import preprocess
 from stages.evaluate.file import File
@@ -31,7 +31,7 @@ class Truth:
         prepared = []
         for row in rows:
             values = pictures.preprocess(Image.fromarray(self.whole[row]), SIDE)
-            values[0] += np.float32(DARKER[row] / 255 / pictures.STD[0])
+            values[0] += np.float32(DARKER[row] / 255 / preparation.OPENAI.std[0])
             prepared.append(values)
         return np.stack(prepared)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clip_onnx import command, graphs, openai
-from clip_onnx.host import pictures
+from clip_onnx.host import preparation
 from clip_onnx.host.sessions import session as opened
 from stages.compose.products import preprocess
 from stages.evalset.collection import photographs, read_picture
@@ -122,13 +122,13 @@ def test_build_gives_the_same_bytes_twice_and_only_standard_operators(tmp_path):
     assert graphs.size(tmp_path / "a") < 30_000
 
 
-def test_side_of_reads_what_a_tower_says():
+def test_described_reads_what_a_tower_says():
     tower = ir.Model(ir.Graph([], [], nodes=[], opset_imports={"": 18}), ir_version=10)
-    graphs.describe(tower, graph="visual", preprocessing=pictures.description(288))
-    assert preprocess.side_of(tower) == 288
-    graphs.describe(tower, preprocessing=pictures.description(288) | {"crop": "none"})
+    graphs.describe(tower, graph="visual", preprocessing=preparation.description(288))
+    assert preprocess.described(tower) == (288, preparation.OPENAI)
+    graphs.describe(tower, preprocessing=preparation.description(288) | {"crop": "none"})
     with pytest.raises(command.Refusal, match="visual graph does not say"):
-        preprocess.side_of(tower)
+        preprocess.described(tower)
     tower.metadata_props.clear()
     with pytest.raises(command.Refusal, match="unnamed graph does not say"):
-        preprocess.side_of(tower)
+        preprocess.described(tower)

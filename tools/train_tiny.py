@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from clip_onnx.checkpoint.architecture import Architecture
-from clip_onnx.host.pictures import MEAN, STD
+from clip_onnx.host.preparation import OPENAI
 from clip_onnx.host.tokens import END_ID, START_ID
 from clip_onnx.openai import archive, convert_weights, models, tokenize
 from stages.evalset import drawings
@@ -42,7 +42,7 @@ TEST_SEED, TEST_ROUNDS = 1, 16  # pictures of each class
 
 def pixels(pictures):
     """uint8 pictures → the float32 [n, 3, 64, 64] that OpenAI's transform makes of them."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (OPENAI.mean, OPENAI.std))
     scaled = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
     return (scaled - mean) / std
 

@@ -38,7 +38,7 @@ def eot_positions(input_ids: ArrayLike) -> NDArray[np.intp]:
     input_ids = np.asarray(input_ids)
     if not np.issubdtype(input_ids.dtype, np.integer):
         raise TypeError(f"token ids are integers, not {input_ids.dtype}")
-    return input_ids.argmax(-1)
+    return input_ids.argmax(-1) if len(input_ids) else np.zeros(0, np.intp)
 
 
 def eot_onehot(input_ids: ArrayLike) -> NDArray[np.float32]:

@@ -13,7 +13,8 @@ products: `image.onnx`, `classifier_quantized.onnx`; `combined` is their clients
 from collections.abc import Iterable
 from typing import Any
 
-from clip_onnx.host.pictures import MEAN, STD
+from clip_onnx.host import preprocessor
+from clip_onnx.host.preparation import OPENAI, Preparation
 from clip_onnx.host.tokens import CONTEXT, END, END_ID, START, START_ID
 from clip_onnx.names import PROJECTION
 
@@ -31,7 +32,9 @@ def projection_name(file: str) -> str:
     return f"{file.removesuffix('.onnx')}.{PROJECTION}"
 
 
-def configuration(sizes: Any, external: Iterable[str] = ()) -> dict[str, Any]:
+def configuration(
+    sizes: Any, external: Iterable[str] = (), preparation: Preparation = OPENAI
+) -> dict[str, Any]:
     """{file name: content} of the JSON files beside the models.
 
     `external` names the external data files; transformers.js only fetches those it is told of.
@@ -42,7 +45,7 @@ def configuration(sizes: Any, external: Iterable[str] = ()) -> dict[str, Any]:
         config["transformers.js_config"] = {"use_external_data_format": models}
     return {
         "config.json": config,
-        "preprocessor_config.json": _preprocessor(sizes.resolution),
+        preprocessor.FILE: preprocessor.written(sizes.resolution, preparation),
         "tokenizer_config.json": _tokenizer(),
         "special_tokens_map.json": {
             "bos_token": START,
@@ -90,24 +93,6 @@ def _config(sizes: Any) -> dict[str, Any]:
             "num_attention_heads": sizes.vision_heads,
         }
     return config
-
-
-def _preprocessor(side: int) -> dict[str, Any]:
-    return {
-        "image_processor_type": "CLIPImageProcessor",
-        "feature_extractor_type": "CLIPFeatureExtractor",
-        "do_convert_rgb": True,
-        "do_resize": True,
-        "size": {"shortest_edge": side},
-        "resample": 3,  # bicubic
-        "do_center_crop": True,
-        "crop_size": {"height": side, "width": side},
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": list(MEAN),
-        "image_std": list(STD),
-    }
 
 
 def _tokenizer() -> dict[str, Any]:

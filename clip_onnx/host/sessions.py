@@ -51,11 +51,16 @@ def named(session: Any, *arrays: NDArray[Any]) -> dict[str, NDArray[Any]]:
 def run(
     tower: Any, batches: Iterable[NDArray[Any]], projection: NDArray[Any] | None = None
 ) -> NDArray[np.float32]:
-    """Embeddings of all the batches, concatenated: float32 [n, E].
+    """Embeddings of all the batches, concatenated: float32 [n, E], [0, E] of none.
 
-    A tower of a fixed batch takes a smaller one filled up with its last row.
+    A tower of a fixed batch takes a smaller one filled up with its last row. An empty batch is not
+    run: of no rows, ONNX Runtime's ArgMax keeps the axis, and text_embeds are [0, length, E].
     """
-    return np.concatenate([_embed(tower, batch, projection) for batch in batches])
+    found = [_embed(tower, batch, projection) for batch in batches if len(batch)]
+    if found:
+        return np.concatenate(found)
+    sizes = tower.get_outputs()[0].shape if projection is None else projection.shape
+    return np.zeros((0, *sizes[1:]), np.float32)
 
 
 def _embed(tower: Any, batch: NDArray[Any], projection: NDArray[Any] | None) -> NDArray[Any]:

@@ -92,7 +92,7 @@ def pad(
     rows: Sequence[Sequence[int]], value: int = 0, length: int | None = None
 ) -> NDArray[np.int64]:
     """int64 [n, length] (or the longest row's); OpenAI pads with 0, Hugging Face with EOT."""
-    padded = np.full((len(rows), length or max(map(len, rows))), value, np.int64)
+    padded = np.full((len(rows), length or max(map(len, rows), default=0)), value, np.int64)
     for target, row in zip(padded, rows, strict=True):
         target[: len(row)] = row
     return padded

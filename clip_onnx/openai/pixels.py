@@ -1,12 +1,14 @@
-"""The evaluation set's pictures as OpenAI's transform sees them, a batch at a time."""
+"""The evaluation set's pictures as the model's own transform sees them, a batch at a time."""
 
 import numpy as np
 import torch
 from PIL import Image
+from torchvision import transforms
 from tqdm import tqdm
 
+from clip_onnx import openai
+from clip_onnx.host import preparation
 from clip_onnx.measure import inputs
-from clip_onnx.openai import transform
 
 BATCH, LARGE = 4, 224  # of more pixels a side a batch is one: RN50x64's activations are large
 
@@ -16,9 +18,26 @@ def batches(items, title, size=BATCH):
     return (items[start : start + size] for start in tqdm(steps, desc=title))
 
 
-def pixel_values(evalset, names, side, path):
+def transform(side, wanted):
+    """PIL picture → pixel_values: OpenAI's transform, or torchvision's as open_clip puts it."""
+    if wanted == preparation.OPENAI:
+        return openai.transform(side)
+    interpolation = transforms.InterpolationMode(wanted.interpolation)
+    squashed = wanted.resize == "squash"
+    return transforms.Compose(
+        [
+            transforms.Resize((side, side) if squashed else side, interpolation),
+            *([] if squashed else [transforms.CenterCrop(side)]),
+            lambda picture: picture.convert("RGB"),
+            transforms.ToTensor(),
+            transforms.Normalize(wanted.mean, wanted.std),
+        ]
+    )
+
+
+def pixel_values(evalset, names, side, wanted, path):
     """Batches [B, 3, side, side] of the evaluation set's pictures, written to `path` on the way."""
-    preprocess = transform(side)
+    preprocess = transform(side, wanted)
     header = {"descr": "<f4", "fortran_order": False, "shape": (len(names), 3, side, side)}
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, header)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from clip_onnx import command, verify
 from clip_onnx.checkpoint import architecture, weights
-from clip_onnx.host import layout, tokens
+from clip_onnx.host import layout, preparation, tokens
 from clip_onnx.settings import params
 from stages.bundle import golden
 
@@ -35,7 +35,8 @@ def main():
             _, tower, encoding = file["key"].split(".")
             golden.copy_model(arguments.models / tower / encoding, folder / name)
         external = [path.name for path in folder.glob("onnx/*_data")]
-        for name, content in layout.configuration(sizes, external).items():
+        wanted = preparation.read(arguments.checkpoint)
+        for name, content in layout.configuration(sizes, external, wanted).items():
             (folder / name).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
         tokenizer = tokens.load(arguments.checkpoint / "tokenizer.json")
         tokenizer.model.save(str(folder))  # vocab.json and merges.txt

@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 
 from clip_onnx import command
 from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.host import preparation
 from clip_onnx.measure import inputs
 from clip_onnx.measure.calibration import Calibration, equally_long
 from clip_onnx.openai import amounts, passes, pixels, tokenize
@@ -29,8 +30,8 @@ from stages.calibrate.collected import Collected, Extremes
 PICTURES = 4  # a batch
 
 
-def write_pictures(evalset, side, count, path):
-    """Write the pixel_values of `count` calibration pictures."""
+def write_pictures(evalset, side, wanted, count, path):
+    """Write the pixel_values of `count` calibration pictures, prepared as the model wants."""
     index = inputs.index(evalset)
     rows = amounts.spread(inputs.rows_of(index, inputs.CALIBRATION), count)
     if not rows:
@@ -39,7 +40,7 @@ def write_pictures(evalset, side, count, path):
             " evalset.drawn_calibration"
         )
     names = [index[row]["name"] for row in rows]
-    for _ in pixels.pixel_values(evalset, names, side, path):
+    for _ in pixels.pixel_values(evalset, names, side, wanted, path):
         pass
 
 
@@ -57,7 +58,9 @@ def main():
     about = {"architecture": json.dumps(dataclasses.asdict(sizes), allow_nan=False)}
     with command.output(arguments.output) as directory:
         file = directory / inputs.PIXELS_FILE
-        write_pictures(arguments.evalset, sizes.resolution, counts.calibration_pictures, file)
+        wanted = preparation.read(arguments.checkpoint)
+        count = counts.calibration_pictures
+        write_pictures(arguments.evalset, sizes.resolution, wanted, count, file)
         batches = Calibration(directory, "visual").batches(PICTURES)
         for name, given in {"visual": batches, "textual": equally_long(input_ids)}.items():
             tower = passes.of_checkpoint(arguments.checkpoint, sizes, name)

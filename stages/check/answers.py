@@ -5,7 +5,7 @@ from PIL import Image
 
 from clip_onnx import command
 from clip_onnx.checkpoint import architecture, weights
-from clip_onnx.host import pictures, sessions, tokens, zero_shot
+from clip_onnx.host import pictures, preparation, sessions, tokens, zero_shot
 from clip_onnx.measure import parity
 
 
@@ -23,7 +23,7 @@ class Model:
         side = architecture.read(weights.shapes(self.checkpoint)).resolution
         try:
             with Image.open(path) as picture:
-                pixels = pictures.preprocess(picture, side)
+                pixels = pictures.preprocess(picture, side, preparation.read(self.checkpoint))
         except OSError as error:
             raise command.Refusal(
                 f"{path} cannot be read as a picture, correct known_answers.picture in"

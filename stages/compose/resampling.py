@@ -1,4 +1,4 @@
-"""Pillow's bicubic resampling with antialiasing, along one axis, as matrix products.
+"""Pillow's resampling with antialiasing, along one axis, as matrix products.
 
 `Resize` would be one node, but ONNX Runtime computes its coordinates in single precision, which
 moves up to 0.3 % of the values, and OpenVINO leaves antialiasing out. Here coordinates are
@@ -17,7 +17,21 @@ MOST_IN_A_BLOCK = 32
 HALF, WHOLE = 2.0**11, 2.0**22
 
 
-def kernel(op, before, after, start, count):
+def cubic(op, x):
+    """The weight of an input in the distance `x` from an output."""
+    near = op.Add(op.Mul(op.Mul(op.Sub(op.Mul(x, 1.5), 2.5), x), x), 1.0)
+    far = op.Mul(op.Sub(op.Mul(op.Add(op.Mul(op.Sub(x, 5.0), x), 8.0), x), 4.0), -0.5)
+    return op.Where(op.Less(x, 1.0), near, op.Where(op.Less(x, 2.0), far, 0.0))
+
+
+def linear(op, x):
+    return op.Max(op.Sub(1.0, x), 0.0)
+
+
+FILTERS = {"bicubic": (cubic, 2), "bilinear": (linear, 1)}  # and how far they reach
+
+
+def kernel(op, before, after, start, count, interpolation="bicubic"):
     """(inputs, weights) of the outputs `start` to `start + count` of all `after`.
 
     `before`, `after` and `start` are integers [1]. Outputs are computed in blocks, each from a
@@ -27,8 +41,9 @@ def kernel(op, before, after, start, count):
     outputs = op.Reshape(op.Add(op.Range(0, count, 1), start), [-1, size])
     centres = op.Mul(_odd(op, outputs), before)  # in halves of 1 / after
     scale = op.Mul(op.Max(before, after), 2)
-    inputs = _windows(op, centres, before, after, scale)
-    return inputs, _weights(op, centres, op.Mul(_odd(op, inputs), after), scale)
+    weight, reach = FILTERS[interpolation]
+    inputs = _windows(op, centres, before, after, scale, reach)
+    return inputs, _weights(op, centres, op.Mul(_odd(op, inputs), after), scale, weight)
 
 
 def resample(op, pixels, inputs, weights, count):
@@ -43,9 +58,9 @@ def _odd(op, numbers):
     return op.Add(op.Mul(numbers, 2), 1)
 
 
-def _windows(op, centres, before, after, scale):
+def _windows(op, centres, before, after, scale, reach):
     """[blocks, width] inputs that a block's outputs may weigh, none of them outside the picture."""
-    unit, reach = op.Mul(after, 2), op.Mul(scale, 2)
+    unit, reach = op.Mul(after, 2), op.Mul(scale, reach)
     first = op.Div(op.Sub(op.Slice(centres, [0], [1], [1]), reach), unit)
     last = op.Div(op.Add(op.Slice(centres, [-1], [MOST_IN_A_BLOCK], [1]), reach), unit)
     first = op.Max(first, 0)
@@ -55,13 +70,11 @@ def _windows(op, centres, before, after, scale):
     return op.Add(first, op.Range(0, width, 1))
 
 
-def _weights(op, centres, inputs, scale):
+def _weights(op, centres, inputs, scale, weight):
     """double [blocks, width, size]: whole numbers, WHOLE for an input that is all of an output."""
     distance = op.Abs(op.Sub(op.Unsqueeze(inputs, [2]), op.Unsqueeze(centres, [1])))
     x = op.Div(op.Cast(distance, to=DataType.DOUBLE), op.Cast(scale, to=DataType.DOUBLE))
-    near = op.Add(op.Mul(op.Mul(op.Sub(op.Mul(x, 1.5), 2.5), x), x), 1.0)
-    far = op.Mul(op.Sub(op.Mul(op.Add(op.Mul(op.Sub(x, 5.0), x), 8.0), x), 4.0), -0.5)
-    weights = op.Where(op.Less(x, 1.0), near, op.Where(op.Less(x, 2.0), far, 0.0))
+    weights = weight(op, x)
     weights = op.Div(weights, op.ReduceSum(weights, [1], keepdims=1))
     return op.Round(op.Mul(weights, WHOLE))
 

@@ -4,7 +4,8 @@
 
 The source and its SHA-256 are `models.MODEL` of params.yaml: an address (CLIP_MIRROR in the
 environment replaces the base of OpenAI's), or a path with or without `file:` before it. A download
-rests in data/downloads until it is whole and converted.
+rests in data/downloads until it is whole and converted. Of a path, the files beside it are read,
+too: they say how pictures are prepared (stages/download/preparation.py).
 """
 
 import argparse
@@ -14,10 +15,11 @@ import torch
 from safetensors.torch import save_file
 
 from clip_onnx import command, openai
-from clip_onnx.checkpoint import weights
-from clip_onnx.host import tokens
+from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.host import preparation, tokens
 from clip_onnx.settings import params
 from stages.download import addresses, checkpoints, transfer
+from stages.download.preparation import beside
 
 
 def own_memory(tensor):
@@ -50,9 +52,12 @@ def main():
     model = params.lookup(params.load().models, arguments.model, "models")
     path = archive(model, arguments.downloads)
     state = checkpoints.load(path, model.sha256, model.activation)
+    sizes = architecture.read({name: tuple(tensor.shape) for name, tensor in state.items()})
+    wanted = beside(path, sizes.resolution)
     with command.output(arguments.output) as directory:
         tensors = {name: own_memory(tensor) for name, tensor in state.items()}
         save_file(tensors, directory / weights.FILE, metadata={"sha256": model.sha256})
+        preparation.write(directory, wanted)
         tokens.from_bpe(openai.BPE).save(str(directory / "tokenizer.json"))
     if model.remote:
         path.unlink()

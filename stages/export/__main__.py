@@ -11,6 +11,7 @@ from pathlib import Path
 
 from clip_onnx import command, graphs
 from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.host import preparation
 from clip_onnx.names import TOWERS
 from stages.export import tracing
 
@@ -21,13 +22,13 @@ def main():
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
     sizes = architecture.read(weights.shapes(arguments.checkpoint))
-    sha256 = weights.sha256(arguments.checkpoint)
+    sha256, wanted = weights.sha256(arguments.checkpoint), preparation.read(arguments.checkpoint)
     with command.output(arguments.output) as directory:
         for tower in TOWERS:
             model = tracing.trace(sizes, tower)
             model.graph.doc_string = None
             tracing.fill(model, arguments.checkpoint, tower, sizes)
-            graphs.describe(model, **tracing.provenance(sha256, tower, sizes.resolution))
+            graphs.describe(model, **tracing.provenance(sha256, tower, sizes.resolution, wanted))
             (directory / tower).mkdir()
             graphs.save(model, directory / tower, external=True)
 

@@ -9,7 +9,7 @@ from torch._subclasses import FakeTensorMode
 
 from clip_onnx import command, graphs
 from clip_onnx.checkpoint import weights
-from clip_onnx.host import pictures
+from clip_onnx.host import preparation
 from clip_onnx.openai import towers
 
 BATCH = torch.export.Dim("batch")
@@ -66,7 +66,7 @@ def _lazy(checkpoint, key, name, shape):
     return ir.LazyTensor(read, dtype=ir.DataType.FLOAT, shape=shape, name=name)
 
 
-def provenance(checkpoint_sha256, tower, resolution):
+def provenance(checkpoint_sha256, tower, resolution, wanted=preparation.OPENAI):
     """metadata_props of a tower: where it comes from and what its input must be."""
     properties = {
         "checkpoint_sha256": checkpoint_sha256,
@@ -74,7 +74,7 @@ def provenance(checkpoint_sha256, tower, resolution):
         "pipeline_version": graphs.pipeline_version(),
     }
     if tower == "visual":
-        properties["preprocessing"] = pictures.description(resolution)
+        properties["preprocessing"] = preparation.description(resolution, wanted)
     else:
         properties["preprocessing"] = {"tokenizer": "CLIP BPE", "max_length": 77}
     return properties

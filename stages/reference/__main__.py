@@ -2,7 +2,8 @@
 
     python -m stages.reference MODEL data/checkpoints/MODEL data/evalset data/reference/MODEL
 
-The `clip` package's model in float64 on the CPU, its tokenizer and its picture transform. Writes
+The `clip` package's model in float64 on the CPU, its tokenizer and its picture transform, or the
+one that the checkpoint was saved with (clip_onnx/checkpoint/preparation.py). Writes
 pixel_values.npy, float32 [P, 3, R, R], and reference.safetensors with `image_embeds` [P, E],
 `input_ids` [T, 77] and `text_embeds` [T, E], rounded to float32. Which pictures and captions these
 are, and how many, stands beside them as in data/evalset.
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 
 from clip_onnx import command
 from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.host import preparation
 from clip_onnx.measure import inputs
 from clip_onnx.openai import amounts, models, pixels, tokenize
 from clip_onnx.settings import params
@@ -43,7 +45,8 @@ def main():
     names = [row["name"] for row in index]
     with command.output(arguments.output) as directory:
         file = directory / inputs.PIXELS_FILE
-        pictures = pixels.pixel_values(arguments.evalset, names, sizes.resolution, file)
+        wanted = preparation.read(checkpoint)
+        pictures = pixels.pixel_values(arguments.evalset, names, sizes.resolution, wanted, file)
         texts = pixels.batches(input_ids, "captions")
         tensors = {
             "image_embeds": models.embed(checkpoint, "visual", pictures),

@@ -15,8 +15,8 @@ from clip_onnx import command, graphs
 from clip_onnx.checkpoint import weights
 from clip_onnx.graphs import opset, unit_length
 from clip_onnx.host import sessions, tokens, zero_shot
-from clip_onnx.host.pictures import MEAN, STD
 from stages.compose import joining, label_files
+from stages.compose.products import preprocess
 
 CAMERA_OPSET = 12
 SEPARATORS = ";:"  # of the camera form's output name
@@ -64,11 +64,12 @@ def camera(model, labels):
             )
     joining.rename_dimensions(model, {"batch": 1})
     opset.convert(model, CAMERA_OPSET)
+    _, wanted = preprocess.described(model)
     (picture,), (scores,) = model.graph.inputs, model.graph.outputs
     picture.name = "image-"
     scores.name = "scores-" + ";".join(f"{place}:{label}" for place, label in enumerate(labels))
     normalisation = {
-        "means": [round(255 * mean, 2) for mean in MEAN],
-        "vars": [round(255 * deviation, 2) for deviation in STD],
+        "means": [round(255 * mean, 2) for mean in wanted.mean],
+        "vars": [round(255 * deviation, 2) for deviation in wanted.std],
     }
     model.graph.doc_string = json.dumps(normalisation, allow_nan=False)

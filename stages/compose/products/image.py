@@ -19,8 +19,8 @@ def build(visual):
 
     The metadata is the tower's. Raises Refusal for another graph than a visual tower.
     """
-    side = preprocess.side_of(visual)
-    first = preprocess.build(side, visual.opset_imports[""])
+    side, wanted = preprocess.described(visual)
+    first = preprocess.build(side, visual.opset_imports[""], wanted)
     model = join(first, visual, {"pixel_values": "pixel_values"})
     graphs.describe(model, graph="image")
     return model

@@ -15,7 +15,7 @@ from onnxscript import build_graph
 
 from clip_onnx import command, graphs
 from clip_onnx.checkpoint import architecture, weights
-from clip_onnx.host import pictures
+from clip_onnx.host import preparation
 from stages.compose.resampling import kernel, resample
 
 IR_VERSION = 10  # of the towers
@@ -29,7 +29,8 @@ WANTED = (
 
 
 def make(product, given):
-    model = build(architecture.read(weights.shapes(given.checkpoint)).resolution)
+    side = architecture.read(weights.shapes(given.checkpoint)).resolution
+    model = build(side, wanted=preparation.read(given.checkpoint))
     graphs.describe(
         model,
         checkpoint_sha256=weights.sha256(given.checkpoint),
@@ -39,14 +40,14 @@ def make(product, given):
     return model
 
 
-def build(side, opset=graphs.OPSET):
+def build(side, opset=graphs.OPSET, wanted=preparation.OPENAI):
     """The graph for towers that see `side` x `side` pixels. Raises Refusal below opset 15."""
     if opset < FIRST_OPSET:
         raise command.Refusal(
             f"pictures cannot be prepared in opset {opset}: build for {FIRST_OPSET} or later"
         )
     built = build_graph(
-        lambda op, image: pixel_values(op, image, side),
+        lambda op, image: pixel_values(op, image, side, wanted),
         inputs=[ir.val("image", ir.DataType.UINT8, ["height", "width", 3])],
         outputs=[ir.val("pixel_values", ir.DataType.FLOAT, [1, 3, side, side])],
         opset_imports={"": opset},
@@ -55,34 +56,41 @@ def build(side, opset=graphs.OPSET):
     for node in built.all_nodes():
         node.metadata_props.clear()  # the builder's notes; those in subgraphs would be saved
     model = ir.Model(built, ir_version=IR_VERSION)
-    graphs.describe(
-        model, graph="preprocess", preprocessing=pictures.description(side), image=WANTED
-    )
+    stated = preparation.description(side, wanted)
+    graphs.describe(model, graph="preprocess", preprocessing=stated, image=WANTED)
     return model
 
 
-def side_of(tower):
-    """The side in pixels of the pictures that a visual tower sees."""
-    stated = json.loads(tower.metadata_props.get("preprocessing", "{}"))
-    if stated != pictures.description(stated.get("side")):
+def described(tower):
+    """(side, Preparation) of the pictures that a visual tower sees."""
+    try:
+        return preparation.described(json.loads(tower.metadata_props.get("preprocessing", "{}")))
+    except ValueError:
         raise command.Refusal(
             f"the {tower.metadata_props.get('graph', 'unnamed')} graph does not say that it takes"
             " CLIP's pictures: give a visual tower"
-        )
-    return stated["side"]
+        ) from None
 
 
-def pixel_values(op, image, side):
+def pixel_values(op, image, side, wanted):
     """The graph's nodes."""
     before = op.Shape(image, start=0, end=2)
-    after = op.Div(op.Mul(before, side), op.ReduceMin(before, keepdims=1))
+    if wanted.resize == "squash":
+        after = op.Constant(value_ints=[side, side])
+    else:
+        after = op.Div(op.Mul(before, side), op.ReduceMin(before, keepdims=1))
     margin = op.Cast(op.Sub(after, side), to=ir.DataType.FLOAT)
     start = op.Cast(op.Round(op.Mul(margin, 0.5)), to=ir.DataType.INT64)  # halves to even
 
     height_first = _height_first(op, op.Sub(before, after))
     axis = op.Where(height_first, [0], [1])
     (columns, across), (lines, down) = (
-        kernel(op, *(op.Gather(numbers, axis) for numbers in (before, after, start)), side)
+        kernel(
+            op,
+            *(op.Gather(numbers, axis) for numbers in (before, after, start)),
+            side,
+            wanted.interpolation,
+        )
         for axis in (axis, op.Sub(1, axis))
     )
     pixels = _planes(op, image, height_first)
@@ -92,7 +100,7 @@ def pixel_values(op, image, side):
     pixels = op.Transpose(resample(op, pixels, columns, across, side), perm=[0, 2, 1])
     pixels = op.Transpose(resample(op, pixels, op.Sub(lines, top), down, side), perm=[0, 2, 1])
     pixels = op.Where(height_first, op.Transpose(pixels, perm=[0, 2, 1]), pixels)
-    return op.Unsqueeze(_normalize(op, pixels), [0])
+    return op.Unsqueeze(_normalize(op, pixels, wanted), [0])
 
 
 def _height_first(op, lost):
@@ -122,10 +130,10 @@ def _planes(op, image, height_first):
     return op.If(height_first, then_branch=transposed(2, 1, 0), else_branch=transposed(2, 0, 1))
 
 
-def _normalize(op, pixels):
-    """Scaled to 1, less CLIP's mean, by its standard deviation, rounded as torchvision rounds."""
+def _normalize(op, pixels, wanted):
+    """Scaled to 1, less the mean, by the standard deviation, rounded as torchvision rounds."""
     mean, std = (
         ir.tensor(np.float32(channels).reshape(3, 1, 1), name=name)
-        for name, channels in (("mean", pictures.MEAN), ("std", pictures.STD))
+        for name, channels in (("mean", wanted.mean), ("std", wanted.std))
     )
     return op.Div(op.Sub(op.Div(pixels, 255.0), mean), std)

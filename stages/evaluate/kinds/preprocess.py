@@ -6,7 +6,7 @@ much. Top-1 says nothing of pixels.
 
 import numpy as np
 
-from clip_onnx.host.pictures import STD
+from clip_onnx.host import preparation
 from clip_onnx.measure import parity
 from stages.evaluate.results import Found
 
@@ -14,7 +14,8 @@ from stages.evaluate.results import Found
 def measure(file, truth, given):
     truths = truth.pixels(truth.rows)
     found = file.run(truth.pictures(given.evalset))
-    levels = np.rint(np.abs(found - truths) * 255 * np.reshape(STD, (3, 1, 1)))
+    deviations = np.reshape(preparation.read(given.checkpoint).std, (3, 1, 1))
+    levels = np.rint(np.abs(found - truths) * 255 * deviations)
     flat = [pixels.reshape(len(pixels), -1) for pixels in (truths, found)]
     found = parity.cosine(*flat)
     metrics = {
