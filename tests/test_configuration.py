@@ -60,8 +60,8 @@ def changed(content, place, value):
 
 def check(folder, files, sizes=VIT, activation=None):
     for name, content in files.items():
-        text = content if isinstance(content, str) else json.dumps(content)
-        (folder / name).write_text(text)
+        content = content if isinstance(content, bytes) else json.dumps(content).encode()
+        (folder / name).write_bytes(content)
     configuration.check(folder / "model.safetensors", sizes, activation)
 
 
@@ -176,12 +176,12 @@ def test_a_resnets_configuration_passes(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("null", "config.json holds null, no object: mend or remove it"),
-        ("[" * 100_000, "config.json is no JSON"),
-        ('{"vision_config": 5}', "config.json is 5, no object: mend or remove it"),
-        ('{"text_config": "\\u001b[1m\\n"}', 'is "\\u001b[1m\\n", no object'),
-        ('{"vision_config_dict": {"hidden_act": "gelu"}}', "hidden_act in vision_config_dict of"),
-        (b"\xff".decode("latin-1") * 70, "config.json is no JSON"),
+        (b"null", "config.json holds null, no object: mend or remove it"),
+        (b"[" * 100_000, "config.json is no JSON"),
+        (b'{"vision_config": 5}', "config.json is 5, no object: mend or remove it"),
+        (b'{"text_config": "\\u001b[1m\\n"}', 'is "\\u001b[1m\\n", no object'),
+        (b'{"vision_config_dict": {"hidden_act": "gelu"}}', "hidden_act in vision_config_dict of"),
+        (b"\xff\xfe" * 70, "config.json is no JSON"),
     ],
 )
 def test_broken_configurations_are_named(tmp_path, content, message):

@@ -27,11 +27,11 @@ def read(path):
     try:
         if _is_safetensors(path):
             return _safetensors(path), False
-        if zipfile.is_zipfile(path):
+        if _starts(path, 4) == b"PK\x03\x04":
             return _torch(path)
     except OSError as error:
         raise command.Refusal(f"{path} cannot be read ({error.strerror}): mend it") from None
-    if _starts(path) in (b"{", b"["):
+    if _starts(path, 1) in (b"{", b"["):
         raise command.Refusal(
             f"{path} is a text and holds no weights: name their file, or their folder, as `source`"
         )
@@ -41,7 +41,7 @@ def read(path):
     )
 
 
-def _starts(path, count=1):
+def _starts(path, count):
     with open(path, "rb") as file:
         return file.read(count)
 
@@ -90,7 +90,7 @@ def _check_sizes(path):
     except OSError:
         raise
     except Exception:  # BadZipFile, UnicodeDecodeError, NotImplementedError, …
-        raise command.Refusal(f"{path} is a damaged zip: fetch it again") from None
+        raise command.Refusal(f"{path} is a truncated or damaged zip: fetch it again") from None
     declared, size = sum(member.file_size for member in members), path.stat().st_size
     if declared > size + UNPACKED:
         raise command.Refusal(

@@ -31,6 +31,8 @@ NAMES = {  # how names begin -> the family and the tower
 
 def towers(names):
     """{(family, tower)} of what the names belong to."""
+    if "class_embedding" in names:  # an image tower of OpenAI's by itself
+        return {(OPENAI, "visual")}
     return {found for name in names for start, found in NAMES.items() if name.startswith(start)}
 
 

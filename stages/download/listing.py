@@ -1,6 +1,6 @@
 """Names of tensors in a message: the first three, and how many there are besides."""
 
-import json
+from clip_onnx import command
 
 MOST = 3
 LONGEST = 80  # characters of a name
@@ -18,5 +18,5 @@ def shortened(phrases):
 
 def printable(name):
     """A name as it can stand in a line, whatever characters are in it."""
-    name = json.dumps(str(name))[1:-1]
+    name = command.one_line(name)
     return name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
