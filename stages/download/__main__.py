@@ -3,8 +3,8 @@
     python -m stages.download MODEL data/downloads data/checkpoints/MODEL
 
 The source and its SHA-256 are `models.MODEL` of params.yaml: an address (CLIP_MIRROR in the
-environment replaces the base of OpenAI's), or a path with or without `file:` before it. A download
-rests in data/downloads until it is whole and converted.
+environment replaces the base of OpenAI's), or the path of a file or a folder, with or without
+`file:` before it. A download rests in data/downloads until it is whole and converted.
 """
 
 import argparse

@@ -80,7 +80,8 @@ def _shards(path):
                 f"{path} puts a tensor into {described.shown(name)}: shards lie beside their index"
             )
         shards.setdefault(name, set()).add(tensor)
-    missing = [name for name in sorted(shards) if not (path.parent / name).is_file()]
+    present = {file.name for file in path.parent.iterdir() if file.is_file()}
+    missing = shards.keys() - present
     if missing:
         raise command.Refusal(
             f"{path} names {listing.listed(missing)}, which its folder lacks: fetch them, too"

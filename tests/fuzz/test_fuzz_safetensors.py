@@ -113,8 +113,9 @@ def test_disturbed_indexes(content, tmp_path):
     loaded = []
     for rng in budget.rounds(random.Random):
         one = disturbed(index, rng) if rng.random() < 0.5 else json.loads(json.dumps(index))
-        if rng.random() < 0.7 and isinstance(one.get("weight_map") if one else None, dict):
-            one["weight_map"][rng.choice([*names, "x"])] = rng.choice(places)
+        where = one.get("weight_map") if isinstance(one, dict) else None
+        if rng.random() < 0.7 and isinstance(where, dict):
+            where[rng.choice([*names, "x"])] = rng.choice(places)
         text = json.dumps(one).encode()
         text = flipped(text, rng) if rng.random() < 0.1 else text
         (tmp_path / "model.safetensors.index.json").write_bytes(text)
