@@ -9,7 +9,6 @@ import torch
 
 from clip_onnx import command
 from clip_onnx.openai import archive
-from clip_onnx.openai.towers import causal_mask
 
 INITIAL_SCALE = math.log(1 / 0.07)  # of OpenAI's constructor
 SCALE, BIAS, MASK = "logit_scale", "logit_bias", "attn_mask"
@@ -61,8 +60,8 @@ def _is_causal(mask):
     if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
         return False
     hidden = mask if mask.dtype == torch.bool else mask < -1e3
-    others = mask.masked_fill(hidden, 0)
-    return torch.equal(hidden, causal_mask(len(mask)) < 0) and not others.any()
+    ahead = torch.ones_like(mask, dtype=torch.bool).triu(1)
+    return torch.equal(hidden, ahead) and not mask.masked_fill(hidden, 0).any()
 
 
 def _counts(ids):
