@@ -102,7 +102,7 @@ def changed(name, change):
     [
         (dict.clear, "holds no state dict"),
         (lambda s: [s.pop(n) for n in list(s) if n != "logit_scale"], "tensors are logit_scale"),
-        (renamed, "looks like OpenAI's CLIP and is none: it lacks ln_final.bias"),
+        (renamed, "looks like OpenAI's CLIP with a ViT and is none: it lacks ln_final.bias"),
         (lambda s: s.update(extra=torch.zeros(1)), "it has an unknown extra"),
         (changed("ln_final.bias", lambda t: t[:7]), "a wrong shape has ln_final.bias"),
         (changed("visual.conv1.weight", lambda t: t[0]), "conv1.weight has 3 dimensions, a CLIP"),

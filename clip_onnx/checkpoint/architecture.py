@@ -50,11 +50,16 @@ RESNET = {"visual.layer1.0.conv1.weight": 4, "visual.attnpool.positional_embeddi
 TEXT = {"token_embedding.weight": 2, "positional_embedding": 2, "text_projection": 2}
 
 
+def has_resnet(names):
+    """Whether tensors of these names are a ResNet's, and not a ViT's."""
+    return any(name.startswith(("visual.layer", "visual.attnpool.")) for name in names)
+
+
 def read(shapes):
     """Architecture of a state dict given as {name: shape}. Raises ValueError if it is no CLIP's."""
-    vit = not any(name.startswith(("visual.layer", "visual.attnpool.")) for name in shapes)
-    _check_ranks(shapes, (VIT if vit else RESNET) | TEXT)
-    sizes = _vit(shapes) if vit else _resnet(shapes)
+    resnet = has_resnet(shapes)
+    _check_ranks(shapes, (RESNET if resnet else VIT) | TEXT)
+    sizes = _resnet(shapes) if resnet else _vit(shapes)
     _check_sizes(sizes)
     return sizes
 

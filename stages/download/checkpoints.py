@@ -73,7 +73,9 @@ def _checked(state, source):
     theirs = str
     if family == families.HUGGING_FACE:
         state, theirs = formats.to_openai(state), formats.hugging_face_name
-    sizes = _check_structure(state, f"{path} looks like {family} and is none", theirs)
+    tower = "a ResNet" if architecture.has_resnet(state) else "a ViT"
+    what = f"{path} looks like {family} with {tower} and is none"
+    sizes = _check_structure(state, what, theirs)
     tensors.check_values(state, path, theirs)
     return state, sizes
 

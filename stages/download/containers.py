@@ -65,14 +65,14 @@ def _safetensors(path):
 def _torch(path):
     names = _check_sizes(path)
     scripted = any(Path(name).name == "constants.pkl" for name in names)
-    # By its file, for torch.load goes by the name where it ends in .safetensors.
     try:
-        with warnings.catch_warnings(), open(path, "rb") as file:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols and old classes
             if scripted:
                 with archive.deprecated_format():
-                    return torch.jit.load(file, map_location="cpu").state_dict(), True
-            return torch.load(file, map_location="cpu", weights_only=True), False
+                    return torch.jit.load(path, map_location="cpu").state_dict(), True
+            with open(path, "rb") as file:  # of a path that ends in .safetensors torch goes by that
+                return torch.load(file, map_location="cpu", weights_only=True), False
     except Exception as error:  # unpickling broken bytes raises of any kind
         foreign = FOREIGN.search(str(error))
         reason = f"it holds a {foreign[1]}" if foreign else "it is damaged"
