@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from safetensors.torch import save_file
 
 from clip_onnx import command
 from stages.download import checkpoints
@@ -67,3 +68,19 @@ def test_takes_a_plain_state_dict_whose_tensors_share_memory(workspace, archives
     assert len(tokenizer["model"]["vocab"]) == 49408
     stored = load_file(workspace / "data/checkpoints/mine/weights.safetensors")
     np.testing.assert_array_equal(stored["ln_final.bias"], both[1].numpy())
+
+
+def test_takes_a_folder_and_says_what_was_changed(workspace, archives, capsys):
+    state = checkpoints.load(archives["vit"], small.sha256(archives["vit"]))
+    (workspace / "mine").mkdir()
+    path = workspace / "mine/model.safetensors"
+    save_file({name: tensor.bfloat16() for name, tensor in state.items()}, path)
+    content = small.params({"mine": path})
+    content["models"]["mine"] |= {"source": "file:mine", "activation": "quick_gelu"}
+    small.write_params(workspace, content)
+    small.run_stage("download", "mine", "data/downloads", "data/checkpoints/mine")
+    count = f"{len(state)} of {len(state)} tensors are bfloat16, widened to fp32"
+    assert f"mine/model.safetensors: {count}" in capsys.readouterr().out
+    stored = load_file(workspace / "data/checkpoints/mine/weights.safetensors")
+    expected = state["ln_final.bias"].bfloat16().float().numpy()
+    np.testing.assert_array_equal(stored["ln_final.bias"], expected)

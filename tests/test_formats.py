@@ -11,10 +11,11 @@ from safetensors.torch import load_file, save_file
 from clip_onnx import command, openai
 from clip_onnx.checkpoint import weights
 from clip_onnx.openai import models
-from stages.download import checkpoints, formats
+from stages.download import checkpoints
 
 import small
 
+POSITION_IDS = [f"{tower}_model.embeddings.position_ids" for tower in ("vision", "text")]
 SMALL = {
     "hidden_size": 128,
     "intermediate_size": 512,
@@ -88,7 +89,7 @@ def test_every_tensor_is_accounted_for(hugging_face, archives):
 def test_pytorch_files_with_position_ids_are_the_same_model(copied):
     expected = load(copied / "model.safetensors")
     stored = load_file(copied / "model.safetensors")
-    stored |= {name: torch.arange(77)[None] for name in formats.POSITION_IDS}
+    stored |= {name: torch.arange(77)[None] for name in POSITION_IDS}
     torch.save(stored, copied / "pytorch_model.bin")
     read = load(copied / "pytorch_model.bin")
     assert read.keys() == expected.keys()
@@ -127,9 +128,21 @@ def test_extra_tensors_are_named(copied):
 @pytest.mark.parametrize(
     ("section", "change", "message"),
     [
-        ("text_config", {"hidden_act": "gelu"}, "computes gelu (text_config"),
-        ("vision_config", {"hidden_act": "gelu"}, "computes gelu (vision_config"),
-        ("vision_config", {"num_attention_heads": 4}, "attention heads 32 wide"),
+        (
+            "text_config",
+            {"hidden_act": "gelu"},
+            'hidden_act in text_config of config.json is "gelu"',
+        ),
+        (
+            "vision_config",
+            {"hidden_act": "gelu"},
+            'hidden_act in vision_config of config.json is "gelu"',
+        ),
+        (
+            "vision_config",
+            {"num_attention_heads": 4},
+            "config.json is 4, OpenAI's code has 2, 64 wide each",
+        ),
     ],
 )
 def test_another_network_is_refused_by_its_configuration(copied, section, change, message):
@@ -147,7 +160,9 @@ def test_a_broken_configuration_is_named(copied):
 def test_without_a_configuration_the_activation_must_be_stated(copied):
     (copied / "config.json").unlink()
     assert "add `activation: quick_gelu`" in refusal(copied / "model.safetensors")
-    assert "computes gelu (params.yaml)" in refusal(copied / "model.safetensors", "gelu")
+    assert "activation in params.yaml is gelu, OpenAI's code computes quick_gelu" in refusal(
+        copied / "model.safetensors", "gelu"
+    )
     assert load(copied / "model.safetensors", "quick_gelu")
 
 
@@ -165,8 +180,11 @@ def test_open_clips_training_checkpoint(archives, tmp_path, kind):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"vision_cfg": {}}, "computes gelu (model_cfg"),
-        ({"quick_gelu": True, "vision_cfg": {"head_width": 80}}, "attention heads 80 wide"),
+        ({"vision_cfg": {}}, "quick_gelu in model_cfg of open_clip_config.json is false, OpenAI"),
+        (
+            {"quick_gelu": True, "vision_cfg": {"head_width": 80}},
+            "head_width in vision_cfg of open_clip_config.json is 80, OpenAI",
+        ),
         ({"quick_gelu": True, "vision_cfg": {"width": 128}}, None),
     ],
 )

@@ -36,25 +36,47 @@ class Architecture:
         return self.text_width // HEAD_WIDTH
 
 
-def _children(shapes, prefix):
-    return len({key.removeprefix(prefix).split(".")[0] for key in shapes if key.startswith(prefix)})
+class Lacking(ValueError):
+    """Tensors are missing: `names`."""
+
+    def __init__(self, names):
+        super().__init__(f"it lacks {', '.join(names)}")
+        self.names = names
 
 
-def _grid(positions):
-    side = math.isqrt(positions - 1)
-    if side * side + 1 != positions:
-        raise ValueError(f"{positions} visual positions are no square grid and a class token")
-    return side
+# The tensors that say the sizes, and how many dimensions they have.
+VIT = {"visual.conv1.weight": 4, "visual.positional_embedding": 2, "visual.proj": 2}
+RESNET = {"visual.layer1.0.conv1.weight": 4, "visual.attnpool.positional_embedding": 2}
+TEXT = {"token_embedding.weight": 2, "positional_embedding": 2, "text_projection": 2}
+
+
+def has_resnet(names):
+    """Whether tensors of these names are a ResNet's, and not a ViT's."""
+    return any(name.startswith(("visual.layer", "visual.attnpool.")) for name in names)
 
 
 def read(shapes):
     """Architecture of a state dict given as {name: shape}. Raises ValueError if it is no CLIP's."""
-    try:
-        sizes = _read(shapes)
-    except KeyError as error:
-        raise ValueError(f"it lacks {error}") from None
-    except (IndexError, TypeError) as error:
-        raise ValueError(f"a tensor's rank is not a CLIP's ({error})") from None
+    resnet = has_resnet(shapes)
+    _check_ranks(shapes, (RESNET if resnet else VIT) | TEXT)
+    sizes = _resnet(shapes) if resnet else _vit(shapes)
+    _check_sizes(sizes)
+    return sizes
+
+
+def _check_ranks(shapes, ranks):
+    missing = [name for name in ranks if name not in shapes]
+    if missing:
+        raise Lacking(missing)
+    for name, rank in ranks.items():
+        if len(shapes[name]) != rank:
+            raise ValueError(f"{name} has {len(shapes[name])} dimensions, a CLIP's has {rank}")
+    for name, shape in shapes.items():
+        if 0 in shape:
+            raise ValueError(f"{name} has a size of zero: {list(shape)}")
+
+
+def _check_sizes(sizes):
     if (sizes.context_length, sizes.vocab_size) != (CONTEXT_LENGTH, VOCABULARY):
         raise ValueError(
             f"it reads {sizes.context_length} tokens of {sizes.vocab_size}, CLIP reads"
@@ -68,27 +90,49 @@ def read(shapes):
             f"a visual width of {sizes.vision_width} is {OTHER_HEADS[sizes.vision_width]}'s, whose"
             f" attention heads are not {HEAD_WIDTH} wide as in OpenAI's code"
         )
-    return sizes
+    for tower, layers in {"visual": sizes.vision_layers, "text": sizes.text_layers}.items():
+        if layers == 0 or (isinstance(layers, tuple) and 0 in layers):
+            raise ValueError(f"its {tower} tower has no layers")
 
 
-def _read(shapes):
-    if "visual.proj" in shapes:
-        width, _, patch, _ = shapes["visual.conv1.weight"]
-        layers = _children(shapes, "visual.transformer.resblocks.")
-        resolution = patch * _grid(shapes["visual.positional_embedding"][0])
-    else:
-        width, patch = shapes["visual.layer1.0.conv1.weight"][0], None
-        layers = tuple(_children(shapes, f"visual.layer{n}.") for n in (1, 2, 3, 4))
-        resolution = 32 * _grid(shapes["visual.attnpool.positional_embedding"][0])
-    vocabulary, text_width = shapes["token_embedding.weight"]
+def _vit(shapes):
+    width, _, patch, _ = shapes["visual.conv1.weight"]
     return Architecture(
-        embed_dim=shapes["text_projection"][1],
-        resolution=resolution,
-        vision_layers=layers,
+        resolution=patch * _grid(shapes["visual.positional_embedding"][0]),
+        vision_layers=_children(shapes, "visual.transformer.resblocks."),
         vision_width=width,
         patch_size=patch,
-        context_length=shapes["positional_embedding"][0],
-        vocab_size=vocabulary,
-        text_width=text_width,
-        text_layers=_children(shapes, "transformer.resblocks."),
+        **_text(shapes),
     )
+
+
+def _resnet(shapes):
+    return Architecture(
+        resolution=32 * _grid(shapes["visual.attnpool.positional_embedding"][0]),
+        vision_layers=tuple(_children(shapes, f"visual.layer{n}.") for n in (1, 2, 3, 4)),
+        vision_width=shapes["visual.layer1.0.conv1.weight"][0],
+        patch_size=None,
+        **_text(shapes),
+    )
+
+
+def _text(shapes):
+    vocabulary, width = shapes["token_embedding.weight"]
+    return {
+        "embed_dim": shapes["text_projection"][1],
+        "context_length": shapes["positional_embedding"][0],
+        "vocab_size": vocabulary,
+        "text_width": width,
+        "text_layers": _children(shapes, "transformer.resblocks."),
+    }
+
+
+def _children(shapes, prefix):
+    return len({key.removeprefix(prefix).split(".")[0] for key in shapes if key.startswith(prefix)})
+
+
+def _grid(positions):
+    side = math.isqrt(positions - 1)
+    if side * side + 1 != positions:
+        raise ValueError(f"{positions} visual positions are no square grid and a class token")
+    return side

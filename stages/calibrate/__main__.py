@@ -10,21 +10,17 @@ moments are taken from some positions of a picture.
 The towers are those of `export`, which compute what OpenAI's modules do. No caption is padded.
 """
 
-import argparse
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
 
 from clip_onnx import command
-from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.host import preparation
 from clip_onnx.measure import inputs
 from clip_onnx.measure.calibration import Calibration, equally_long
-from clip_onnx.openai import amounts, passes, pixels, tokenize
-from clip_onnx.settings import params
+from clip_onnx.openai import amounts, command_line, passes, pixels, tokenize
 from stages.calibrate.collected import Collected, Extremes
 
 PICTURES = 4  # a batch
@@ -45,13 +41,9 @@ def write_pictures(evalset, side, wanted, count, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model")
-    for name in ("checkpoint", "evalset", "output"):
-        parser.add_argument(name, type=Path)
-    arguments = parser.parse_args()
-    sizes = architecture.read(weights.shapes(arguments.checkpoint))
-    counts = amounts.of(params.load(), arguments.model, sizes)
+    arguments = command_line.parse(__doc__)
+    sizes = arguments.sizes
+    counts = arguments.amounts
     texts = inputs.captions(arguments.evalset)[inputs.CALIBRATION]
     texts = amounts.spread(texts, counts.calibration_captions)
     input_ids = tokenize(texts, truncate=True).numpy()

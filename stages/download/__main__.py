@@ -3,9 +3,10 @@
     python -m stages.download MODEL data/downloads data/checkpoints/MODEL
 
 The source and its SHA-256 are `models.MODEL` of params.yaml: an address (CLIP_MIRROR in the
-environment replaces the base of OpenAI's), or a path with or without `file:` before it. A download
-rests in data/downloads until it is whole and converted. Of a path, the files beside it are read,
-too: they say how pictures are prepared (stages/download/preparation.py).
+environment replaces the base of OpenAI's), or the path of a file or a folder, with or without
+`file:` before it. A download rests in data/downloads until it is whole and converted. Of a path,
+the files beside the weights are read, too: they also say how pictures are prepared
+(stages/download/preparation.py).
 """
 
 import argparse

@@ -9,17 +9,12 @@ pixel_values.npy, float32 [P, 3, R, R], and reference.safetensors with `image_em
 are, and how many, stands beside them as in data/evalset.
 """
 
-import argparse
-from pathlib import Path
-
 from safetensors.torch import save_file
 
 from clip_onnx import command
-from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.host import preparation
 from clip_onnx.measure import inputs
-from clip_onnx.openai import amounts, models, pixels, tokenize
-from clip_onnx.settings import params
+from clip_onnx.openai import amounts, command_line, models, pixels, tokenize
 
 
 def chosen(evalset, counts):
@@ -32,14 +27,10 @@ def chosen(evalset, counts):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model")
-    for name in ("checkpoint", "evalset", "output"):
-        parser.add_argument(name, type=Path)
-    arguments = parser.parse_args()
+    arguments = command_line.parse(__doc__)
     checkpoint = arguments.checkpoint
-    sizes = architecture.read(weights.shapes(checkpoint))
-    counts = amounts.of(params.load(), arguments.model, sizes)
+    sizes = arguments.sizes
+    counts = arguments.amounts
     index, captions = chosen(arguments.evalset, counts)
     input_ids = tokenize(captions[inputs.EVALUATION], truncate=True)
     names = [row["name"] for row in index]
