@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import onnx_ir as ir
 import onnxruntime
@@ -9,12 +11,13 @@ from stages.encode import packing
 from stages.encode.decoding import Decoder
 
 
-def decoded(integers, bits, axis):
+def decoded(integers, bits, axis, table=False):
     """What ONNX Runtime makes of packed integers: int8, integers * 2**(8-bits)."""
     graph = ir.Graph([], [], nodes=[], opset_imports={"": 18}, name="g")
     model = ir.Model(graph, ir_version=9)
     decoder = Decoder.__new__(Decoder)
     decoder.graph, decoder.nodes, decoder.prefix = graph, [], "d"
+    decoder.weight = SimpleNamespace(is_table=table)
     packed = packing.pack(integers, bits, axis)
     values = [decoder._register(array, f"p{n}") for n, array in enumerate(packed)]
     result = packing.unpack(decoder, values, bits, axis)
@@ -40,8 +43,9 @@ def test_every_integer_comes_back_and_no_bit_is_wasted(bits):
     bits=st.integers(3, 8),
     shape=st.tuples(*[st.sampled_from([1, 3, 8, 16])] * 3),
     first=st.integers(0, 1),
+    table=st.booleans(),
 )
-def test_any_axis_that_divides_is_taken(bits, shape, first):
+def test_any_axis_that_divides_is_taken(bits, shape, first, table):
     axis = packing.axis_of(shape, bits, first)
     count = packing.layout(bits)[0]
     if axis is None:
@@ -50,7 +54,8 @@ def test_any_axis_that_divides_is_taken(bits, shape, first):
     assert -len(shape) + first <= axis < 0
     rng = np.random.default_rng([bits, *shape])
     integers = rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), shape).astype(np.int8)
-    np.testing.assert_array_equal(decoded(integers, bits, axis)[0], integers * 2 ** (8 - bits))
+    values, _ = decoded(integers, bits, axis, table)
+    np.testing.assert_array_equal(values, integers * 2 ** (8 - bits))
 
 
 def test_bits_are_masked_before_they_are_shifted():

@@ -5,8 +5,10 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 
+from clip_onnx.command import Refusal, first_line
 from clip_onnx.names import DATA_FILE, FILE
 
 OPSET = 18
@@ -14,8 +16,48 @@ EXTERNAL_DATA_FROM = 2**30  # bytes of weights; a protobuf ends at 2 GiB
 
 
 def load(directory):
-    """The model of a directory; weights in external data stay on disk until they are used."""
-    return ir.load(Path(directory) / FILE)
+    """The model of a directory; weights in external data stay on disk until they are used.
+
+    Raises Refusal for a file that is no whole model, and for external data that ends too early.
+    """
+    path = Path(directory) / FILE
+    try:
+        model = ir.load(path)
+    except OSError:
+        raise
+    except Exception as error:  # those of protobuf, onnx and onnx_ir share no base
+        raise Refusal(
+            f"{path} is no whole ONNX model, build it again: {first_line(error)}"
+        ) from None
+    if not (model.graph.outputs and model.opset_imports):  # cut off between two parts of it
+        raise Refusal(f"{path} is no whole ONNX model, build it again: parts are missing")
+    for name, value in model.graph.initializers.items():
+        _require_whole(value.const_value, name)
+    return model
+
+
+def _require_whole(tensor, name):
+    """Refuse a tensor whose external data is not all there."""
+    if not isinstance(tensor, ir.ExternalTensor):
+        return
+    file, needed = Path(tensor.path), (tensor.offset or 0) + (tensor.length or 0)
+    if file.stat().st_size < needed:
+        raise Refusal(
+            f"{file} is cut off, {name} lies behind its {file.stat().st_size} bytes: build it again"
+        )
+
+
+def ir_version(imports):
+    """The IR version of a file of these operator sets {domain: version}: the least, so that old
+    runtimes take it too, but none that the oldest runtime to take it computes wrongly.
+
+    ONNX's least is 8 for opset 18. ONNX Runtime 1.14 takes that, and crashes on the ResNet's fp16
+    tower; 9 it refuses, and 1.15 takes that and computes every file rightly. `python -m
+    bench.old_runtimes` shows it (bench/old_runtimes.json).
+    """
+    sets = [onnx.helper.make_opsetid(*pair) for pair in imports.items()]
+    least = onnx.helper.find_min_ir_version_for(sets, ignore_unknown=True)
+    return max(least, 9) if imports.get("", 0) >= OPSET else least
 
 
 def save(model, directory, file=FILE, data_file=DATA_FILE, external=None):
@@ -35,6 +77,7 @@ def save(model, directory, file=FILE, data_file=DATA_FILE, external=None):
     metadata = sorted(model.metadata_props.items())
     model.metadata_props.clear()
     model.metadata_props.update(metadata)
+    model.ir_version = ir_version(model.opset_imports)
     if external is None:
         external = weight_bytes(model) > EXTERNAL_DATA_FROM
     if not external:

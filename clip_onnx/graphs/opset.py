@@ -4,7 +4,6 @@ Upwards the library converts. Downwards its converter fails on these graphs, so 
 the older forms; an operator that has none is refused by name.
 """
 
-import onnx
 from onnxscript import version_converter
 
 from clip_onnx import command, graphs
@@ -16,9 +15,8 @@ LEAST, MOST = 10, schema.MOST
 def convert(model, version):
     """Bring `model` to the operator set `version`, LEAST to MOST, in place.
 
-    The IR version becomes the one that came with it, for runtimes of that time. Weights are not
-    read. Raises Refusal that names the first node which the version cannot express, and the
-    version that can.
+    Weights are not read. Raises Refusal that names the first node which the version cannot
+    express, and the version that can.
     """
     current = model.graph.opset_imports[""]
     if not LEAST <= version <= MOST:
@@ -36,5 +34,3 @@ def convert(model, version):
         lowering.lower(model, version)
     model.graph.opset_imports[""] = version
     schema.check(model)
-    imports = [onnx.helper.make_opsetid(*pair) for pair in model.graph.opset_imports.items()]
-    model.ir_version = onnx.helper.find_min_ir_version_for(imports, ignore_unknown=True)

@@ -116,4 +116,3 @@ def _move(source, target):
     target.opset_imports.update(source.opset_imports)
     target.functions.update(source.functions)
     target.metadata_props.update(source.metadata_props)
-    target.ir_version = max(target.ir_version, source.ir_version)

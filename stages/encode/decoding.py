@@ -47,8 +47,9 @@ class Decoder:
         return value
 
     def op(self, op_type, *inputs, **attributes):
-        node = ir.node(op_type, inputs, attributes)
-        node.outputs[0].name = f"{self.prefix}.{len(self.nodes)}"
+        name = f"{self.prefix}.{len(self.nodes)}"
+        node = ir.node(op_type, inputs, attributes, name=name)
+        node.outputs[0].name = name
         self.nodes.append(node)
         return node.outputs[0]
 

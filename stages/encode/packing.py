@@ -8,6 +8,10 @@ that a Cast to int8 gives their sign, times 2**(8-bits).
 Bits are masked before they are shifted: OpenVINO computes a right shift of constants as a rounded
 division. Everything stays in bytes up to the end, because runtimes that fold constants keep every
 intermediate result until the file is loaded.
+
+A Cast to int8 and one to fp32 never stand in a row: ONNX Runtime up to 1.16 makes one Cast of the
+two and loses the sign, without a word (microsoft/onnxruntime#17953 mended it). An Identity parts
+them, which goes when a runtime folds the weight; in a table, which none folds, the joining of runs.
 """
 
 import math
@@ -84,7 +88,11 @@ def unpack(decoder, packed, bits, axis):
         for part in parts[1:]:
             value = decoder.op("BitwiseOr", value, part)
         runs.append(value)
-    return decoder.op("Cast", decoder.op("Concat", *runs, axis=axis), to=decoder.INT8)
+    if decoder.weight.is_table:
+        signed = [decoder.op("Cast", run, to=decoder.INT8) for run in runs]
+        return decoder.op("Concat", *signed, axis=axis)
+    signed = decoder.op("Cast", decoder.op("Concat", *runs, axis=axis), to=decoder.INT8)
+    return decoder.op("Identity", signed)
 
 
 def _bits(decoder, byte, mask, by):

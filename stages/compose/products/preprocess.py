@@ -18,7 +18,6 @@ from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.host import preparation
 from stages.compose.resampling import kernel, resample
 
-IR_VERSION = 10  # of the towers
 FIRST_OPSET = 15  # Shape of some axes
 # Of the input, for hosts, in the metadata of every graph that begins with this one.
 WANTED = (
@@ -55,7 +54,7 @@ def build(side, opset=graphs.OPSET, wanted=preparation.OPENAI):
     )
     for node in built.all_nodes():
         node.metadata_props.clear()  # the builder's notes; those in subgraphs would be saved
-    model = ir.Model(built, ir_version=IR_VERSION)
+    model = ir.Model(built, ir_version=graphs.ir_version(built.opset_imports))
     stated = preparation.description(side, wanted)
     graphs.describe(model, graph="preprocess", preprocessing=stated, image=WANTED)
     return model
