@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from clip_onnx import Clip, Refusal, openai
+from clip_onnx.host import preprocessor
 from clip_onnx.measure import parity
 from clip_onnx.openai import models
 
@@ -200,9 +201,13 @@ def test_a_bundle_that_is_torn_is_refused(folder, tmp_path):
     (copy / "tokenizer.json").write_text("{")
     with pytest.raises(Refusal, match=r"tokenizer\.json cannot be read"):
         Clip(copy).encode_text("a")
-    (copy / "preprocessor_config.json").write_text('{"crop_size": {"height": 32}}')
+    smaller = json.dumps(preprocessor.written(32))
+    (copy / "preprocessor_config.json").write_text(smaller)
     with pytest.raises(Refusal, match="does not fit together"):
         Clip(copy).encode_image(Image.new("RGB", (9, 9)))
+    (copy / "preprocessor_config.json").write_text(smaller.replace("true", "false"))
+    with pytest.raises(Refusal, match="do_resize is false, possible is true"):
+        Clip(copy)
 
 
 def test_the_library_needs_no_more_than_it_declares():

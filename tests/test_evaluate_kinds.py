@@ -13,6 +13,7 @@ from stages.evaluate.kinds import combined
 from stages.evaluate.kinds import preprocess as measured
 
 SIDE, SHAPES = 32, [(40, 60), (32, 32), (90, 33)]
+GIVEN = Namespace(evalset=None, checkpoint="none")  # so that its pictures are OpenAI's
 DARKER = (0.0, -0.2, -2.3)  # grey levels: none, too little for one, and two
 
 
@@ -43,7 +44,7 @@ def file(tmp_path):
 
 
 def test_no_pixel_of_the_references_own_is_off(file):
-    metrics, _, control, cosines = measured.measure(file, Truth([0, 1]), Namespace(evalset=None))
+    metrics, _, control, cosines = measured.measure(file, Truth([0, 1]), GIVEN)
     assert (metrics["inputs"], metrics["pixels_off"], metrics["pixels_max"]) == (2, 0, 0)
     assert metrics["cosine_min"] > 0.99999 > 0.9 > control["cosine_mean"]
     assert len(cosines) == 2
@@ -51,7 +52,7 @@ def test_no_pixel_of_the_references_own_is_off(file):
 
 def test_pixels_off_are_the_worst_pictures(file):
     """A third of its values, the red ones, are two grey levels off."""
-    metrics, _, _, cosines = measured.measure(file, Truth([2, 0, 1]), Namespace(evalset=None))
+    metrics, _, _, cosines = measured.measure(file, Truth([2, 0, 1]), GIVEN)
     assert metrics["pixels_off"] == pytest.approx(1 / 3)
     assert metrics["pixels_max"] == 2
     assert min(cosines) == cosines[0] == parity.repeatable("cosine", metrics["cosine_min"])
