@@ -138,13 +138,14 @@ NAN, INFINITE = float("nan"), float("inf")
         ("ln_final.bias", lambda t: t.to(torch.float8_e4m3fn), "ln_final.bias (float8_e4m3fn)"),
         ("ln_final.bias", lambda t: t + 0j, "ln_final.bias (complex64)"),
         ("ln_final.bias", lambda t: t[:0], "ln_final.bias has a size of zero: [0]"),
+        ("\x1b[1m\nx", lambda t: t[:0], " [1m x has a size of zero: [0]"),
         ("visual.conv1.weight", lambda t: t[:0], "conv1.weight has a size of zero: [0, 3, 16"),
         ("logit_scale", lambda t: t * 0 + 89, "a logit_scale of 89: e to that is inf in fp32"),
         ("logit_scale", lambda t: t * 0 - 200, "a logit_scale of -200: e to that is 0 in fp32"),
     ],
 )
 def test_numbers_that_cannot_be_computed_with(state, tmp_path, name, change, message):
-    given = state | {name: change(state[name].float())}
+    given = state | {name: change(state.get(name, torch.zeros(1)).float())}
     assert message in refusal(saved(tmp_path, given))
 
 
@@ -163,6 +164,7 @@ def test_at_most_three_tensors_are_named(state, tmp_path):
         (["vision_model.head.attention.in_proj_weight", "logit_bias"], "it is SigLIP"),
         (["base_model.model.visual.proj.lora_A.weight"], "it is a LoRA adapter, which must be"),
         (["visual.trunk.stem.weight"], "an image tower of timm"),
+        ([""], 'its tensors are ""'),
         (["conv.weight", "fc.weight", "a", "\x1b[1m\n"], "tensors are [1m, a, conv.weight and 1 m"),
         (["visual.proj", "text_model.head"], "names of OpenAI's CLIP and of Hugging Face's"),
         (["visual.proj"], "is the visual tower of OpenAI's CLIP alone"),

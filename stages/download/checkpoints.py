@@ -92,7 +92,7 @@ def _check_structure(state, what, theirs):
         names = map(theirs, error.names)
         raise command.Refusal(f"{what}: it lacks {listing.listed(names)}") from None
     except ValueError as error:
-        raise command.Refusal(f"{what}: {error}") from None
+        raise command.Refusal(f"{what}: {command.one_line(error)}") from None
     expected = {name: tuple(t.shape) for name, t in models.empty_model(sizes).state_dict().items()}
     for problem, names in {
         "it lacks": expected.keys() - shapes.keys(),

@@ -18,5 +18,5 @@ def shortened(phrases):
 
 def printable(name):
     """A name as it can stand in a line, whatever characters are in it."""
-    name = command.one_line(name)
+    name = command.one_line(name) or '""'
     return name if len(name) <= LONGEST else f"{name[:LONGEST]}…"

@@ -95,10 +95,17 @@ def changed(tensor, rng):
         return tensor.reshape(-1)[:1].expand(rng.choice([tensor.shape, (1 << 40,), (0,)]))
     if kind == 4:
         return rng.choice([None, 3, "text", {}, [tensor], tensor.to_sparse(), tensor.to("meta")])
-    if kind == 5 and tensor.numel():
+    if kind == 5:
         tensor = tensor.clone()
         tensor.view(-1)[rng.randrange(tensor.numel())] = rng.choice(NUMBERS)
     return tensor.T if tensor.ndim == 2 else tensor
+
+
+def is_plain(value):
+    """Whether it is a tensor as models have them, not one that was made odd."""
+    if not torch.is_tensor(value) or value.layout != torch.strided:
+        return False
+    return value.dtype == torch.float32 and value.is_contiguous() and value.is_cpu and value.numel()
 
 
 def varied(state, rng):
@@ -111,7 +118,7 @@ def varied(state, rng):
             state[rng.choice([*NAMES, f"{name}x"])] = state.pop(name, torch.zeros(1))
         elif kind == 2:
             state[rng.choice(NAMES)] = torch.zeros(rng.choice([(), (1,), (0,), (77, 77), (3, 1)]))
-        elif torch.is_tensor(state.get(name)) and state[name].layout == torch.strided:
+        elif is_plain(state.get(name)):
             state[name] = changed(state[name], rng)
     key = rng.choice([None] * 4 + ["state_dict", "model", "model_state_dict", "other"])
     return state if key is None else {key: state, "epoch": rng.choice([1, None, [], state])}
