@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import comparison, table
+from bench import comparison, old_runtimes, records, table
 from clip_onnx import command
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
@@ -53,6 +53,7 @@ def sections():
         "stages": stage_graph.mermaid(),
         "models": table.summary(json.loads(table.RECORDS.read_text())),
         "runtimes": matrix.current(),
+        "old_runtimes": old_runtimes.table(records.read(old_runtimes.RECORDS)),
         "peers": comparison.summary(json.loads(comparison.RECORDS.read_text())),
     }
 

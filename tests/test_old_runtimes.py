@@ -1,0 +1,89 @@
+"""Old ONNX Runtimes: what bench/old_runtimes.json says, and the program that wrote it."""
+
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from bench import old_runtimes, records
+from clip_onnx import command, graphs
+from clip_onnx.settings import params
+from stages.bundle import golden
+
+RECORDS = {record["file"]: record for record in records.read(old_runtimes.RECORDS)}
+each_file = pytest.mark.parametrize("file", RECORDS)
+
+
+@pytest.mark.parametrize("model", old_runtimes.MODELS)
+def test_every_file_of_the_bundle_was_measured(model):
+    expected = {file["key"] for file in golden.files(model, params.load()).values()}
+    assert expected == {file for file in RECORDS if file.startswith(f"{model}.")}
+
+
+@each_file
+def test_a_version_that_takes_a_file_computes_it_rightly(file):
+    record = RECORDS[file]
+    for version in old_runtimes.versions_of(record):
+        refuses = record[version] == old_runtimes.REFUSED
+        assert refuses or old_runtimes.right(record, version), version
+
+
+@each_file
+def test_every_file_runs_from_the_version_that_the_readme_names(file):
+    assert old_runtimes.oldest(RECORDS[file]) == old_runtimes.VERSIONS[0]
+    assert RECORDS[file]["ir"] == graphs.ir_version({"": RECORDS[file]["opset"]})
+
+
+@pytest.mark.parametrize(
+    "figures, oldest",
+    [
+        ({"1.15.1": 0.9968, "1.17.3": 0.9969, "1.31.1": 0.9968}, "1.15.1"),
+        ({"1.15.1": 0.06, "1.17.3": 0.9968, "1.31.1": 0.9968}, "1.17.3"),
+        ({"1.15.1": "refused", "1.17.3": 0.9968, "1.31.1": 0.9968}, "1.17.3"),
+        ({"1.15.1": 0.9968, "1.17.3": "broken", "1.31.1": 0.9968}, "1.31.1"),
+        ({"1.15.1": 1.0, "1.17.3": 1.0, "1.31.1": "broken"}, "none"),
+    ],
+)
+def test_the_oldest_version_is_right_and_so_are_all_after_it(figures, oldest):
+    assert old_runtimes.oldest({"file": "m.visual.fp32", "ir": 9, "opset": 18} | figures) == oldest
+
+
+MODEL = """<ir_version: {ir}, opset_import: ["" : 18]>
+m (float[1, 2] x) => (float[1, 2] y) {{ y = Add (x, x) }}"""
+CASES = [({"x": np.array([[1, 2]], np.float32)}, {"y": np.array([[2, 4]])}, None)]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """run(IR version of a file, version): what the installed ONNX Runtime makes of it."""
+    monkeypatch.setattr(old_runtimes, "FOLDER", tmp_path)
+    file = tmp_path / "m.onnx"
+
+    def run(ir, version=onnxruntime.__version__):
+        onnx.save(onnx.parser.parse_model(MODEL.format(ir=ir)), file)
+        outputs = old_runtimes.run(version, "-", sys.executable, file, CASES)
+        return outputs if isinstance(outputs, str) else old_runtimes.judged(outputs, file, CASES)
+
+    return run
+
+
+def test_a_file_is_run_optimised_and_not(run):
+    assert run(ir=9) == 1
+
+
+def test_a_file_of_an_ir_version_that_is_not_taken_is_refused(run):
+    assert run(ir=99) == old_runtimes.REFUSED
+
+
+def test_another_version_in_the_folder_is_no_measurement(run):
+    with pytest.raises(
+        command.Refusal, match=rf"has ONNX Runtime {onnxruntime.__version__}, not 1\."
+    ):
+        run(ir=9, version="1.15.1")
+
+
+def test_a_python_without_packages_for_old_versions_is_refused():
+    with pytest.raises(command.Refusal, match="python2.0 is no Python 3.10 or 3.11 with pip"):
+        old_runtimes.interpreter("python2.0")
