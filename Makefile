@@ -64,6 +64,8 @@ model: $(INSTALLED)  ## start: build one model: MODEL=vit-b-32 VARIANT=int8w [PR
 test: $(INSTALLED)  ## start: run the tests but slow ones, or a file: [TESTS=tests/x.py]
 	$(PYTEST) $(or $(TESTS),-m "not ($(LEAVE_OUT))")
 
+# Fuzzers go on for as long: ten minutes together.
+test-all: export FUZZ_SECONDS ?= 60
 test-all: $(INSTALLED)  ## start: run every test, also those that build whole projects
 	$(PYTEST) $(TESTS)
 

@@ -53,11 +53,13 @@ def first_line(error: BaseException) -> str:
 def system_error(error: BaseException) -> tuple[int, str] | None:
     """(errno or 0, the file's name or "") of what the system refused; None if it is something else.
 
+    Of two names, the second is what was to be written.
+
     safetensors and tokenizers raise exceptions of their own, which end in `(os error 28)`.
     """
     if isinstance(error, OSError):
         names = [name for name in (error.filename, error.filename2) if name is not None]
-        return error.errno or 0, os.fsdecode(names[0]) if names else ""
+        return error.errno or 0, os.fsdecode(names[-1]) if names else ""
     found = re.search(r"\(os error (\d+)\)", str(error)) if isinstance(error, Exception) else None
     return (int(found[1]), "") if found else None
 
@@ -84,7 +86,8 @@ def run(main: Callable[[], Any]) -> None:
         if found is None:
             raise
         number, name = found
-        reason = os.strerror(number) if number else first_line(error)
+        reason = os.strerror(number) if number else getattr(error, "strerror", None)
+        reason = reason or first_line(error)
         remedy = REMEDIES.get(number, "see to that, then run it again")
         _end(": ".join(filter(None, (name, reason, remedy))))
 

@@ -122,8 +122,8 @@ def test_verify_fails_on_a_file_below_its_floor(bundle, monkeypatch, tmp_path):
 
 
 SWAPPED = {  # a file: what lies in its place
-    "vision_model_int8": "vision_model_int4w",
-    "text_model_int8": "text_model_int4w",
+    "vision_model_fp16w": "vision_model_int4w",
+    "text_model_fp16w": "text_model_int4w",
     "vision_model_quantized": "vision_model_int4w",
 }
 

@@ -86,7 +86,8 @@ command.run(main)
 def test_a_library_that_cannot_write_names_the_output(library, tmp_path):
     line = [sys.executable, "-c", LIMITED, str(tmp_path / "out"), library]
     ended = subprocess.run(line, stderr=subprocess.PIPE, text=True)
-    assert ended.stderr.startswith(f"error: {tmp_path}/out")
+    assert ended.stderr.startswith(f"error: {tmp_path}/out: ")
+    assert "Errno" not in ended.stderr
     assert ended.stderr.count("\n") == 1 and "Traceback" not in ended.stderr
     assert ended.returncode == 1
     assert not any(tmp_path.iterdir())

@@ -65,7 +65,7 @@ def repro(arguments):
         progress.finish()
     if NOT_KEPT in LOG.read_bytes():
         raise command.Refusal(
-            "DVC's cache could not take an output, which stands in dvc.lock nevertheless: make room"
+            "DVC's cache could not take an output, which may be in dvc.lock nevertheless: make room"
             f" where the cache lies, run `dvc commit --force`, then this again ({LOG} names it)"
         )
     return status

@@ -12,7 +12,7 @@ def read(path):
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise command.Refusal(
             f"{path} cannot be read ({error.strerror}): mend or remove it"
@@ -25,6 +25,10 @@ def read(path):
     return content
 
 
+def _no_number(name):
+    raise ValueError(f"{name} is no number of JSON's")
+
+
 def section(content, name, place):
     """The object under `name`, or None where there is none."""
     found = content.get(name)
@@ -35,5 +39,5 @@ def section(content, name, place):
 
 def shown(value):
     """A JSON value in one short line, whatever characters are in it."""
-    text = json.dumps(value)
+    text = json.dumps(value, allow_nan=False)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -16,7 +16,8 @@ def write(path, shapes, pictures):
         begin, end = end, end + math.prod(shapes[name])
         header[name] = {"dtype": "U8", "shape": shapes[name], "data_offsets": [begin, end]}
         places[name] = begin
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = text.encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
