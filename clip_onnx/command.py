@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from clip_onnx.names import TOWERS
+from clip_onnx.names import DATA_FILE, PROJECTION, TOWERS
 
 
 class Refusal(Exception):
     """Bad input. The message is one line: it names the thing and the remedy."""
 
 
+SOMETIMES = {DATA_FILE, PROJECTION}  # what a model's folder may hold or not
 LONGEST = 1000  # characters of a message
 INTERRUPTED = 130  # exit status: 128 and the signal's number
 REMEDIES = {
@@ -109,7 +110,7 @@ def output(path: str | Path, directory: bool = True) -> Iterator[Path]:
     """A temporary sibling of `path` to write to, renamed to `path` when the block succeeds.
 
     What lies at `path` is replaced if it can be an earlier output: a file, or a folder without
-    other names in it than the new one has. Raises Refusal for anything else, which stays.
+    names in it that the new one cannot have. Raises Refusal for anything else, which stays.
     """
     path = Path(path)
     partial = path.with_name(f"{path.name}.partial")
@@ -144,7 +145,7 @@ def _check_replaceable(path: Path, directory: bool) -> None:
 
 def _check_names(path: Path, new: Path) -> None:
     old = {one.name for one in path.iterdir()} if path.is_dir() else set()
-    if others := sorted(old - {one.name for one in new.iterdir()}):
+    if others := sorted(old - SOMETIMES - {one.name for one in new.iterdir()}):
         raise Refusal(
             f"{path} holds {others[0]!r}, which no output has: name another, or move it away"
         )

@@ -11,8 +11,6 @@ from clip_onnx.openai import passes
 from stages.calibrate import collected
 from stages.encode import equalise, weight_only
 
-import small
-
 KEYS = ["vit/visual", "vit/textual", "rn/visual", "rn/textual"]
 
 
@@ -161,24 +159,3 @@ def test_equalising_says_what_it_divided(built):
     assert np.log2(factor * spoilt.ravel()).std() < 0.5
     np.testing.assert_array_equal(factors["layer4.1.bn1"], factor)
     np.testing.assert_array_equal(weight.array(), before * factor.reshape(1, -1, 1, 1))
-
-
-def test_no_calibration_pictures_are_refused(workspace):
-    import shutil
-
-    import yaml
-
-    from clip_onnx import command
-
-    content = yaml.safe_load((workspace / "params.yaml").read_text())
-    photographs = "file,source,split\nastronaut.png,a,evaluation\n"
-    (workspace / "photographs.csv").write_text(photographs)
-    content["evalset"] |= {"drawn_calibration": 0, "drawn": 2, "crops": 0}
-    small.write_params(workspace, content)
-    small.run_stage("evalset", "photographs.csv", "stages/evalset/captions.txt", "data/evalset")
-    small.run_stage("download", "vit", "data/downloads", "data/checkpoints/vit")
-    given = ("vit", "data/checkpoints/vit", "data/evalset", "data/calibration/vit")
-    with pytest.raises(command.Refusal, match="raise evalset.drawn_calibration"):
-        small.run_stage("calibrate", *given)
-    assert not list((workspace / "data/calibration").iterdir())
-    shutil.rmtree(workspace / "data")

@@ -222,7 +222,7 @@ def project(tmp_path, archives, monkeypatch):
     params["evalset"]["images"] = "photographs"
     params["grid"] |= {"products": ["image"], "composed": ["fp32"]}
     params["grid"]["encodings"] = {"plain": ["fp32"], "by_sensitivity": [], "resnets": []}
-    params["models"]["vit"]["inputs"] = {"drawn": 2, "captions": 2, "calibration_captions": 2}
+    params["models"]["vit"]["inputs"] = {"captions": 2, "calibration_captions": 2}
     small.set_up(tmp_path, params)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photographs").mkdir()
