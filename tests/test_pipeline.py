@@ -68,7 +68,9 @@ def test_second_repro_runs_nothing(project):
 
 
 def ran(output):
-    return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+    """The stages that ran, but for `pins`: it checks each new params.yaml."""
+    lines = [line for line in output.splitlines() if line.startswith("Running stage")]
+    return {line.split("'")[1] for line in lines} - {"pins"}
 
 
 def test_one_changed_line_reruns_only_what_reads_it(project):

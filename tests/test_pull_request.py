@@ -92,9 +92,9 @@ def clone(origin, tmp_path):
 
 
 def repro(folder):
-    """The stages that `make repro` runs."""
+    """The stages that `make repro` runs, but for `pins`: it checks each new params.yaml."""
     program(folder, "tools.pull")
-    return ran(program(folder, "dvc", "repro", "--pull", "--allow-missing"))
+    return ran(program(folder, "dvc", "repro", "--pull", "--allow-missing")) - {"pins"}
 
 
 def comment(folder):
@@ -108,7 +108,8 @@ def stale(folder, **how):
 
 
 def pipeline(stages):
-    return {name for name in stages if not name.startswith("runtimes/")}
+    """Those of the pipeline, but for `pins`: it checks each new params.yaml."""
+    return {name for name in stages if not name.startswith("runtimes/")} - {"pins"}
 
 
 def test_an_unchanged_branch_is_a_line(clone):

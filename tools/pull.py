@@ -6,9 +6,14 @@ Stages that are stale run, and those after them may. What these depend on is pul
 remote as dvc.lock has it (but what stale stages make anew), so that folders which stages read as a
 whole (data/eval, data/models/MODEL) are complete; `dvc repro --pull --allow-missing` then leaves
 the rest away. By itself it would give the last stages such folders with the new files alone.
+
+`pins` runs before: it reads all of params.yaml, and every stage reads what it writes, which mostly
+stays the same.
 """
 
 import argparse
+import subprocess
+import sys
 
 import networkx
 from dvc.exceptions import DvcException
@@ -40,8 +45,11 @@ def read_by(stages, repo, made):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("file", nargs="?", default=stale.PIPELINE)
+    file = parser.parse_args().file
+    if subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet", "pins"]).returncode:
+        sys.exit(1)
     repo = stale.opened()
-    first, stages = to_run(repo, parser.parse_args().file)
+    first, stages = to_run(repo, file)
     paths = read_by(stages, repo, first)
     print(f"{len(stages)} stages may run; they read {len(paths)} outputs of others")
     if not paths:
