@@ -38,6 +38,8 @@ MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 FORMAT ?= text
 # Stages run `python` and DVC finds itself by PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# What is printed is UTF-8 in any locale; files are so by their own calls.
+export PYTHONUTF8 := 1
 
 # uv resolves the locks; UPGRADE= leaves every version where it is.
 UV_INSTALLED := build/uv/installed
@@ -114,6 +116,7 @@ fanout-gather: $(TEAM_INSTALLED)  ## team: the job after all others: dvc.lock an
 
 lint: $(INSTALLED)  ## maintain: check style, the library's types and docs/
 	$(BIN)/ruff check .
+	$(BIN)/ruff check --preview --select PLW1514 .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(MKDOCS)

@@ -56,7 +56,7 @@ def run(module, *arguments):
 
 def workspace(model, entry, evalset, chosen):
     """A DVC project in build/bench-encodings for one model. Returns its folder."""
-    content = yaml.safe_load(Path("params.yaml").read_text())
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
     grid = content["grid"]
     if chosen:
         wanted = {FP32, *chosen}
@@ -120,7 +120,7 @@ def measure(file, folder):
     try:
         if file.by == "peer":
             make(file, source, data)
-        metrics = json.loads(file.evaluation.read_text())["metrics"]
+        metrics = json.loads(file.evaluation.read_text("utf-8"))["metrics"]
         found |= {name: metrics[name] for name in METRICS}
         found |= json.loads(run("bench.load", file.directory))
         inputs = data / "checkpoints" / file.model, data / "reference" / file.model
@@ -165,7 +165,7 @@ def publish(fresh, whole=True):
 
 
 def show(records):
-    comparison.RECORDS.with_suffix(".md").write_text(comparison.markdown(records))
+    comparison.RECORDS.with_suffix(".md").write_text(comparison.markdown(records), "utf-8")
     picture.draw(records, comparison.RECORDS.with_suffix(".svg"))
 
 

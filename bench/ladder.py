@@ -82,7 +82,7 @@ def side(by, revision, model, archive, chosen):
     """A commit's Side, built up to the fp32 files."""
     here = clone(FOLDER / model / revision, revision)
     folder = workspace(model, here, archive, chosen)
-    stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
+    stages = yaml.safe_load((folder / "dvc.yaml").read_text("utf-8"))["stages"]
     targets = [name for name in stages if purpose(name.split("-")[0]) == "encode"]
     lines = pipeline.commands(folder, targets)
     before = [line for line in lines if purpose(pipeline.stage(line)) not in STAGES]

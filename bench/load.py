@@ -34,7 +34,7 @@ def loads(file):
     """(median seconds, median peak MB) of processes that load a file."""
     seconds, peaks = [], []
     for _ in range(TIMES):
-        with tempfile.NamedTemporaryFile("r") as log:
+        with tempfile.NamedTemporaryFile("r", encoding="utf-8") as log:
             line = [sys.executable, "-c", PROGRAM, str(file)]
             try:
                 peaks.append(measured(line, ".", log.name).peak_mb)

@@ -59,7 +59,7 @@ def workspace(model, archive, address, grid=GRID, evalset=None):
 
     Without `evalset`, it is measured on the inputs that params.yaml gives a model of its size.
     """
-    content = yaml.safe_load(Path("params.yaml").read_text())
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
     source = {"source": f"{address}/{archive.name}", "sha256": sha256(archive)}
     content["models"] = {model: content["models"][model] | source}
     content["grid"] |= {"models": [model], "resnets": [], **grid}
@@ -85,7 +85,7 @@ def result(stage, outputs):
 def evaluated(outputs):
     """The same of evaluations' JSON."""
     found = {"pictures": None, "captions": None}
-    metrics = [json.loads(output.read_text())["metrics"] for output in outputs]
+    metrics = [json.loads(output.read_text("utf-8"))["metrics"] for output in outputs]
     for output, one in zip(outputs, metrics, strict=True):
         found["captions" if output.name.split(".")[1] == "textual" else "pictures"] = one["inputs"]
     size = round(sum(one["size_mb"] for one in metrics), 3)

@@ -162,7 +162,7 @@ def right(record, version):
     cosine, newest = record[version], record[versions_of(record)[-1]]
     if isinstance(cosine, str) or isinstance(newest, str):
         return False
-    return 1 - cosine <= 2 * (1 - newest) + 1e-6
+    return cosine >= parity.least_elsewhere(newest)
 
 
 def oldest(record):

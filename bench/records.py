@@ -7,13 +7,13 @@ from clip_onnx import command
 
 
 def read(path):
-    return json.loads(path.read_text()) if path.exists() else []
+    return json.loads(path.read_text("utf-8")) if path.exists() else []
 
 
 def write(path, records):
     lines = ",\n".join(json.dumps(record, allow_nan=False) for record in records)
     with command.output_file(path) as partial:
-        partial.write_text(f"[\n{lines}\n]\n")
+        partial.write_text(f"[\n{lines}\n]\n", "utf-8")
 
 
 def commit(revision="HEAD"):

@@ -187,7 +187,7 @@ def publish(fresh):
     records = [r for r in read(RECORDS) if r["model"] != fresh[0]["model"]] + fresh
     records.sort(key=lambda record: order.index(record["model"]))
     write(RECORDS, records)
-    RECORDS.with_suffix(".md").write_text(markdown(records))
+    RECORDS.with_suffix(".md").write_text(markdown(records), "utf-8")
 
 
 def main():

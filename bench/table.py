@@ -105,4 +105,4 @@ pictures and captions.
 
 def write():
     """Write bench/models.md from both files of records."""
-    RECORDS.with_suffix(".md").write_text(markdown(read(RECORDS), read(rungs.RECORDS)))
+    RECORDS.with_suffix(".md").write_text(markdown(read(RECORDS), read(rungs.RECORDS)), "utf-8")

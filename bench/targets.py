@@ -104,7 +104,7 @@ def main():
         records = [r for r in read(RECORDS) if r["model"] != model] + fresh
         records.sort(key=lambda record: official.index(record["model"]))
         write(RECORDS, records)
-        RECORDS.with_suffix(".md").write_text(markdown(records))
+        RECORDS.with_suffix(".md").write_text(markdown(records), "utf-8")
 
 
 if __name__ == "__main__":

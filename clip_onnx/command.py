@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from clip_onnx.names import DATA_FILE, PROJECTION, TOWERS
+from clip_onnx.names import DATA_FILE, PREPARATION, PROJECTION, TOWERS
 
 
 class Refusal(Exception):
     """Bad input. The message is one line: it names the thing and the remedy."""
 
 
-SOMETIMES = {DATA_FILE, PROJECTION}  # what a model's folder may hold or not
+SOMETIMES = {DATA_FILE, PROJECTION, PREPARATION}  # what an output's folder may hold or not
 LONGEST = 1000  # characters of a message
 INTERRUPTED = 130  # exit status: 128 and the signal's number
 REMEDIES = {

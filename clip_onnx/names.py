@@ -8,3 +8,5 @@ PYTORCH = "pytorch"  # the variant that is no file: OpenAI's own code in fp32
 # In a model's directory.
 FILE, DATA_FILE = "model.onnx", "model.onnx.data"
 PROJECTION = "text_projection.npy"  # what a profile leaves to the host: clip_onnx/host
+
+PREPARATION = "preparation.json"  # in a checkpoint's, where it wants other pictures than OpenAI's

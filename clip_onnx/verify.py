@@ -28,7 +28,9 @@ def cases(folder: Path, golden: dict[str, Any]) -> dict[str, list[Any]]:
 
     A tower has one array, and the one output that the host may have to finish (clip_onnx/host).
     """
-    side, preparation = preprocessor.read(json.loads((folder / preprocessor.FILE).read_text()))
+    side, preparation = preprocessor.read(
+        json.loads((folder / preprocessor.FILE).read_text("utf-8"))
+    )
     picture = Image.open(io.BytesIO(base64.b64decode(golden["picture"]["png_base64"])))
     texts = golden["texts"]
     rows = tokens.encode(tokens.load(folder / "tokenizer.json"), [t["caption"] for t in texts])

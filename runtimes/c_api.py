@@ -113,18 +113,15 @@ def files(golden, profiles):
 
 def measure(model):
     bundle, found = BUNDLES / model, {}
-    golden = json.loads((bundle / "golden.json").read_text())
+    golden = json.loads((bundle / "golden.json").read_text("utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         program, own = compiled(Path(folder)), Path(folder, "golden.json")
         ppm = Path(folder, "picture.ppm")
         picture = decoded(golden, ppm)
         for name, (graph, variant) in files(golden, params.load().grid.profiles).items():
             try:
-                own.write_text(
-                    json.dumps(
-                        native(golden, bundle / name, graph, picture), indent=1, allow_nan=False
-                    )
-                )
+                found = native(golden, bundle / name, graph, picture)
+                own.write_text(json.dumps(found, indent=1, allow_nan=False), "utf-8")
                 metrics = {
                     "inputs": len(golden["texts"]) if graph == "textual" else 1,
                     "cosine": cosine(program, bundle / "golden.json", ppm, bundle / name),

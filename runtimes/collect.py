@@ -22,7 +22,7 @@ def gather(directory, models):
         for model in models:
             path = directory / f"{module}.{model}.json"
             try:
-                content = json.loads(path.read_text())
+                content = json.loads(path.read_text("utf-8"))
             except FileNotFoundError:
                 raise command.Refusal(f"{path} is missing: make runtimes") from None
             for runtime, graphs in content.items():
@@ -37,7 +37,9 @@ def main():
     arguments = parser.parse_args()
     metrics = gather(arguments.results, params.load().grid.models)
     with command.output_file(arguments.output) as partial:
-        partial.write_text(json.dumps(metrics, indent=1, sort_keys=True, allow_nan=False) + "\n")
+        partial.write_text(
+            json.dumps(metrics, indent=1, sort_keys=True, allow_nan=False) + "\n", "utf-8"
+        )
 
 
 if __name__ == "__main__":

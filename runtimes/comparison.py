@@ -142,4 +142,4 @@ def main(measure, description):
     arguments = parser.parse_args()
     content = measure(arguments.model)
     with command.output_file(arguments.output) as partial:
-        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")

@@ -53,7 +53,7 @@ def project(folder, content, remote, *settings):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(small.ROOT / name, folder / name, ignore=ignored)
     shutil.copyfile(small.ROOT / ".gitignore", folder / ".gitignore")
-    (folder / "captions.txt").write_text(TEN_CAPTIONS)
+    (folder / "captions.txt").write_text(TEN_CAPTIONS, "utf-8")
     done(folder, "git", "init", "--quiet")
     done(folder, "dvc", "init", "--quiet")
     shutil.copyfile(small.ROOT / ".dvc/config", folder / ".dvc/config")

@@ -10,7 +10,7 @@ import subprocess
 
 def texts(path):
     """(where, text): of the working tree, and of HEAD where git has one with that file."""
-    with open(path) as file:
+    with open(path, encoding="utf-8") as file:
         yield "the working tree", file.read()
     line = ["git", "show", f"HEAD:{path}"]
     head = subprocess.run(line, capture_output=True, text=True)

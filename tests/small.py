@@ -60,7 +60,7 @@ def sha256(path):
 
 def params(archives):
     """params.yaml's content for small checkpoints and few pictures."""
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     content["models"] = {
         kind: {"source": str(path), "sha256": sha256(path)} for kind, path in archives.items()
     }
@@ -89,7 +89,7 @@ def set_up(folder, content):
 
 
 def write_params(folder, content):
-    (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
 
 
 def run_stage(name, *arguments):
@@ -152,7 +152,7 @@ def bundle(model):
 
 def tiny_params():
     """params.yaml's content as it ships, for a project folder elsewhere."""
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     for name in TINY:
         content["models"][name]["source"] = str(ROOT / content["models"][name]["source"])
     return content

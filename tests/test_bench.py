@@ -24,7 +24,7 @@ def bench(tmp_path, archives, monkeypatch):
     """build/bench in a temporary project, with a server that offers the small `vit`."""
     small.set_up(tmp_path, small.params(archives))
     (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n", "utf-8")
     monkeypatch.chdir(tmp_path)
     models.FOLDER.mkdir(parents=True)
     return models.workspace("vit", archives["vit"], models.serve(archives["vit"].parent))
@@ -43,7 +43,7 @@ def test_the_commands_are_dvcs_up_to_the_evaluations(bench):
 
 def test_a_model_is_measured_on_the_pipelines_own_inputs(bench):
     own, content = (
-        yaml.safe_load((folder / "params.yaml").read_text()) for folder in (Path(), bench)
+        yaml.safe_load((folder / "params.yaml").read_text("utf-8")) for folder in (Path(), bench)
     )
     assert content["evalset"] == own["evalset"]
     assert content["inputs"] == own["inputs"]
@@ -51,7 +51,7 @@ def test_a_model_is_measured_on_the_pipelines_own_inputs(bench):
 
 
 def test_what_params_yaml_says_of_a_models_inputs_is_kept(bench, archives):
-    content = yaml.safe_load(Path("params.yaml").read_text())
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
     content["models"]["vit"]["inputs"] = {"pictures": 3}
     small.write_params(Path(), content)
     models.workspace("vit", archives["vit"], "http://x", evalset={"crops": 0})
@@ -83,7 +83,7 @@ def test_an_evaluations_record_has_its_files_size_and_inputs(tmp_path):
     for tower, cosine, count in (("visual", 0.9, 7), ("textual", 0.8, 9)):
         metrics = {"cosine_min": cosine, "size_mb": 2.5, "inputs": count, "snr_db": 1.0}
         files.append(tmp_path / f"vit.{tower}.int8w.json")
-        files[-1].write_text(json.dumps({"metrics": metrics}))
+        files[-1].write_text(json.dumps({"metrics": metrics}), "utf-8")
     both = {"cosine_min": 0.8, "size_mb": 5.0, "pictures": 7, "captions": 9}
     assert models.result("evaluate", files) == both
     assert models.result("evaluate", files[:1])["captions"] is None
@@ -134,7 +134,7 @@ def test_finished_stages_are_recorded_and_not_run_again(bench, monkeypatch):
     monkeypatch.setattr(models, "measured", lambda *a: runs.append(a[0]) or measured(*a))
     models.run_stages("vit", bench, found)
     assert [line[2] for line in runs] == ["stages.pins", "stages.evalset", "stages.download"]
-    (record,) = json.loads(models.PROGRESS.read_text())
+    (record,) = json.loads(models.PROGRESS.read_text("utf-8"))
     assert record == found[0]
     assert record["item"] == "vit.download"
     assert record["wall_s"] > 0
@@ -150,7 +150,7 @@ def test_a_failing_stage_names_its_log(bench, monkeypatch):
     monkeypatch.setattr(models, "commands", lambda *_: [broken])
     with pytest.raises(command.Refusal, match=r"stages\.download nothing .* failed: .*log\.txt"):
         models.run_stages("vit", bench, [])
-    assert "no models.nothing" in (bench / "log.txt").read_text()
+    assert "no models.nothing" in (bench / "log.txt").read_text("utf-8")
 
 
 def test_memory_is_the_peak_of_the_process(tmp_path):
@@ -177,7 +177,7 @@ def test_the_seconds_of_all_threads_count(tmp_path):
     assert 0.05 < cost.cpu_s < 1.2 * cost.wall_s
 
 
-RECORDS = json.loads(table.RECORDS.read_text())
+RECORDS = json.loads(table.RECORDS.read_text("utf-8"))
 OFFICIAL = [name for name, model in params.load().models.items() if model.remote]
 SMALLER = ("vit-b-32", "vit-b-16", "rn50")
 
@@ -199,10 +199,10 @@ def test_every_official_model_was_measured_within_bounds(model):
 
 def test_the_tables_are_of_the_records():
     ladder = records.read(rungs.RECORDS)
-    assert table.RECORDS.with_suffix(".md").read_text() == table.markdown(RECORDS, ladder)
+    assert table.RECORDS.with_suffix(".md").read_text("utf-8") == table.markdown(RECORDS, ladder)
 
 
-TARGETS = json.loads(targets.RECORDS.read_text())
+TARGETS = json.loads(targets.RECORDS.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("model", targets.MODELS)
@@ -226,4 +226,4 @@ def test_std_towers_are_as_fast_as_a_plain_export(model):
 
 
 def test_the_tables_of_targets_are_of_the_records():
-    assert targets.RECORDS.with_suffix(".md").read_text() == targets.markdown(TARGETS)
+    assert targets.RECORDS.with_suffix(".md").read_text("utf-8") == targets.markdown(TARGETS)

@@ -147,7 +147,7 @@ def test_a_load_is_measured_and_a_failing_one_says_why(built, tmp_path, monkeypa
     measured = json.loads(encodings.run("bench.load", built / "data/models/vit/textual/fp32"))
     assert 0 < measured["load_s"] < 60
     assert 10 < measured["load_rss_mb"] < 1000
-    (tmp_path / graphs.FILE).write_text("no model")
+    (tmp_path / graphs.FILE).write_text("no model", "utf-8")
     with pytest.raises(command.Refusal, match=r"bench\.load: .*model\.onnx"):
         encodings.run("bench.load", tmp_path)
 
@@ -158,7 +158,7 @@ def workspace(tmp_path, archives, monkeypatch):
     content = small.params(archives)
     small.set_up(tmp_path, content)
     (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n", "utf-8")
     monkeypatch.chdir(tmp_path)
     return encodings.prepare("vit", params.load().models["vit"])
 
@@ -209,7 +209,7 @@ def test_records_of_a_whole_model_replace_all_of_it(tmp_path, monkeypatch, whole
     monkeypatch.setattr(encodings, "show", lambda _: None)
     encodings.publish([record("ours", "old", 1, 1.0)])
     encodings.publish([record("ours", "new", 1, 1.0)], whole)
-    found = json.loads(comparison.RECORDS.read_text())
+    found = json.loads(comparison.RECORDS.read_text("utf-8"))
     assert sorted(one["encoding"] for one in found) == kept
 
 
@@ -221,6 +221,8 @@ def test_a_peers_failure_is_recorded_and_ours_stops(tmp_path, monkeypatch):
     names = ("vit", "visual", "q4", tmp_path / "q4", tmp_path / "q4.json")
     found = encodings.measure(encodings.File("peer", *names), tmp_path)
     assert found == dict.fromkeys(encodings.MEASURED) | {"reason": "bench.peers: no such operator"}
-    (tmp_path / "q4.json").write_text(json.dumps({"metrics": dict.fromkeys(encodings.METRICS)}))
+    (tmp_path / "q4.json").write_text(
+        json.dumps({"metrics": dict.fromkeys(encodings.METRICS)}), "utf-8"
+    )
     with pytest.raises(command.Refusal):
         encodings.measure(encodings.File("ours", *names), tmp_path)

@@ -86,7 +86,7 @@ def project(tmp_path_factory, archives):
     content["bundle"] = {}
     content["models"]["vit-b-32"] = {"source": "https://example.org/vit.pt", "sha256": "0" * 64}
     clones.project(folder, content, folder.parent / "remote")
-    (folder / "later.txt").write_text("so that there is a second commit")
+    (folder / "later.txt").write_text("so that there is a second commit", "utf-8")
     clones.commit(folder)
     return folder
 
@@ -103,7 +103,7 @@ def pretend(folder, arguments):
     for path in pipeline.outputs(arguments):
         output = folder / path
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text("made")
+        output.write_text("made", "utf-8")
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_both_commits_start_from_the_twin_that_is_shared(here, runs, archives, m
     ladder.measure("vit-b-32", ladder.commits("HEAD~1"), ["int8w"])
     assert made == ["vit-b-32"]
     files = list(Path("build/bench-ladder").glob("vit-b-32/*/build/*/*/params.yaml"))
-    entries = [yaml.safe_load(file.read_text()) for file in files]
+    entries = [yaml.safe_load(file.read_text("utf-8")) for file in files]
     assert len(entries) == 2
     shared = Path("build/bench-ladder/twins/vit-b-32.pt")
     for entry in entries:
@@ -175,4 +175,4 @@ def test_a_models_records_replace_its_old_ones(tmp_path, monkeypatch):
     fresh = [one | {"model": "tiny-vit"} for one in BOTH]
     ladder.publish("tiny-vit", fresh[:1])
     ladder.publish("tiny-vit", fresh[1:])
-    assert json.loads(rungs.RECORDS.read_text()) == fresh[1:]
+    assert json.loads(rungs.RECORDS.read_text("utf-8")) == fresh[1:]

@@ -7,7 +7,7 @@ import pytest
 from bench import comparison, encodings, peers
 from clip_onnx.settings import params
 
-RECORDS = json.loads(comparison.RECORDS.read_text())
+RECORDS = json.loads(comparison.RECORDS.read_text("utf-8"))
 GROUPS = {f"{group[0]['model']}.{group[0]['tower']}": group for group in comparison.towers(RECORDS)}
 every_tower = pytest.mark.parametrize("tower", GROUPS)
 
@@ -82,4 +82,4 @@ def test_weight_only_files_run_as_fast_as_fp32(tower):
 
 
 def test_the_tables_are_of_the_records():
-    assert comparison.RECORDS.with_suffix(".md").read_text() == comparison.markdown(RECORDS)
+    assert comparison.RECORDS.with_suffix(".md").read_text("utf-8") == comparison.markdown(RECORDS)

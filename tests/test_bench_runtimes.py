@@ -106,7 +106,7 @@ def test_a_caption_of_16_tokens_is_padded_where_the_length_is_fixed(bundled, var
 def test_a_twins_workspace_makes_what_the_runtimes_run(tmp_path, archives, monkeypatch):
     small.set_up(tmp_path, small.params(archives))
     (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n", "utf-8")
     monkeypatch.chdir(tmp_path)
     models.FOLDER.mkdir(parents=True)
     address = models.serve(archives["vit"].parent)
@@ -201,11 +201,11 @@ def test_the_table_has_multiples_of_onnx_runtime_and_hides_no_failure():
 def records():
     if not runtimes.RECORDS.exists():
         pytest.skip(f"{runtimes.RECORDS} is not there: make bench-runtimes")
-    return json.loads(runtimes.RECORDS.read_text())
+    return json.loads(runtimes.RECORDS.read_text("utf-8"))
 
 
 def test_the_tables_are_of_the_records(records):
-    assert runtimes.RECORDS.with_suffix(".md").read_text() == runtimes.markdown(records)
+    assert runtimes.RECORDS.with_suffix(".md").read_text("utf-8") == runtimes.markdown(records)
 
 
 def test_every_runtime_of_every_file_was_measured_once_and_computes_what_onnx_runtime_does(records):

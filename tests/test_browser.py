@@ -22,8 +22,8 @@ def folders(tmp_path):
     page = "<!doctype html><script type=module src=./inner/module.mjs></script>"
     for name, content in {"a/page.html": page, "b/module.mjs": "globalThis.ran = 1"}.items():
         (tmp_path / name).parent.mkdir()
-        (tmp_path / name).write_text(content)
-    (tmp_path / "secret").write_text("secret")
+        (tmp_path / name).write_text(content, "utf-8")
+    (tmp_path / "secret").write_text("secret", "utf-8")
     return {"/": tmp_path / "a", "/inner/": tmp_path / "b"}
 
 
@@ -58,7 +58,7 @@ def test_nothing_else_is_served(folders, tmp_path, path):
     served = tmp_path / "a"
     for name in (".env", ".git/config", "sub/.hidden/page.html", "sub/page.html"):
         (served / name).parent.mkdir(parents=True, exist_ok=True)
-        (served / name).write_text("hidden")
+        (served / name).write_text("hidden", "utf-8")
     (served / "linked").symlink_to(tmp_path / "secret")
     (served / "sub/up").symlink_to(tmp_path)
     (served / "linked-page").mkdir()
@@ -154,7 +154,7 @@ def test_a_page_that_does_not_load_is_refused(address):
 
 def program(folder, name):
     path = folder / name
-    path.write_text("#!/bin/sh\nexit 3\n")
+    path.write_text("#!/bin/sh\nexit 3\n", "utf-8")
     path.chmod(0o755)
     return path
 

@@ -65,7 +65,7 @@ def test_an_output_that_the_cache_cannot_take_is_a_failure(pretended):
     pretended(FULL)
     with pytest.raises(command.Refusal, match="cache could not take an output, .*dvc commit"):
         build.repro([])
-    assert "md5: 0123" in build.LOG.read_text()
+    assert "md5: 0123" in build.LOG.read_text("utf-8")
 
 
 def test_a_stage_that_fails_gives_its_status(pretended):

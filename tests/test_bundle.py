@@ -42,7 +42,7 @@ def test_layout_is_hugging_faces(bundle):
         "tokenizer_config.json",
         "vocab.json",
     }
-    config = json.loads((bundle / "config.json").read_text())
+    config = json.loads((bundle / "config.json").read_text("utf-8"))
     assert config["model_type"] == "clip"
     assert config["vision_config"]["image_size"] == 64
     assert config["text_config"]["eos_token_id"] == 49407
@@ -55,12 +55,12 @@ def test_suffixes_hold_the_encodings_that_the_table_says(bundle, bundled):
 
 
 def test_tokenizer_files_agree(bundle):
-    vocabulary = json.loads((bundle / "vocab.json").read_text())
+    vocabulary = json.loads((bundle / "vocab.json").read_text("utf-8"))
     assert vocabulary == Tokenizer.from_file(str(bundle / "tokenizer.json")).get_vocab()
 
 
 def test_golden_json_holds_a_truncated_caption_and_the_floor(bundle):
-    golden = json.loads((bundle / "golden.json").read_text())
+    golden = json.loads((bundle / "golden.json").read_text("utf-8"))
     lengths = [len(text["input_ids"]) for text in golden["texts"]]
     assert max(lengths) == 77
     assert min(lengths) < 20
@@ -72,7 +72,7 @@ def test_golden_json_holds_a_truncated_caption_and_the_floor(bundle):
 
 
 def test_a_file_without_a_floor_in_params_gets_one_from_what_it_reaches(bundle):
-    golden = json.loads((bundle / "golden.json").read_text())
+    golden = json.loads((bundle / "golden.json").read_text("utf-8"))
     found = {name: (cosine, floor) for name, cosine, floor, _ in verify.check(bundle)}
     cosine, floor = found["onnx/vision_model_int8.onnx"]
     assert golden["files"]["onnx/vision_model_int8.onnx"]["cosine_min"] == floor
@@ -103,12 +103,12 @@ def test_verify_compares_pictures_that_are_longer_than_a_text(tmp_path):
 
 def change_golden(bundle, monkeypatch, tmp_path, change):
     """A copy of the bundle whose golden.json `change` has edited."""
-    golden = json.loads((bundle / "golden.json").read_text())
+    golden = json.loads((bundle / "golden.json").read_text("utf-8"))
     change(golden)
     for path in bundle.iterdir():
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "golden.json").unlink()
-    (tmp_path / "golden.json").write_text(json.dumps(golden))
+    (tmp_path / "golden.json").write_text(json.dumps(golden), "utf-8")
 
 
 def test_verify_fails_on_a_file_below_its_floor(bundle, monkeypatch, tmp_path):
@@ -119,6 +119,23 @@ def test_verify_fails_on_a_file_below_its_floor(bundle, monkeypatch, tmp_path):
     change_golden(bundle, monkeypatch, tmp_path, change)
     with pytest.raises(command.Refusal, match=r"not as they should be: onnx/vision_model\.onnx, "):
         verify.report(tmp_path)
+
+
+def test_a_file_whose_outputs_are_no_numbers_ends_no_bundle_and_never_verifies(
+    bundled, tmp_path, monkeypatch
+):
+    real = verify.worst
+
+    def worst(file, about, cases):
+        return np.nan if "int8." in file.name else real(file, about, cases)
+
+    monkeypatch.chdir(bundled)
+    monkeypatch.setattr(verify, "worst", worst)
+    paths = ("models/vit", "reference/vit", "checkpoints/vit", "evalset")
+    small.run_stage("bundle", *(f"data/{path}" for path in paths), tmp_path / "vit")
+    problems = {name: problem for name, *_, problem in verify.check(tmp_path / "vit")}
+    assert problems["onnx/vision_model_int8.onnx"] == "below its floor"
+    assert problems["onnx/vision_model.onnx"] == ""
 
 
 SWAPPED = {  # a file: what lies in its place
@@ -223,7 +240,7 @@ def test_verify_goes_on_after_a_file_that_does_not_run(bundle, monkeypatch, tmp_
 @pytest.mark.parametrize("content", [None, "{}", "{"])
 def test_verify_names_a_folder_that_is_no_bundle(monkeypatch, tmp_path, content):
     if content:
-        (tmp_path / "golden.json").write_text(content)
+        (tmp_path / "golden.json").write_text(content, "utf-8")
     with pytest.raises(command.Refusal, match="no whole bundle"):
         verify.report(tmp_path)
 

@@ -31,7 +31,7 @@ def bundle(request):
 
 @pytest.fixture
 def golden(bundle):
-    return json.loads((bundle / "golden.json").read_text())
+    return json.loads((bundle / "golden.json").read_text("utf-8"))
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def wrong_picture(golden):
 )
 def test_a_wrong_embedding_fails(program, bundle, golden, picture, tmp_path, name, spoil):
     spoil(golden)
-    (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1))
+    (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1), "utf-8")
     done = run(program, tmp_path / "golden.json", picture, bundle / "onnx" / name)
     assert done.returncode == 1
     assert done.stdout.endswith("below its floor\n")
@@ -87,7 +87,7 @@ def test_an_embedding_of_another_length_is_another_models(
     program, bundle, golden, picture, tmp_path
 ):
     golden["picture"]["image_embeds"].pop()
-    (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1))
+    (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1), "utf-8")
     done = run(program, tmp_path / "golden.json", picture, bundle / "onnx/image.onnx")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: golden.json: is of another model\n"
@@ -115,7 +115,7 @@ def check(program, bundle, picture, golden, tmp_path):
     def run_spoilt(name, *spoil):
         for change in spoil:
             change(golden)
-        (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1))
+        (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1), "utf-8")
         return run(program, tmp_path / "golden.json", picture, bundle / name)
 
     return run_spoilt
@@ -140,13 +140,13 @@ def test_a_file_without_a_floor_says_so(check):
 
 def test_a_cosine_of_no_floor_is_read(program, bundle, picture, golden, tmp_path):
     no_floor(TEXT)(golden)
-    (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1))
+    (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1), "utf-8")
     assert c_api.cosine(program, tmp_path / "golden.json", picture, bundle / TEXT) > 0.99
 
 
 def test_zeros_are_a_reason(program, bundle, picture, golden, tmp_path):
     first_text(0.0)(golden)
-    (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1))
+    (tmp_path / "golden.json").write_text(json.dumps(golden, indent=1), "utf-8")
     with pytest.raises(command.Refusal, match="zeros or no numbers"):
         c_api.cosine(program, tmp_path / "golden.json", picture, bundle / TEXT)
 
@@ -160,17 +160,17 @@ def test_no_captions_are_refused(check):
 @pytest.mark.parametrize("graph", [TEXT, "onnx/image.onnx"])
 @pytest.mark.parametrize("keep", ['"graph"', '"graph":', '"cosine_min":', '"cosine_min": '])
 def test_a_golden_json_cut_in_an_entry_is_refused(guarded, bundle, picture, tmp_path, graph, keep):
-    whole = (bundle / "golden.json").read_text()
+    whole = (bundle / "golden.json").read_text("utf-8")
     entry = whole.index(f'"{graph}"')
-    (tmp_path / "golden.json").write_text(whole[: whole.index(keep, entry) + len(keep)])
+    (tmp_path / "golden.json").write_text(whole[: whole.index(keep, entry) + len(keep)], "utf-8")
     done = run(guarded, tmp_path / "golden.json", picture, bundle / graph)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch("error: .*(cut short|neither a tower).*\n", done.stderr)
 
 
 def test_a_golden_json_cut_in_an_embedding_is_refused(guarded, bundle, picture, tmp_path):
-    whole = (bundle / "golden.json").read_text()
-    (tmp_path / "golden.json").write_text(whole[:-60])
+    whole = (bundle / "golden.json").read_text("utf-8")
+    (tmp_path / "golden.json").write_text(whole[:-60], "utf-8")
     done = run(guarded, tmp_path / "golden.json", picture, bundle / "onnx/image.onnx")
     assert done.stderr == "error: golden.json: is cut short\n"
 
@@ -202,7 +202,7 @@ def test_a_picture_that_is_not_whole_is_refused(guarded, bundle, tmp_path, heade
 
 
 def test_a_header_of_ones_own_comes_first(tmp_path):
-    (tmp_path / "onnxruntime_c_api.h").write_text("#error this is ONNX Runtime's own\n")
+    (tmp_path / "onnxruntime_c_api.h").write_text("#error this is ONNX Runtime's own\n", "utf-8")
     done = run("cc", "-fsyntax-only", c_api.SOURCE / "golden.c", "-I", tmp_path)
     assert "this is ONNX Runtime's own" in done.stderr
 

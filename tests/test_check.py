@@ -57,11 +57,11 @@ def run(built, archives, tmp_path, monkeypatch):
         content = small.params(archives) | {"known_answers": {"picture": picture and str(picture)}}
         small.write_params(tmp_path, content)
         monkeypatch.chdir(tmp_path)
-        Path("answers.json").write_text(json.dumps(listed))
+        Path("answers.json").write_text(json.dumps(listed), "utf-8")
         towers = [f"--{tower}={built}/data/patch/{kind}/{tower}/std" for tower in TOWERS]
         checkpoint = built / f"data/checkpoints/{kind}"
         small.run_stage("check", *towers, checkpoint, "answers.json", "out.json")
-        return json.loads(Path("out.json").read_text())
+        return json.loads(Path("out.json").read_text("utf-8"))
 
     return compare
 
@@ -100,7 +100,7 @@ def test_a_missing_picture_is_named(run, archives, picture, tmp_path):
 
 
 def test_the_published_answers_are_of_openais_file():
-    listed = json.loads(Path("stages/check/known_answers.json").read_text())
+    listed = json.loads(Path("stages/check/known_answers.json").read_text("utf-8"))
     official = params.load().models["vit-b-32"].sha256
     assert {answer["checkpoint_sha256"] for answer in listed} == {official}
     text, picture = listed

@@ -181,31 +181,31 @@ def test_the_command_embeds_classifies_searches_and_verifies(folder, pictures, t
 def test_what_the_command_cannot_do_is_a_line_and_loses_nothing(
     folder, tmp_path, arguments, message
 ):
-    (tmp_path / "kept").write_text("kept")
+    (tmp_path / "kept").write_text("kept", "utf-8")
     places = {"BUNDLE": str(folder)}
     line = [places.get(word, word.replace("FOLDER", str(tmp_path))) for word in arguments]
     refused = run(*line)
     assert refused.returncode == 1, refused.stderr
     assert refused.stderr.startswith("error: ") and message in refused.stderr
     assert refused.stderr.count("\n") == 1
-    assert (tmp_path / "kept").read_text() == "kept"
+    assert (tmp_path / "kept").read_text("utf-8") == "kept"
 
 
 def test_a_bundle_that_is_torn_is_refused(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
-    golden = json.loads((copy / "golden.json").read_text())
-    (copy / "golden.json").write_text(json.dumps(golden | {"files": {}}))
+    golden = json.loads((copy / "golden.json").read_text("utf-8"))
+    (copy / "golden.json").write_text(json.dumps(golden | {"files": {}}), "utf-8")
     with pytest.raises(Refusal, match="torn or a bundle of another version"):
         Clip(copy)
-    (copy / "golden.json").write_text(json.dumps(golden))
-    (copy / "tokenizer.json").write_text("{")
+    (copy / "golden.json").write_text(json.dumps(golden), "utf-8")
+    (copy / "tokenizer.json").write_text("{", "utf-8")
     with pytest.raises(Refusal, match=r"tokenizer\.json cannot be read"):
         Clip(copy).encode_text("a")
     smaller = json.dumps(preprocessor.written(32))
-    (copy / "preprocessor_config.json").write_text(smaller)
+    (copy / "preprocessor_config.json").write_text(smaller, "utf-8")
     with pytest.raises(Refusal, match="does not fit together"):
         Clip(copy).encode_image(Image.new("RGB", (9, 9)))
-    (copy / "preprocessor_config.json").write_text(smaller.replace("true", "false"))
+    (copy / "preprocessor_config.json").write_text(smaller.replace("true", "false"), "utf-8")
     with pytest.raises(Refusal, match="do_resize is false, possible is true"):
         Clip(copy)
 

@@ -16,7 +16,7 @@ def results(tmp_path):
     for module in collect.MODULES:
         for model in ("vit", "rn"):
             content = {f"{module}-{kind}": {"visual": {model: GOOD}} for kind in "ab"}
-            (tmp_path / f"{module}.{model}.json").write_text(json.dumps(content))
+            (tmp_path / f"{module}.{model}.json").write_text(json.dumps(content), "utf-8")
     return tmp_path
 
 

@@ -11,20 +11,20 @@ from clip_onnx import command
 def test_output_appears_only_when_its_block_succeeds(tmp_path):
     target = tmp_path / "folder" / "out"
     with pytest.raises(RuntimeError), command.output(target) as partial:
-        (partial / "half").write_text("x")
+        (partial / "half").write_text("x", "utf-8")
         raise RuntimeError
     assert list(target.parent.iterdir()) == []
     with command.output(target) as partial:
-        (partial / "whole").write_text("x")
+        (partial / "whole").write_text("x", "utf-8")
         assert not target.exists()
     assert [path.name for path in target.iterdir()] == ["whole"]
 
 
 def test_output_replaces_what_a_killed_run_left(tmp_path):
     (tmp_path / "out.partial").mkdir()
-    (tmp_path / "out.partial" / "rest").write_text("x")
+    (tmp_path / "out.partial" / "rest").write_text("x", "utf-8")
     with command.output(tmp_path / "out") as partial:
-        (partial / "new").write_text("x")
+        (partial / "new").write_text("x", "utf-8")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["new"]
     assert not (tmp_path / "out.partial").exists()
 
@@ -95,7 +95,10 @@ def test_a_library_that_cannot_write_names_the_output(library, tmp_path):
 
 def test_a_full_disk_in_a_block_names_the_output(tmp_path, capsys):
     def main():
-        with command.output_file(tmp_path / "out"), open("/dev/full", "w") as file:
+        with (
+            command.output_file(tmp_path / "out"),
+            open("/dev/full", "w", encoding="utf-8") as file,
+        ):
             file.write("x")
 
     text, _ = said(main, capsys)
@@ -114,12 +117,12 @@ def test_a_bug_keeps_its_traceback():
 
 def test_output_replaces_nothing_but_an_output(tmp_path):
     (tmp_path / "documents").mkdir()
-    (tmp_path / "documents" / "letter").write_text("x")
+    (tmp_path / "documents" / "letter").write_text("x", "utf-8")
     with (
         pytest.raises(command.Refusal, match="documents holds 'letter'"),
         command.output(tmp_path / "documents") as partial,
     ):
-        (partial / "model.onnx").write_text("x")
+        (partial / "model.onnx").write_text("x", "utf-8")
     with (
         pytest.raises(command.Refusal, match="documents is there and no file"),
         command.output_file(tmp_path / "documents"),

@@ -137,6 +137,6 @@ def test_output_is_json(project, monkeypatch, tmp_path):
     monkeypatch.setattr("sys.argv", ["x", "vit", str(tmp_path / "found.json")])
     comparison.main(lambda model: {"other": comparison.refused(files, "not here")}, "What it does.")
     reason = {"fp32": {"reason": "not here"}}
-    assert json.loads((tmp_path / "found.json").read_text()) == {
+    assert json.loads((tmp_path / "found.json").read_text("utf-8")) == {
         "other": {"visual": reason, "image": reason}
     }

@@ -23,7 +23,7 @@ ENCODINGS = ("fp32", "fp16", "int8w", "int4w", "mixed", "int8-dynamic")
 @pytest.fixture(scope="module")
 def make(built):
     """Compose a product of a model in an encoding, with changed settings: the file's folder."""
-    original = (built / "params.yaml").read_text()
+    original = (built / "params.yaml").read_text("utf-8")
 
     def made(model, product, encoding="fp32", **settings):
         content = yaml.safe_load(original)
@@ -40,7 +40,7 @@ def make(built):
         return built / output
 
     yield made
-    (built / "params.yaml").write_text(original)
+    (built / "params.yaml").write_text(original, "utf-8")
 
 
 FLAGS = ("--visual", "--textual")
@@ -183,7 +183,7 @@ def test_products_are_measured_against_the_reference(built, make, product, tmp_p
         given += ["--labels-by", "data/patch/vit/textual/std"]
         given += ["--file", directory, tmp_path / "found.json"]
         small.run_stage("evaluate", *given)
-    found = json.loads((tmp_path / "found.json").read_text())
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
     assert found["metrics"]["cosine_min"] > 0.99999
     assert found["control"]["cosine_mean"] < found["metrics"]["cosine_mean"]
     assert min(found["cosines"]) == found["metrics"]["cosine_min"]

@@ -71,5 +71,5 @@ def test_a_pickle_of_nonsense(tmp_path):
 
 
 def test_a_text_is_no_checkpoint(tmp_path):
-    (tmp_path / "model.safetensors.json").write_text('{"weight_map": {}}')
+    (tmp_path / "model.safetensors.json").write_text('{"weight_map": {}}', "utf-8")
     assert "is a text and holds no weights" in refusal(tmp_path / "model.safetensors.json")

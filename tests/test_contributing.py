@@ -12,7 +12,7 @@ import yaml
 
 import small
 
-TEXT = Path("docs/contributing.md").read_text()
+TEXT = Path("docs/contributing.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(python|yaml|diff)\n(?:# (\S+)\n)?(.*?)^```$", TEXT, re.DOTALL | re.M)
 FILES = {name: content for kind, name, content in BLOCKS if kind == "python"}
 ENTRIES = [yaml.safe_load(content) for kind, _, content in BLOCKS if kind == "yaml"]
@@ -37,18 +37,18 @@ def project(tmp_path):
 def write(project, *names):
     for name in names:
         assert not (project / name).exists(), f"{name} is there by now; choose another example"
-        (project / name).write_text(FILES[name])
+        (project / name).write_text(FILES[name], "utf-8")
 
 
 def change(project, diff):
     """Replace lines as a diff without context says, wherever they stand in its file."""
     for name, changes in re.findall(r"^--- (\S+)\n(.*?)(?=^--- |\Z)", diff, re.DOTALL | re.M):
-        text = (project / name).read_text()
+        text = (project / name).read_text("utf-8")
         for old, new in re.findall(r"((?:^-.*\n)+)((?:^\+.*\n)+)", changes, re.M):
             old, new = (re.sub("^[-+]", "", lines, flags=re.M) for lines in (old, new))
             assert old in text, f"the recipe changes lines that {name} has no more:\n{old}"
             text = text.replace(old, new)
-        (project / name).write_text(text)
+        (project / name).write_text(text, "utf-8")
 
 
 def run(project, *arguments):
@@ -67,7 +67,7 @@ def test_the_patch_fires_where_its_test_says_and_a_profile_may_name_it(project):
     write(project, "stages/patch/patches/square_to_mul.py", "tests/patches/test_square_to_mul.py")
     assert "4 passed" in run(project, "pytest", "tests/patches/test_square_to_mul.py")
     assert "square_to_mul        Pow(x, 2) -> Mul(x, x)." in run(project, "stages.patch", "--list")
-    content = yaml.safe_load((project / "params.yaml").read_text())
+    content = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
     content["profiles"]["onnxjs"]["patches"].append("square_to_mul")
     small.write_params(project, content)
     run(project, "clip_onnx.settings")
@@ -78,7 +78,7 @@ def test_the_scheme_is_a_module_and_what_finds_it(project, built):
     write(project, "stages/encode/schemes/brain.py", "tests/test_brain.py")
     change(project, SCHEME_CHANGES)
     assert "1 passed" in run(project, "pytest", "tests/test_brain.py")
-    content = yaml.safe_load((project / "params.yaml").read_text())
+    content = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
     content["encodings"]["brain"] = {"scheme": "brain"}
     content["grid"]["encodings"]["plain"].append("brain")
     small.write_params(project, content)
@@ -97,7 +97,7 @@ def size(folder):
 def changed(built, monkeypatch):
     """changed(section): the entries of docs/contributing.md in the small project, their names."""
     path = built / "params.yaml"
-    original = path.read_text()
+    original = path.read_text("utf-8")
     monkeypatch.chdir(built)
 
     def put(section):
@@ -109,13 +109,13 @@ def changed(built, monkeypatch):
         return list(new)
 
     yield put
-    path.write_text(original)
+    path.write_text(original, "utf-8")
 
 
 def cosine_min(directory, output):
     given = ["data/reference/vit", "data/checkpoints/vit"]
     small.run_stage("evaluate", *given, "--file", directory, output)
-    return json.loads(output.read_text())["metrics"]["cosine_min"]
+    return json.loads(output.read_text("utf-8"))["metrics"]["cosine_min"]
 
 
 def test_the_encoding_is_an_entry(changed, tmp_path):

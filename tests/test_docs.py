@@ -20,7 +20,7 @@ from clip_onnx import cli
 
 NAMES = ("README.md", "CHANGELOG.md", "THIRD_PARTY.md", "web/README.md")
 PAGES = sorted(map(str, Path("docs").glob("*.md")))
-DOCUMENTS = {name: Path(name).read_text() for name in (*NAMES, *PAGES)}
+DOCUMENTS = {name: Path(name).read_text("utf-8") for name in (*NAMES, *PAGES)}
 TARGET = re.compile(r"`make ((?:[a-z][a-z-]*)+)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -61,7 +61,7 @@ def test_make_has_the_target_and_what_it_needs(words):
 
 @each_document
 def test_every_target_that_is_named_exists(name):
-    targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(TARGET.findall(DOCUMENTS[name])) <= targets
 
 
@@ -92,7 +92,7 @@ def test_the_program_takes_the_arguments(words, monkeypatch):
         paths = [Path(word) for word in arguments if "/" in word]
         assert paths and all(path.exists() for path in paths)
         return
-    assert "ArgumentParser" in program(module).read_text()
+    assert "ArgumentParser" in program(module).read_text("utf-8")
     parse = argparse.ArgumentParser.parse_args
 
     def read(self, *given):
@@ -144,12 +144,14 @@ def test_docs_mends_a_table_that_was_edited(tmp_path):
     run(tmp_path, "git", "init", "--quiet")  # DVC wants one
     program, name = [sys.executable, "-m", "tools.docs"], "docs/results.md"
     page = tmp_path / name
-    page.write_text(DOCUMENTS[name].replace("| tiny-vit.visual.fp32 ", "| typed by hand "))
+    page.write_text(DOCUMENTS[name].replace("| tiny-vit.visual.fp32 ", "| typed by hand "), "utf-8")
     done = subprocess.run([*program, "--check"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, "make docs" in done.stderr) == (1, True)
     run(tmp_path, *program)
-    mended = page.read_text()
-    assert f"<!-- results -->\n{Path('metrics/table.md').read_text().strip()}\n<!--" in mended
+    mended = page.read_text("utf-8")
+    assert (
+        f"<!-- results -->\n{Path('metrics/table.md').read_text('utf-8').strip()}\n<!--" in mended
+    )
     assert without(mended, *MEASURED) == without(DOCUMENTS[name], *MEASURED)
 
 
@@ -180,7 +182,7 @@ def test_every_link_leads_somewhere(name):
         if not address.startswith(("http://", "https://")):
             target = Path(name).parent / address if address else Path(name)
             assert target.exists(), link
-            assert not anchor or anchor in slugs(target.read_text()), link
+            assert not anchor or anchor in slugs(target.read_text("utf-8")), link
 
 
 def test_slugs_are_githubs():
@@ -226,7 +228,7 @@ def test_paths_are_told_from_placeholders():
 
 def test_the_changelog_ends_at_todays_version():
     found = re.findall(r"^## \[(.+?)\]", DOCUMENTS["CHANGELOG.md"], re.MULTILINE)
-    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
     assert found[:2] == ["Unreleased", project["version"]]
 
 
@@ -244,7 +246,7 @@ def test_folders_import_what_architecture_says(folder):
     for name in files:
         if "tests" in Path(name).parts:
             continue
-        for node in ast.walk(ast.parse(Path(name).read_text())):
+        for node in ast.walk(ast.parse(Path(name).read_text("utf-8"))):
             if isinstance(node, ast.ImportFrom):
                 first = node.module.split(".")[0]
                 assert first not in FOLDERS or first in ALLOWED[folder], f"{name}: {node.module}"

@@ -64,7 +64,7 @@ def test_takes_a_plain_state_dict_whose_tensors_share_memory(workspace, archives
     content["models"]["mine"]["activation"] = "quick_gelu"
     small.write_params(workspace, content)
     small.run_stage("download", "mine", "data/downloads", "data/checkpoints/mine")
-    tokenizer = json.loads((workspace / "data/checkpoints/mine/tokenizer.json").read_text())
+    tokenizer = json.loads((workspace / "data/checkpoints/mine/tokenizer.json").read_text("utf-8"))
     assert len(tokenizer["model"]["vocab"]) == 49408
     stored = load_file(workspace / "data/checkpoints/mine/weights.safetensors")
     np.testing.assert_array_equal(stored["ln_final.bias"], both[1].numpy())

@@ -23,7 +23,7 @@ OTHER_PYTHONS = {Path("runtimes/litert_run.py")}  # run, not imported
 TORCH_STAGES = {"download", "reference", "calibrate", "export", "sensitivity", "evaluate.pytorch"}
 MEASURING = {"encode"}  # for the scheme mixed alone, when it measures
 MOST_STAGES = 84
-PINS = groups(Path("requirements.in").read_text())
+PINS = groups(Path("requirements.in").read_text("utf-8"))
 SHIPPED = ["tiny-vit", "tiny-rn"]
 OURS = {"clip_onnx", "stages", "runtimes"}
 # Packages that read settings, show progress or count threads, and shape no output.
@@ -72,7 +72,7 @@ def module(stage):
 
 def imports(path):
     """Dotted names that a file imports, at any depth."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
@@ -86,7 +86,7 @@ def sources(name):
     if not path.is_dir():
         return [path.with_suffix(".py")]
     own = path / "__init__.py"
-    found = "pkgutil" in own.read_text() if own.exists() else False
+    found = "pkgutil" in own.read_text("utf-8") if own.exists() else False
     return [own, *(path.glob("*.py") if found else [])]
 
 
@@ -112,7 +112,7 @@ def closure(entry):
 
 @functools.cache
 def says_more_than_what_it_is(path):
-    return any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
+    return any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text("utf-8")).body)
 
 
 @functools.cache
@@ -185,7 +185,7 @@ def test_figures_of_git_are_in_sight_of_the_report_and_dvc_compares_those_of_fil
     (report,) = [stage for stage in stages() if module(stage) == "stages.report"]
     assert all(out.persist and not out.use_cache for out in report.outs)
     assert "metrics/controls.json" in {out.def_path for out in report.outs}
-    assert yaml.safe_load(Path("dvc.yaml").read_text())["metrics"] == ["metrics/parity.json"]
+    assert yaml.safe_load(Path("dvc.yaml").read_text("utf-8"))["metrics"] == ["metrics/parity.json"]
 
 
 def test_the_shipped_models_expand_to_few_stages():
@@ -203,7 +203,7 @@ def stale_in(folder):
 
 
 def test_the_lock_has_the_stages_there_are_and_no_others():
-    content = yaml.safe_load(Path("dvc.lock").read_text())
+    content = yaml.safe_load(Path("dvc.lock").read_text("utf-8"))
     assert content["stages"].keys() == {stage.name for stage in pipeline()}
 
 
@@ -216,7 +216,7 @@ def test_a_new_encoding_is_a_line_that_runs_its_own_stages_alone(tmp_path):
         shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (*small.PROJECT_FILES, "dvc.lock", "data/pins.json"):
         shutil.copyfile(name, tmp_path / name)
-    content = yaml.safe_load(Path("params.yaml").read_text())
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
     small.write_params(tmp_path, content)
     subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=tmp_path)
     before = stale_in(tmp_path)

@@ -45,7 +45,7 @@ def test_weights_of_products_leave_room_for_the_sum_of_two(built, kind):
 
 def test_the_most_sensitive_products_may_be_excluded(built, monkeypatch):
     monkeypatch.chdir(built)
-    table = json.loads((small.sensitivity("vit") / "visual.json").read_text())
+    table = json.loads((small.sensitivity("vit") / "visual.json").read_text("utf-8"))
     worst = max(table["tensors"], key=lambda row: row.get("input_error", 0))["name"]
     model = graphs.load(built / "data/models/vit/visual/fp32")
     split = Calibration(built / "data/calibration/vit", "visual")

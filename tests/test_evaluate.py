@@ -35,7 +35,7 @@ def evaluate(tiny):
             file = small.patch(model, tower, "tried")
             given = (f"data/reference/{model}", f"data/checkpoints/{model}")
             small.run_stage("evaluate", *given, "--file", file, "data/eval/tried.json")
-            return json.loads((tiny / "data/eval/tried.json").read_text())
+            return json.loads((tiny / "data/eval/tried.json").read_text("utf-8"))
 
     return run
 
@@ -94,7 +94,7 @@ def test_openais_own_code_is_measured_like_a_file_without_a_size(
     outputs = [f"data/eval/{model}.{tower}.pytorch.json" for tower in ("visual", "textual")]
     given = (f"data/checkpoints/{model}", f"data/reference/{model}")
     small.run_stage("evaluate.pytorch", *given, *outputs)
-    visual, textual = (json.loads((tiny / output).read_text()) for output in outputs)
+    visual, textual = (json.loads((tiny / output).read_text("utf-8")) for output in outputs)
     for found, count in ((visual, LABELS.count(None)), (textual, len(small.TEXTS))):
         assert found["metrics"]["inputs"] == count
         assert found["metrics"]["cosine_min"] >= 0.9999999

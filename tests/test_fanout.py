@@ -94,7 +94,7 @@ def test_fanout_gives_the_bytes_of_a_plain_repro_though_a_worker_is_killed(proje
 @pytest.mark.slow
 def test_a_model_that_always_fails_is_named_and_the_others_are_gathered(project, plain):
     clone = clones.clone(project, project.parent / "failing")
-    content = small.yaml.safe_load((clone / "params.yaml").read_text())
+    content = small.yaml.safe_load((clone / "params.yaml").read_text("utf-8"))
     content["models"] = {"vit": content["models"]["vit"], "gone": {"source": "/gone.pt"}}
     content["grid"]["models"] = ["gone", "vit"]
     small.write_params(clone, content)
@@ -127,7 +127,7 @@ def test_a_task_has_the_remote_and_the_credentials_and_leaves_nothing(tmp_path, 
     project = tmp_path / "project"
     (project / "tools").mkdir(parents=True)
     program = "import os; print(open('.dvc/config.local').read(), dict(os.environ)); exit(1)"
-    (project / "tools/fanout.py").write_text(program)
+    (project / "tools/fanout.py").write_text(program, "utf-8")
     clones.done(project, "git", "init", "--quiet")
     clones.done(project, "dvc", "init", "--quiet")
     clones.commit(project)

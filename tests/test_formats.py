@@ -146,14 +146,14 @@ def test_extra_tensors_are_named(copied):
     ],
 )
 def test_another_network_is_refused_by_its_configuration(copied, section, change, message):
-    config = json.loads((copied / "config.json").read_text())
+    config = json.loads((copied / "config.json").read_text("utf-8"))
     config[section] |= change
-    (copied / "config.json").write_text(json.dumps(config))
+    (copied / "config.json").write_text(json.dumps(config), "utf-8")
     assert message in refusal(copied / "model.safetensors", "quick_gelu")
 
 
 def test_a_broken_configuration_is_named(copied):
-    (copied / "config.json").write_text("{")
+    (copied / "config.json").write_text("{", "utf-8")
     assert "config.json is no JSON" in refusal(copied / "model.safetensors")
 
 
@@ -191,7 +191,7 @@ def test_open_clips_training_checkpoint(archives, tmp_path, kind):
 def test_open_clips_configuration_is_read(archives, tmp_path, model, message):
     state = checkpoints.load(archives["vit"], small.sha256(archives["vit"]))
     save_file(state, tmp_path / "open_clip_model.safetensors")
-    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": model}))
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": model}), "utf-8")
     if message:
         assert message in refusal(tmp_path / "open_clip_model.safetensors")
     else:
@@ -216,5 +216,5 @@ def test_a_fine_tuned_model_goes_through_the_pipeline(copied, workspace):
     for tower in ("visual", "textual"):
         file = ("--file", f"data/models/mine/{tower}/fp32", f"{tower}.json")
         small.run_stage("evaluate", "data/reference/mine", "data/checkpoints/mine", *file)
-        metrics = json.loads((workspace / f"{tower}.json").read_text())
+        metrics = json.loads((workspace / f"{tower}.json").read_text("utf-8"))
         assert metrics["metrics"]["cosine_min"] > 0.999999

@@ -32,7 +32,9 @@ def environment(tmp_path_factory):
 
 def test_the_example_of_readme_runs_there_without_torch(environment):
     bundle = small.ROOT / "data/bundles/tiny-vit"
-    (program,) = re.findall(r"```python\n(.*?)```", (small.ROOT / "README.md").read_text(), re.S)
+    (program,) = re.findall(
+        r"```python\n(.*?)```", (small.ROOT / "README.md").read_text("utf-8"), re.S
+    )
     program = program.replace("data/bundles/tiny-vit", str(bundle))
     missing = "\nfor name in ('torch', 'onnx', 'pydantic'):\n    assert not find_spec(name), name"
     program = f"from importlib.util import find_spec\n{program}{missing}"

@@ -58,7 +58,7 @@ def test_a_model_is_known_by_its_matrix_and_not_by_its_name(tmp_path, monkeypatc
     content["grid"] |= {"models": ["rn", "rn-fp32"], "resnets": ["rn-fp32"]}
     small.set_up(tmp_path, content)
     (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n", "utf-8")
     monkeypatch.chdir(tmp_path)
     found = jobs.parts(Repo("."))
     assert {"export@rn", "evaluate@rn-fp32"} <= set(found["rn"])
@@ -69,7 +69,7 @@ def test_a_model_is_known_by_its_matrix_and_not_by_its_name(tmp_path, monkeypatc
 
 def test_memory_and_cpus_are_measured_or_stated(planned):
     peaks = jobs.measured()
-    records = json.loads(table.RECORDS.read_text())
+    records = json.loads(table.RECORDS.read_text("utf-8"))
     of_rn50x64 = [r["peak_rss_mb"] for r in records if r["model"] == "rn50x64"]
     assert peaks["rn50x64"] == round(1.25 * max(of_rn50x64))
     assert len(peaks) == 9

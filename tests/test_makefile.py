@@ -31,7 +31,7 @@ def machine(tmp_path):
 
     def make(*arguments, lacking=(), **variables):
         for name, program in MACHINE.items():
-            (folder / name).write_text(f"#!/bin/sh\n{program}\n")
+            (folder / name).write_text(f"#!/bin/sh\n{program}\n", "utf-8")
             (folder / name).chmod(0o755)
         for name in lacking:
             (folder / name).unlink()
@@ -122,7 +122,7 @@ def test_slow_tests_run_where_they_are_asked_for(machine, tmp_path, given, run):
 
 def test_what_imports_runtimes_is_marked_for_make_runtimes():
     for path in Path("tests").glob("test_*.py"):
-        text = path.read_text()
+        text = path.read_text("utf-8")
         if re.search(r"^(from|import) runtimes\b", text, re.MULTILINE):
             assert "\npytestmark = pytest.mark.runtimes\n" in text, path
 
@@ -135,6 +135,8 @@ def test_help_has_four_groups_and_fits_a_terminal():
     assert [line for line in lines if not line.startswith(" ")] == [
         *("start", "results", "team", "maintain")
     ]
-    documented = re.findall(r"^([a-z-]+):.*  ## ", Path("Makefile").read_text(), re.MULTILINE)
+    documented = re.findall(
+        r"^([a-z-]+):.*  ## ", Path("Makefile").read_text("utf-8"), re.MULTILINE
+    )
     assert sorted(line.split()[0] for line in lines if line.startswith(" ")) == sorted(documented)
     assert max(map(len, lines)) < 81

@@ -19,7 +19,7 @@ def choice(built, monkeypatch):
     """The choice of widths for the small ViT's visual tower."""
     monkeypatch.chdir(built)
     model = graphs.load(built / "data/models/vit/visual/fp32")
-    table = json.loads((small.sensitivity("vit") / "visual.json").read_text())
+    table = json.loads((small.sensitivity("vit") / "visual.json").read_text("utf-8"))
     return mixed.Choice(list(weight_only.weights(model)), table, 32)
 
 

@@ -8,9 +8,9 @@ from stages.download import hugging_face, open_clip, sources, tensors, wrappers
 
 import small
 
-PAGE = (small.ROOT / "docs/models.md").read_text()
-CODE = [path.read_text() for path in (small.ROOT / "stages/download").glob("*.py")]
-CODE.append((small.ROOT / "clip_onnx/checkpoint/architecture.py").read_text())
+PAGE = (small.ROOT / "docs/models.md").read_text("utf-8")
+CODE = [path.read_text("utf-8") for path in (small.ROOT / "stages/download").glob("*.py")]
+CODE.append((small.ROOT / "clip_onnx/checkpoint/architecture.py").read_text("utf-8"))
 # Literals over several lines are one text, and whatever is put into a message stands for itself.
 SAID = re.sub(r'"\s*f?"', "", re.sub(r"\s+", " ", " ".join(CODE)))
 

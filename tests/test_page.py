@@ -31,7 +31,7 @@ def table():
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, settings):
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(page.page(settings))
+    path.write_text(page.page(settings), "utf-8")
     return path
 
 
@@ -58,7 +58,7 @@ def test_frontier_leaves_out_what_another_file_beats(table):
 
 
 def test_every_file_has_a_row_and_a_link(written, table):
-    text = written.read_text()
+    text = written.read_text("utf-8")
     for row in table.itertuples():
         address = f"../data/models/{row.model}/{row.graph}/{row.variant}/model.onnx"
         is_file = row.variant != PYTORCH
@@ -69,7 +69,7 @@ def test_every_file_has_a_row_and_a_link(written, table):
 
 @pytest.mark.skipif(not Path("data/bundles/tiny-vit").is_dir(), reason="make builds data/bundles")
 def test_links_lead_to_files(written):
-    links = re.findall(r'href="\.\./(data/[^"]+)"', written.read_text())
+    links = re.findall(r'href="\.\./(data/[^"]+)"', written.read_text("utf-8"))
     assert {link for link in links if not Path(link).exists()} == set()
     assert any(link.startswith("data/bundles/") for link in links)
 
@@ -85,8 +85,8 @@ def test_a_broken_floor_is_shown_with_its_metric(settings):
 
 def test_a_published_answer_that_is_missed_is_named(settings, monkeypatch, tmp_path):
     answers = {"cat": {"agrees": False}, "dog": {"agrees": True}}
-    (tmp_path / "parity.json").write_text(json.dumps({"vit": {"known_answers": answers}}))
-    (tmp_path / "controls.json").write_text("{}")
+    (tmp_path / "parity.json").write_text(json.dumps({"vit": {"known_answers": answers}}), "utf-8")
+    (tmp_path / "controls.json").write_text("{}", "utf-8")
     monkeypatch.setattr(page, "METRICS", tmp_path)
     shown = page.missed(settings)
     assert "vit.known_answers.cat" in shown and "dog" not in shown

@@ -10,7 +10,7 @@ from clip_onnx import command
 from clip_onnx.settings import params
 
 FLOOR = {"cosine_min": 0.9, "snr_db": 10.0}
-SHIPPED = yaml.safe_load(Path("params.yaml").read_text())
+SHIPPED = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
 
 
 def test_load_accepts_the_shipped_file():
@@ -89,7 +89,7 @@ def test_load_accepts_the_shipped_file():
 )
 def test_load_names_what_is_wrong_on_one_line(tmp_path, change, names):
     path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(merged(SHIPPED, change)))
+    path.write_text(yaml.safe_dump(merged(SHIPPED, change)), "utf-8")
     with pytest.raises(command.Refusal) as refusal:
         params.load(path)
     message = str(refusal.value)
@@ -111,7 +111,7 @@ def test_load_refuses_broken_yaml_and_a_missing_file_on_one_line(tmp_path):
     path = tmp_path / "params.yaml"
     with pytest.raises(command.Refusal, match="project's root"):
         params.load(path)
-    path.write_text("grid: [")
+    path.write_text("grid: [", "utf-8")
     with pytest.raises(command.Refusal) as refusal:
         params.load(path)
     assert "\n" not in str(refusal.value)
@@ -149,5 +149,5 @@ def test_a_file_that_is_no_plain_yaml_is_refused_on_one_line(tmp_path, content, 
 @pytest.mark.parametrize("path", ["/data/süß pictures/a,b=c@~()&#%.txt", "../x"])
 def test_paths_that_a_shell_takes_are_taken(tmp_path, path):
     content = merged(SHIPPED, {"evalset": {"images": path, "captions": path}})
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), "utf-8")
     assert params.load(tmp_path / "params.yaml").evalset.images == path

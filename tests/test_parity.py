@@ -13,8 +13,8 @@ from clip_onnx.settings import params
 from tools import floors
 
 PARAMS = params.load()
-METRICS = json.loads(Path("metrics/parity.json").read_text())
-CONTROLS = json.loads(Path("metrics/controls.json").read_text())
+METRICS = json.loads(Path("metrics/parity.json").read_text("utf-8"))
+CONTROLS = json.loads(Path("metrics/controls.json").read_text("utf-8"))
 JUDGED = list(floors.judged(METRICS, CONTROLS, PARAMS))
 FLOORS = [(f"{m}.{graph}.{variant}", floor) for m, graph, variant, floor in floors.cases(PARAMS)]
 SHIPPED = ("tiny-vit", "tiny-rn")

@@ -115,3 +115,9 @@ def test_the_worst_of_figures_is_nan_wherever_it_stands():
     assert np.isnan(parity.worst([0.5, np.nan]))
     assert np.isnan(parity.worst([np.nan, 0.5]))
     assert parity.worst([0.7, 0.5]) == 0.5
+
+
+def test_what_a_file_has_to_reach_elsewhere():
+    assert parity.least_elsewhere(1) == pytest.approx(1 - 1e-6)
+    assert parity.least_elsewhere(0.99) == pytest.approx(0.98 - 1e-6)
+    assert parity.least_elsewhere(np.nan) == 1  # nothing that it gives is enough

@@ -36,14 +36,14 @@ def test_groups_are_those_under_a_heading_of_one_word():
 
 def test_shipped_pins_are_the_locks(workspace):
     small.run_stage("pins", "requirements.in", "requirements.lock", "data/pins.json")
-    assert json.loads((workspace / "data/pins.json").read_text()) == json.loads(
-        (small.ROOT / "data/pins.json").read_text()
+    assert json.loads((workspace / "data/pins.json").read_text("utf-8")) == json.loads(
+        (small.ROOT / "data/pins.json").read_text("utf-8")
     )
 
 
 def test_refuses_an_installed_version_that_is_not_the_locks(workspace):
-    (workspace / "requirements.in").write_text("numpy\n")
-    (workspace / "requirements.lock").write_text(LOCK)
+    (workspace / "requirements.in").write_text("numpy\n", "utf-8")
+    (workspace / "requirements.lock").write_text(LOCK, "utf-8")
     with pytest.raises(command.Refusal, match=r"pins numpy 2\.0\.0, installed is .*: run `make`"):
         small.run_stage("pins", "requirements.in", "requirements.lock", "data/pins.json")
     assert not (workspace / "data/pins.json").exists()
@@ -51,11 +51,13 @@ def test_refuses_an_installed_version_that_is_not_the_locks(workspace):
 
 @pytest.mark.parametrize("locked", ["2.0.0", "2.0.0+cpu"])
 def test_local_versions_are_the_same_version(workspace, monkeypatch, locked):
-    (workspace / "requirements.in").write_text("# arrays\nnumpy\n")
-    (workspace / "requirements.lock").write_text(LOCK.replace("2.0.0", locked))
+    (workspace / "requirements.in").write_text("# arrays\nnumpy\n", "utf-8")
+    (workspace / "requirements.lock").write_text(LOCK.replace("2.0.0", locked), "utf-8")
     monkeypatch.setattr("importlib.metadata.version", lambda name: "2.0.0+cpu")
     small.run_stage("pins", "requirements.in", "requirements.lock", "data/pins.json")
-    assert json.loads((workspace / "data/pins.json").read_text()) == {"arrays": {"numpy": locked}}
+    assert json.loads((workspace / "data/pins.json").read_text("utf-8")) == {
+        "arrays": {"numpy": locked}
+    }
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,6 @@ def test_local_versions_are_the_same_version(workspace, monkeypatch, locked):
     [("nothing-of-the-kind\n", "lacks nothing-of-the-kind: run `make lock`")],
 )
 def test_names_a_package_that_is_not_locked(workspace, requirements, message):
-    (workspace / "requirements.in").write_text(requirements)
+    (workspace / "requirements.in").write_text(requirements, "utf-8")
     with pytest.raises(command.Refusal, match=message):
         small.run_stage("pins", "requirements.in", "requirements.lock", "data/pins.json")

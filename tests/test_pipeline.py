@@ -46,7 +46,7 @@ def project(tmp_path_factory, archives):
 
 
 def metrics(folder):
-    return json.loads((folder / "metrics/parity.json").read_text())
+    return json.loads((folder / "metrics/parity.json").read_text("utf-8"))
 
 
 def test_repro_measures_every_file_of_the_grid(project):
@@ -54,7 +54,7 @@ def test_repro_measures_every_file_of_the_grid(project):
     assert parity["visual"]["fp32"]["cosine_min"] > 0.99999
     assert parity["textual"]["int8w"]["cosine_min"] > 0.99
     assert {"int8w", "mixed", "fp32", "pytorch"} == set(parity["visual"])
-    controls = json.loads((project / "metrics/controls.json").read_text())
+    controls = json.loads((project / "metrics/controls.json").read_text("utf-8"))
     assert controls["vit"]["visual"].keys() == {"control", "reference"}
     assert parity["classifier"]["int8w"]["cosine_min"] > 0.99
     assert parity["preprocess"]["fp32"]["pixels_off"] == 0
@@ -75,10 +75,10 @@ def ran(output):
 
 def test_one_changed_line_reruns_only_what_reads_it(project):
     path = project / "params.yaml"
-    old = path.read_text()
+    old = path.read_text("utf-8")
     before = metrics(project)
-    path.write_text(old.replace("block: row", "block: 16"))
-    assert path.read_text() != old
+    path.write_text(old.replace("block: row", "block: 16"), "utf-8")
+    assert path.read_text("utf-8") != old
     result = dvc(project, "repro")
     assert result.returncode == 0, result.stderr
     assert ran(result.stdout) == {
@@ -92,7 +92,7 @@ def test_one_changed_line_reruns_only_what_reads_it(project):
     after = metrics(project)["vit"]["visual"]
     assert after["int8w"] != before["vit"]["visual"]["int8w"]
     assert after["fp32"] == before["vit"]["visual"]["fp32"]
-    path.write_text(old)
+    path.write_text(old, "utf-8")
     result = dvc(project, "repro")
     assert metrics(project) == before
     assert ran(result.stdout) <= {"report"}  # the rest comes back from the run cache
@@ -100,28 +100,28 @@ def test_one_changed_line_reruns_only_what_reads_it(project):
 
 def test_another_target_repeats_the_choice_and_not_the_measurement(project):
     path = project / "params.yaml"
-    old, before = path.read_text(), metrics(project)["vit"]["visual"]["mixed"]
-    path.write_text(old.replace("target_cosine: 0.999", "target_cosine: 0.99"))
-    assert path.read_text() != old
+    old, before = path.read_text("utf-8"), metrics(project)["vit"]["visual"]["mixed"]
+    path.write_text(old.replace("target_cosine: 0.999", "target_cosine: 0.99"), "utf-8")
+    assert path.read_text("utf-8") != old
     result = dvc(project, "repro")
     assert result.returncode == 0, result.stderr
     chosen = {"encode-by-sensitivity@vit-mixed", "evaluate-by-sensitivity@vit-mixed"}
     assert ran(result.stdout) == chosen | {"bundle@vit", "report"}
     assert metrics(project)["vit"]["visual"]["mixed"]["size_mb"] < before["size_mb"]
-    path.write_text(old)
+    path.write_text(old, "utf-8")
     dvc(project, "repro")
 
 
 def test_another_label_composes_anew_and_builds_nothing_else(project):
     path = project / "params.yaml"
-    old = path.read_text()
-    path.write_text(old.replace("labels: drawings.txt", "labels: [a cat, a dog]"))
-    assert path.read_text() != old
+    old = path.read_text("utf-8")
+    path.write_text(old.replace("labels: drawings.txt", "labels: [a cat, a dog]"), "utf-8")
+    assert path.read_text("utf-8") != old
     result = dvc(project, "repro")
     assert result.returncode == 0, result.stderr
     composed = {"compose@vit-classifier-int8w", "evaluate-products@vit-classifier-int8w"}
     assert ran(result.stdout) == composed | {"bundle@vit", "report"}
-    path.write_text(old)
+    path.write_text(old, "utf-8")
     dvc(project, "repro")
 
 
@@ -159,10 +159,10 @@ def digests(folder):
 def test_bad_params_lose_nothing(project, change, message):
     """`make` checks params.yaml first; DVC alone removes outputs first, and its cache has them."""
     path = project / "params.yaml"
-    old = path.read_text()
+    old = path.read_text("utf-8")
     files = digests(project)
-    path.write_text(old.replace(*change))
-    assert path.read_text() != old
+    path.write_text(old.replace(*change), "utf-8")
+    assert path.read_text("utf-8") != old
     try:
         check = [sys.executable, "-m", "clip_onnx.settings"]
         result = subprocess.run(check, cwd=project, capture_output=True, text=True)
@@ -173,7 +173,7 @@ def test_bad_params_lose_nothing(project, change, message):
         assert digests(project) == files
         assert dvc(project, "repro").returncode != 0
     finally:
-        path.write_text(old)
+        path.write_text(old, "utf-8")
     assert not list((project / "data").rglob("*.partial"))
     assert ran(dvc(project, "repro").stdout) <= {"report"}
     assert digests(project) == files

@@ -37,8 +37,8 @@ def plots(tmp_path_factory):
     run(folder, "git", *author, "commit", "--quiet", "--message", "before")
     for name in ("parity.csv", "cosines.csv", "widths.csv"):
         path = folder / "metrics" / name
-        header, _, *rows = path.read_text().splitlines(keepends=True)
-        path.write_text("".join([header, *rows]))
+        header, _, *rows = path.read_text("utf-8").splitlines(keepends=True)
+        path.write_text("".join([header, *rows]), "utf-8")
     printed = run(folder, sys.executable, "-m", "dvc", "plots", "diff", "HEAD", "--json")
     return json.loads(printed)["data"]
 

@@ -58,14 +58,14 @@ def test_a_list_is_sha256sums(tmp_path):
     data.parent.mkdir(parents=True)
     data.write_bytes(b"x")
     (tmp_path / "data/eval").mkdir()
-    (tmp_path / "data/eval/a.json").write_text("{}")
+    (tmp_path / "data/eval/a.json").write_text("{}", "utf-8")
     digests = fresh.digests(tmp_path)
     portable.write_list(tmp_path / "list", digests)
     assert portable.read_list(tmp_path / "list") == digests
     assert list(digests) == ["data/models/a/model.onnx"]
     line = f"{small.sha256(data)}  data/models/a/model.onnx\n"
-    assert (tmp_path / "list").read_text() == line
-    (tmp_path / "list").write_text(f"{line}{ONE} x\n")
+    assert (tmp_path / "list").read_text("utf-8") == line
+    (tmp_path / "list").write_text(f"{line}{ONE} x\n", "utf-8")
     with pytest.raises(command.Refusal, match="list:2: no line"):
         portable.read_list(tmp_path / "list")
     with pytest.raises(command.Refusal, match="gone is not there"):
@@ -87,7 +87,7 @@ def compared(folder, *contents):
     line = [*PROGRAM, folder / "report.md", *given]
     done = subprocess.run(line, capture_output=True, text=True)
     report = folder / "report.md"
-    return done, report.read_text() if report.exists() else None
+    return done, report.read_text("utf-8") if report.exists() else None
 
 
 def test_lists_that_differ_fail_with_the_names_in_the_report(tmp_path):
@@ -108,9 +108,9 @@ def test_figures_that_moved_are_shown_though_git_does_not_know_their_file(tmp_pa
         folder.mkdir()
         clones.done(folder, "git", "init", "--quiet")
         clones.done(folder, "dvc", "init", "--quiet")
-        (folder / "dvc.yaml").write_text("metrics: [m.json]\n")
+        (folder / "dvc.yaml").write_text("metrics: [m.json]\n", "utf-8")
         clones.commit(folder)
-        (folder / "m.json").write_text(content)
+        (folder / "m.json").write_text(content, "utf-8")
     text = portable.moved(tmp_path / "old", tmp_path / "new")
     (row,) = text.splitlines()[2:]
     assert [cell.strip() for cell in row.strip("|").split("|")] == ["x", "1.0", "1.5", "0.5"]
@@ -175,7 +175,7 @@ def project(tmp_path_factory, archives):
 @pytest.mark.slow
 def test_head_is_built_twice_and_compared(project):
     done = clones.run(project, *PROGRAM, "build/portable.md", "--models=vit")
-    report = (project / "build/portable.md").read_text()
+    report = (project / "build/portable.md").read_text("utf-8")
     assert done.returncode == int("of which 0 differ" not in report), done.stdout
     assert "MKL_NUM_THREADS='1'" in report
     assert "DVC failed" not in report
@@ -187,8 +187,8 @@ def test_head_is_built_twice_and_compared(project):
 def test_a_list_of_this_machine_is_repeated_here(project):
     clones.done(project, *PROGRAM, "--write=build/list")
     clones.done(project, *PROGRAM, "--against=build/list")
-    assert "of which 0 differ" in (project / "build/portable.md").read_text()
-    (project / "captions.txt").write_text("another\n")
+    assert "of which 0 differ" in (project / "build/portable.md").read_text("utf-8")
+    (project / "captions.txt").write_text("another\n", "utf-8")
     assert "commit first" in clones.run(project, *PROGRAM, "--write=build/list").stdout
     clones.done(project, "git", "restore", "captions.txt")
     unknown = clones.run(project, *PROGRAM, "--write=x", "--models=gone")

@@ -13,11 +13,11 @@ import yaml
 CONFIGURATION = Path(".pre-commit-config.yaml")
 HOOKS = [
     hook
-    for repository in yaml.safe_load(CONFIGURATION.read_text())["repos"]
+    for repository in yaml.safe_load(CONFIGURATION.read_text("utf-8"))["repos"]
     for hook in repository["hooks"]
 ]
 WORKFLOWS = Path(".github/workflows").glob("*.yml")
-CI = "\n".join(path.read_text() for path in (Path(".ci/run"), *WORKFLOWS))
+CI = "\n".join(path.read_text("utf-8") for path in (Path(".ci/run"), *WORKFLOWS))
 OF_COMMITS = [hook for hook in HOOKS if "pre-commit" in hook.get("stages", ["pre-commit"])]
 
 
@@ -43,7 +43,7 @@ def test_a_commit_makes_the_targets_and_stops_at_one_that_fails(tmp_path, failin
     pytest.importorskip("pre_commit", reason="make team installs it")
     targets = [hook["id"] for hook in OF_COMMITS]
     recipe = "\t@echo $@ >> .git/made; test $@ != $(FAILING)\n"
-    (tmp_path / "Makefile").write_text(f"{' '.join(targets)}:\n{recipe}")
+    (tmp_path / "Makefile").write_text(f"{' '.join(targets)}:\n{recipe}", "utf-8")
     shutil.copyfile(CONFIGURATION, tmp_path / CONFIGURATION)
     environment = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path / ".git/cache")}
     environment |= {"FAILING": str(failing), "GIT_CONFIG_GLOBAL": os.devnull}
@@ -57,14 +57,14 @@ def test_a_commit_makes_the_targets_and_stops_at_one_that_fails(tmp_path, failin
     run("git", "add", ".")
     author = ("-c", "user.name=A", "-c", "user.email=a@b.c")
     done = run("git", *author, "commit", "--quiet", "--message=first")
-    made = (tmp_path / ".git/made").read_text().split()
+    made = (tmp_path / ".git/made").read_text("utf-8").split()
     assert (done.returncode == 0) == (failing is None), done.stderr
     assert made == (targets[: targets.index(failing) + 1] if failing else targets)
 
 
 def test_hooks_come_with_the_project():
     """Another repository's would bring versions that requirements.lock does not know."""
-    repositories = yaml.safe_load(CONFIGURATION.read_text())["repos"]
+    repositories = yaml.safe_load(CONFIGURATION.read_text("utf-8"))["repos"]
     assert {repository["repo"] for repository in repositories} == {"local"}
     assert {hook["language"] for hook in HOOKS} == {"system"}
 

@@ -171,7 +171,7 @@ def test_tower_of_int32_ids_and_a_low_opset_can_be_calibrated(files):
 
 def refusal(files, name, **change):
     """What profile.apply says of a tower with a changed npu profile."""
-    content = yaml.safe_load((small.ROOT / "params.yaml").read_text())["profiles"]["npu"]
+    content = yaml.safe_load((small.ROOT / "params.yaml").read_text("utf-8"))["profiles"]["npu"]
     profile = sections.Profile.model_validate(content | change)
     model = graphs.load(files.parent / f"export/{name}")
     with pytest.raises(command.Refusal) as caught:

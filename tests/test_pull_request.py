@@ -51,9 +51,9 @@ def commit(folder, message):
 
 def change(folder, old, new):
     path = folder / "params.yaml"
-    text = path.read_text()
+    text = path.read_text("utf-8")
     assert old in text
-    path.write_text(text.replace(old, new))
+    path.write_text(text.replace(old, new), "utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_a_changed_line_reruns_what_reads_it_and_pulls_the_rest_of_its_inputs(cl
 
 
 def test_an_added_encoding_is_listed_and_a_dropped_one_too(clone):
-    content = yaml.safe_load((clone / "params.yaml").read_text())
+    content = yaml.safe_load((clone / "params.yaml").read_text("utf-8"))
     content["grid"]["encodings"]["plain"] = ["fp32", "int8w", "int6w"]
     small.write_params(clone, content)
     built = {"encode@vit-int6w"}
@@ -178,12 +178,12 @@ def test_a_broken_floor_fails_the_gate_by_its_name_and_comes_first(clone):
 def test_a_lock_that_contradicts_itself_is_stale(clone):
     """As after a merge of two branches' locks: each entry is right, together they are not."""
     path = clone / "dvc.lock"
-    lock = yaml.safe_load(path.read_text())
+    lock = yaml.safe_load(path.read_text("utf-8"))
     (out, _) = lock["stages"]["encode@vit-int8w"]["outs"]
     out["md5"] = "0" * 32 + ".dir"
     (evaluated, _) = lock["stages"]["evaluate@vit-int4w"]["outs"]
     evaluated["md5"] = "1" * 32
-    path.write_text(yaml.safe_dump(lock))
+    path.write_text(yaml.safe_dump(lock), "utf-8")
     said = stale(clone, fails=True)
     assert pipeline(said) == {"evaluate@vit-int8w", "report"}
     assert said["report"] == "data/eval: not what the stage before it made"
@@ -191,7 +191,7 @@ def test_a_lock_that_contradicts_itself_is_stale(clone):
 
 def test_metrics_that_were_edited_are_stale(clone):
     path = clone / "metrics/parity.json"
-    path.write_text(path.read_text().replace('"inputs"', '"input"'))
+    path.write_text(path.read_text("utf-8").replace('"inputs"', '"input"'), "utf-8")
     assert "metrics/parity.json: modified" in stale(clone, fails=True)["report"]
 
 

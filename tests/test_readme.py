@@ -15,9 +15,9 @@ from tools import matrix
 
 import committed
 
-README, USE = Path("README.md").read_text(), Path("docs/use.md").read_text()
-CHANGE = Path("docs/change.md").read_text()
-PAGES = README + "".join(page.read_text() for page in sorted(Path("docs").glob("*.md")))
+README, USE = Path("README.md").read_text("utf-8"), Path("docs/use.md").read_text("utf-8")
+CHANGE = Path("docs/change.md").read_text("utf-8")
+PAGES = README + "".join(page.read_text("utf-8") for page in sorted(Path("docs").glob("*.md")))
 
 
 @pytest.mark.parametrize("page", [README, USE], ids=["README", "use"])

@@ -115,16 +115,18 @@ def test_without_a_token_the_folder_is_all_and_the_same_again(project):
 @pytest.mark.slow
 def test_the_card_tells_that_weights_are_random_and_what_was_measured(project):
     publishing(project, "--weights", "random")
-    text = (project / "build/release" / SLUG / "README.md").read_text()
+    text = (project / "build/release" / SLUG / "README.md").read_text("utf-8")
     _, front, body = text.split("---\n", 2)
     assert yaml.safe_load(front)["license"] == "mit"
     assert "RANDOM WEIGHTS" in body.splitlines()[1]
     assert "Synthetic figures" in body
-    parity = json.loads((project / "metrics/parity.json").read_text())[SLUG]["visual"]["int8w"]
+    parity = json.loads((project / "metrics/parity.json").read_text("utf-8"))[SLUG]["visual"][
+        "int8w"
+    ]
     (line,) = [line for line in body.splitlines() if "`onnx/vision_model_quantized.onnx`" in line]
     assert f"{parity['cosine_min']:.7f}" in line and f"{parity['snr_db']:.1f}" in line
     assert done(project, "git", "rev-parse", "HEAD").strip() in body
-    content = yaml.safe_load((project / "params.yaml").read_text())
+    content = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
     assert content["models"][SLUG]["sha256"] in body
     assert content["models"][SLUG]["source"] not in body  # a path of this machine
 
@@ -194,18 +196,18 @@ def test_a_missing_bundle_is_refused(project):
 @pytest.mark.slow
 def test_what_is_not_committed_is_refused(project):
     path = project / "tools/card.py"
-    old = path.read_text()
-    path.write_text(old + "\n")
+    old = path.read_text("utf-8")
+    path.write_text(old + "\n", "utf-8")
     try:
         line = refused(publishing(project, "--weights", "random"))
         assert "tools/card.py is not committed" in line
     finally:
-        path.write_text(old)
+        path.write_text(old, "utf-8")
 
 
 @pytest.mark.slow
 def test_a_broken_floor_is_refused_by_its_name(project):
-    parity = json.loads((project / "metrics/parity.json").read_text())
+    parity = json.loads((project / "metrics/parity.json").read_text("utf-8"))
     settings = params.load(project / "params.yaml")
     floor = {"cosine_min": 1.0, "snr_db": 190.0}
     floors = {SLUG: {"visual": {"int8w": params.Floor(**floor)}}}
@@ -248,8 +250,8 @@ def test_openais_checkpoints_are_told_by_their_checksum():
 def test_the_shipped_models_cards_hold_the_figures_of_all_their_files(model):
     settings = params.load()
     bundle = Path("data/bundles") / model
-    files = json.loads((bundle / "golden.json").read_text())["files"]
-    parity = json.loads(Path("metrics/parity.json").read_text())
+    files = json.loads((bundle / "golden.json").read_text("utf-8"))["files"]
+    parity = json.loads(Path("metrics/parity.json").read_text("utf-8"))
     sha256 = settings.models[model].sha256
     origin = checkpoint_origin.of(settings, model, sha256)
     text = card.text(

@@ -40,9 +40,9 @@ def reported(workspace):
             content = evaluation(1.0, own={"accuracy": 0.9} if graph == "visual" else None)
             del content["metrics"]["size_mb"]
             content["metrics"]["snr_db"] = 100.0
-            path.write_text(json.dumps(content))
+            path.write_text(json.dumps(content), "utf-8")
         path = workspace / f"data/eval/{model}.preprocess.fp32.json"
-        path.write_text(json.dumps(evaluation(1.0)))
+        path.write_text(json.dumps(evaluation(1.0)), "utf-8")
         for graph in ("visual", "textual"):
             for variant in (*small.ALL, *small.RESNETS):
                 rounded = (
@@ -51,11 +51,11 @@ def reported(workspace):
                 own = {"accuracy": 0.9} if graph == "visual" else None
                 content = evaluation(1.0 if variant == "fp32" else 0.999, rounded, own)
                 path = workspace / f"data/eval/{model}.{graph}.{variant}.json"
-                path.write_text(json.dumps(content))
+                path.write_text(json.dumps(content), "utf-8")
     answers = {"astronaut": {"agrees": True, "cosine": 0.99999}}
-    (workspace / "data/eval/vit.known-answers.json").write_text(json.dumps(answers))
-    (workspace / "data/eval/rn.known-answers.json").write_text("{}")
-    (workspace / "data/eval/old.visual.fp32.json").write_text("{}")
+    (workspace / "data/eval/vit.known-answers.json").write_text(json.dumps(answers), "utf-8")
+    (workspace / "data/eval/rn.known-answers.json").write_text("{}", "utf-8")
+    (workspace / "data/eval/old.visual.fp32.json").write_text("{}", "utf-8")
     report()
     return workspace / "metrics"
 
@@ -67,18 +67,18 @@ def report():
 def measure(key, **figures):
     """Another measurement of a file in the current folder."""
     path = Path(f"data/eval/{key}.json")
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text("utf-8"))
     content["metrics"] |= figures
     content["cosines"][0] = content["metrics"]["cosine_min"]
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), "utf-8")
 
 
 def contents(folder):
-    return {path.name: path.read_text() for path in folder.iterdir()}
+    return {path.name: path.read_text("utf-8") for path in folder.iterdir()}
 
 
 def test_parity_json_is_nested_and_sorted_and_of_the_grid(reported):
-    text = (reported / "parity.json").read_text()
+    text = (reported / "parity.json").read_text("utf-8")
     parity = json.loads(text)
     assert list(parity) == ["rn", "vit"]
     assert parity["vit"]["visual"]["int8w"]["cosine_min"] == 0.999
@@ -89,7 +89,7 @@ def test_parity_json_is_nested_and_sorted_and_of_the_grid(reported):
 
 
 def test_controls_are_no_figures_of_files(reported):
-    controls = json.loads((reported / "controls.json").read_text())
+    controls = json.loads((reported / "controls.json").read_text("utf-8"))
     assert controls["vit"]["visual"]["reference"] == {"accuracy": 0.9}
     assert controls["rn"]["textual"].keys() == {"control"}
     assert controls["rn"]["textual"]["control"]["snr_db"] == -3.0
@@ -105,7 +105,7 @@ def test_csv_has_a_row_a_file_and_an_error_that_a_log_axis_takes(reported):
 
 
 def test_table_names_the_tensors_that_were_rounded(reported):
-    text = (reported / "table.md").read_text()
+    text = (reported / "table.md").read_text("utf-8")
     assert "| vit.visual.int8w" in text
     assert "`rn.textual.fp16w` (token_embedding.weight)" in text
     assert "nan" not in text
@@ -158,7 +158,7 @@ def test_a_real_change_is_taken_in_every_file_and_the_rest_is_kept(reported, cap
 def test_a_changed_file_of_another_size_shows_all_that_was_measured(reported):
     measure("vit.visual.int8w", size_mb=1.6, cosine_min=0.99901)
     report()
-    found = json.loads((reported / "parity.json").read_text())["vit"]["visual"]["int8w"]
+    found = json.loads((reported / "parity.json").read_text("utf-8"))["vit"]["visual"]["int8w"]
     assert (found["size_mb"], found["cosine_min"]) == (1.6, 0.99901)
     row = pd.read_csv(reported / "cosines.csv").set_index("file").loc["vit.visual.int8w"]
     assert row["q05"] != 3.0 != row["median"]
@@ -167,7 +167,7 @@ def test_a_changed_file_of_another_size_shows_all_that_was_measured(reported):
 def test_metrics_that_a_merge_tore_are_not_compared_with(reported, capsys):
     before = contents(reported)
     for name in ("parity.json", "cosines.csv"):
-        (reported / name).write_text("<<<<<<< HEAD\n" + '"a,b\n' * 3)
+        (reported / name).write_text("<<<<<<< HEAD\n" + '"a,b\n' * 3, "utf-8")
     report()
     assert contents(reported) == before
     assert capsys.readouterr().out.count("is not compared with") == 2

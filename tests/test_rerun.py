@@ -100,20 +100,22 @@ RERUN = (sys.executable, "-m", "tools.rerun", "build/rerun.md")
 @pytest.mark.slow
 def test_a_rerun_repeats_every_byte(project):
     run(project, *RERUN)
-    assert "Every output is as committed." in (project / "build/rerun.md").read_text()
+    assert "Every output is as committed." in (project / "build/rerun.md").read_text("utf-8")
 
 
 @pytest.mark.slow
 def test_a_lock_that_tells_otherwise_is_found(project):
     lock = project / "dvc.lock"
-    old = lock.read_text()
+    old = lock.read_text("utf-8")
     md5 = rerun.outputs(old)["data/models/vit/visual/int8w"]
-    lock.write_text(old.replace(md5, "0" * 32 + ".dir"))
+    lock.write_text(old.replace(md5, "0" * 32 + ".dir"), "utf-8")
     assert "commit first" in run(project, *RERUN, fails=True)
     commit(project)
     run(project, *RERUN, fails=True)
     rows = [
-        line for line in (project / "build/rerun.md").read_text().splitlines() if "00000000" in line
+        line
+        for line in (project / "build/rerun.md").read_text("utf-8").splitlines()
+        if "00000000" in line
     ]
     assert len(rows) == 1
     assert "data/models/vit/visual/int8w" in rows[0]

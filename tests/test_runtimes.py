@@ -21,7 +21,7 @@ pytestmark = pytest.mark.runtimes
 
 PARAMS = params.load()
 GRID = PARAMS.grid
-METRICS = json.loads(Path("metrics/runtimes.json").read_text())
+METRICS = json.loads(Path("metrics/runtimes.json").read_text("utf-8"))
 
 
 def of_scheme(*schemes):

@@ -23,7 +23,7 @@ def declared(stage):
 def named(path):
     """The programs and pages beside a file that it names."""
     known = {file.name: file for file in (*FOLDER.iterdir(), *FOLDER.glob("c/*"))}
-    return {known[name] for name in RUN.findall(path.read_text()) if name in known}
+    return {known[name] for name in RUN.findall(path.read_text("utf-8")) if name in known}
 
 
 def programs(entry):

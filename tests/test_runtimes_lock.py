@@ -23,7 +23,7 @@ REMEDY = "make runtimes"
 
 def locked(path):
     """{stage: its entry} of a lock file."""
-    return yaml.safe_load(path.read_text())["stages"] if path.exists() else {}
+    return yaml.safe_load(path.read_text("utf-8"))["stages"] if path.exists() else {}
 
 
 def asked_for(foreign, grid):

@@ -19,7 +19,9 @@ import small
 @pytest.fixture
 def table(built, monkeypatch):
     monkeypatch.chdir(built)
-    return lambda kind, tower: json.loads((small.sensitivity(kind) / f"{tower}.json").read_text())
+    return lambda kind, tower: json.loads(
+        (small.sensitivity(kind) / f"{tower}.json").read_text("utf-8")
+    )
 
 
 @pytest.mark.parametrize("kind", ["vit", "rn"])

@@ -150,8 +150,8 @@ def test_a_push_that_breaks_off_is_completed_by_its_repetition(project, server, 
     assert second and not set(first) & set(second)
     clone = clones.clone(project, tmp_path / "clone")
     setting = (".dvc/config", "shared-cache", "breaks-off")
-    text = (clone / setting[0]).read_text()
-    (clone / setting[0]).write_text(text.replace(*setting[1:]))
+    text = (clone / setting[0]).read_text("utf-8")
+    (clone / setting[0]).write_text(text.replace(*setting[1:]), "utf-8")
     assert dvc(clone, "pull", "--run-cache").returncode == 0
     assert clones.files(clone) == before
 

@@ -17,7 +17,7 @@ import small
 @pytest.fixture(scope="module")
 def quantize(built):
     """Encode a tower of the small checkpoints as int8-static; the file's directory."""
-    content = yaml.safe_load((built / "params.yaml").read_text())
+    content = yaml.safe_load((built / "params.yaml").read_text("utf-8"))
     encodings = content["encodings"] | {"int8-static": {"scheme": "static"}}
     small.write_params(built, content | {"encodings": encodings})
 

@@ -9,7 +9,7 @@ WRITERS = ("json.dumps", "json.dump")
 
 def loose(path):
     """Where a file writes JSON that may hold NaN."""
-    for node in ast.walk(ast.parse(Path(path).read_text())):
+    for node in ast.walk(ast.parse(Path(path).read_text("utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in WRITERS:
             given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
             if given.get("allow_nan") != "False":

@@ -30,12 +30,12 @@ def test_the_configuration_is_one():
 
 def test_a_form_without_a_body_would_be_refused(tmp_path):
     form = tmp_path / "form.yml"
-    form.write_text("name: A\ndescription: B\n")
+    form.write_text("name: A\ndescription: B\n", "utf-8")
     assert check("vendor.github-issue-forms", form).returncode == 1
 
 
 def test_the_pull_request_names_targets_that_exist():
-    text = Path(".github/PULL_REQUEST_TEMPLATE.md").read_text()
+    text = Path(".github/PULL_REQUEST_TEMPLATE.md").read_text("utf-8")
     named = re.findall(r"`make ([a-z-]+)`", text)
-    targets = re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", Path("Makefile").read_text("utf-8"), re.MULTILINE)
     assert named and set(named) <= set(targets)

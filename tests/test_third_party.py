@@ -10,13 +10,13 @@ import skimage.data
 
 from web import samples
 
-TEXT = Path("THIRD_PARTY.md").read_text()
+TEXT = Path("THIRD_PARTY.md").read_text("utf-8")
 ROWS = re.findall(r"^\| `(\w+\.(?:png|jpg))` \| `(\w+)` \| (.*) \|$", TEXT, re.MULTILINE)
 GRANT = re.compile(r"CC0|public domain|copyright restrictions", re.IGNORECASE)
 
 
 def test_every_photograph_has_a_notice_and_no_other():
-    with open("stages/evalset/photographs.csv", newline="") as file:
+    with open("stages/evalset/photographs.csv", newline="", encoding="utf-8") as file:
         named = [row["file"] for row in csv.DictReader(file)]
     assert sorted(named) == sorted(name for name, _, _ in ROWS)
 
@@ -43,6 +43,6 @@ def test_photographs_of_the_pages_may_be_passed_on():
 def test_clips_licence_is_whole():
     (licence,) = re.findall(r"^```\n(MIT License\n.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
     assert "Copyright (c) 2021 OpenAI" in licence
-    own = Path("LICENSE").read_text()
+    own = Path("LICENSE").read_text("utf-8")
     assert "clip-onnx contributors" in own
     assert licence.split("\n\n")[2:] == own.split("\n\n")[2:]  # the same terms

@@ -16,7 +16,7 @@ import small
 def test_leftovers_are_what_no_output_holds(tmp_path):
     for path in ("models/new/fp32/model.onnx", "models/old/fp32/model.onnx", "eval/a.json", "x"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text("")
+        (tmp_path / path).write_text("", "utf-8")
     outputs = {tmp_path / "models/new/fp32", tmp_path / "eval/b.json"}
     found = {str(path.relative_to(tmp_path)) for path in prune.leftovers(tmp_path, outputs)}
     assert found == {"models/old", "eval/a.json"}
@@ -24,9 +24,9 @@ def test_leftovers_are_what_no_output_holds(tmp_path):
 
 def test_a_lock_forgets_what_is_no_stage(tmp_path):
     lock = tmp_path / "dvc.lock"
-    lock.write_text("schema: '2.0'\nstages:\n  a@m:\n    cmd: x\n  gone:\n    cmd: y\n")
+    lock.write_text("schema: '2.0'\nstages:\n  a@m:\n    cmd: x\n  gone:\n    cmd: y\n", "utf-8")
     assert prune.forget(lock, ["a@m", "not run yet"]) == ["gone"]
-    assert lock.read_text() == "schema: '2.0'\nstages:\n  a@m:\n    cmd: x\n"
+    assert lock.read_text("utf-8") == "schema: '2.0'\nstages:\n  a@m:\n    cmd: x\n"
     assert prune.forget(lock, ["a@m"]) == prune.forget(tmp_path / "none.lock", []) == []
 
 

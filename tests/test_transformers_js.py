@@ -28,7 +28,7 @@ def ask(request, bundled):
 
 @pytest.fixture(scope="module")
 def golden(bundled):
-    return json.loads((bundled / "data/bundles/vit/golden.json").read_text())
+    return json.loads((bundled / "data/bundles/vit/golden.json").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("tower", ["visual", "textual"])

@@ -187,7 +187,7 @@ def shards(state, folder):
         save_file({name: state[name].contiguous() for name in names}, folder / file)
     where = {name: file for file, names in files.items() for name in names}
     index = {"metadata": {}, "weight_map": where}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), "utf-8")
     command = "sha256sum model.safetensors.index.json model-*-of-*.safetensors | sha256sum"
     printed = subprocess.check_output(["sh", "-c", command], cwd=folder, text=True)
     return printed.split()[0]
@@ -209,9 +209,9 @@ def test_shards_are_read_by_their_index_and_pinned_together(state, tmp_path):
 def repinned(folder, change):
     """The pin of shards whose index was changed."""
     index = folder / "model.safetensors.index.json"
-    content = json.loads(index.read_text())
+    content = json.loads(index.read_text("utf-8"))
     change(content["weight_map"])
-    index.write_text(json.dumps(content))
+    index.write_text(json.dumps(content), "utf-8")
     lines = [
         f"{small.sha256(file)}  {file.name}\n"
         for file in (index, *sorted(folder.glob("*.safetensors")))

@@ -15,14 +15,14 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_file_is_read_as_the_list_that_it_spells(folder):
-    (folder / "pets.txt").write_text("a cat\n\n a dog \n")
+    (folder / "pets.txt").write_text("a cat\n\n a dog \n", "utf-8")
     assert (
         label_files.read("pets.txt") == label_files.read(["a cat", "a dog"]) == ["a cat", "a dog"]
     )
 
 
 def test_a_missing_file_is_refused_with_those_that_are_there(folder):
-    (folder / "pets.txt").write_text("a cat\na dog\n")
+    (folder / "pets.txt").write_text("a cat\na dog\n", "utf-8")
     with pytest.raises(command.Refusal, match=r"birds\.txt is no readable .* holds: pets\.txt"):
         label_files.read("birds.txt")
 

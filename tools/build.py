@@ -117,11 +117,11 @@ def summary(parity, bundles):
 
 def main():
     if repro(sys.argv[1:]):
-        lines = LOG.read_text(errors="replace").replace("\r", "\n").splitlines()
+        lines = LOG.read_text(errors="replace", encoding="utf-8").replace("\r", "\n").splitlines()
         print(*lines[-SHOWN:], sep="\n", file=sys.stderr)
         raise command.Refusal(f"a stage failed: {LOG} has all that it printed")
     models = params.load().grid.models
-    parity = json.loads(Path("metrics/parity.json").read_text())
+    parity = json.loads(Path("metrics/parity.json").read_text("utf-8"))
     bundles = ", ".join(f"data/bundles/{model}" for model in models[:2])
     bundles += " …" if len(models) > 2 else ""
     print(*summary({model: parity[model] for model in models}, bundles), sep="\n")

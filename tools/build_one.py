@@ -32,7 +32,7 @@ COPIED = (".dvcignore", "dvc.yaml", "pyproject.toml", "requirements.in", "requir
 
 def grid_of_one(settings, model, variant, products=()):
     """params.yaml's content for one model in one variant."""
-    content = yaml.safe_load(Path("params.yaml").read_text())
+    content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
     scheme = settings.encodings[variant].scheme if variant in settings.encodings else None
     made = {group: [variant] if scheme in known else [] for group, known in SCHEMES.items()}
     encodings, profiles = ([variant], []) if scheme else ([], [variant])
@@ -75,13 +75,13 @@ def workspace(folder, content, model):
     evalset |= {key: reach(folder, evalset[key]) for key in ("images", "captions")}
     if not sections.Model(**entry).remote:
         entry["source"] = reach(folder, str(addresses.local_path(entry["source"])))
-    (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
     config = configparser.ConfigParser()
     config.read(".dvc/config")
     config["core"]["no_scm"] = "true"
     config.setdefault("cache", {})
     config["cache"]["dir"] = Repo(".").cache.local.path
-    with open(folder / ".dvc/config", "w") as file:
+    with open(folder / ".dvc/config", "w", encoding="utf-8") as file:
         config.write(file)
 
 
@@ -107,7 +107,7 @@ def main():
     line = [sys.executable, "-m", "dvc", "repro", *WANTED]  # nothing that these do not need
     if subprocess.run(line, cwd=folder).returncode:
         sys.exit(1)
-    parity = json.loads((folder / "metrics/parity.json").read_text())[model]
+    parity = json.loads((folder / "metrics/parity.json").read_text("utf-8"))[model]
     print(f"{folder / 'data/bundles' / model}")
     for graph, variants in parity.items():
         if variant not in variants:

@@ -121,7 +121,7 @@ def dtype(release):
 
 
 def provenance(release, pins):
-    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
     versions = ", ".join(f"{name} {version}" for name, version in sorted(flat(pins).items()))
     return "\n".join(
         [
@@ -135,7 +135,7 @@ def provenance(release, pins):
 
 def text(release):
     """The whole README.md."""
-    pins = json.loads(Path("data/pins.json").read_text())
+    pins = json.loads(Path("data/pins.json").read_text("utf-8"))
     use = USE.format(target=release.target, dtype=dtype(release))
     parts = [
         front_matter(release),

@@ -48,13 +48,13 @@ def encoded(parity):
 def sections():
     """{name: what stands between its markers}."""
     return {
-        "encodings": encodings(json.loads(Path("metrics/parity.json").read_text())),
-        "results": Path("metrics/table.md").read_text().strip(),
+        "encodings": encodings(json.loads(Path("metrics/parity.json").read_text("utf-8"))),
+        "results": Path("metrics/table.md").read_text("utf-8").strip(),
         "stages": stage_graph.mermaid(),
-        "models": table.summary(json.loads(table.RECORDS.read_text())),
+        "models": table.summary(json.loads(table.RECORDS.read_text("utf-8"))),
         "runtimes": matrix.current(),
         "old_runtimes": old_runtimes.table(records.read(old_runtimes.RECORDS)),
-        "peers": comparison.summary(json.loads(comparison.RECORDS.read_text())),
+        "peers": comparison.summary(json.loads(comparison.RECORDS.read_text("utf-8"))),
     }
 
 
@@ -75,7 +75,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     known = sections()
-    old = {page: page.read_text() for page in PAGES}
+    old = {page: page.read_text("utf-8") for page in PAGES}
     new = {page: fill(text, known) for page, text in old.items()}
     everything = "".join(new.values())
     missing = [name for name in known if f"<!-- {name} -->" not in everything]
@@ -86,7 +86,7 @@ def main():
         listed = ", ".join(map(str, changed))
         raise command.Refusal(f"{listed}: not current; run `make docs` and commit it")
     for page in changed:
-        page.write_text(new[page])
+        page.write_text(new[page], "utf-8")
 
 
 if __name__ == "__main__":

@@ -57,10 +57,10 @@ def clone(folder, models=()):
 def narrow(folder, models):
     """Leave some models alone in the grid of a clone."""
     file = folder / "params.yaml"
-    content = yaml.safe_load(file.read_text())
+    content = yaml.safe_load(file.read_text("utf-8"))
     resnets = [name for name in content["grid"]["resnets"] if name in models]
     content["grid"] |= {"models": list(models), "resnets": resnets}
-    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
 
 
 def build(folder, **variables):
@@ -85,5 +85,5 @@ def sha256(path):
 def write(report, text):
     """A report's file, and the same for who watches; cut where GitHub would refuse it."""
     with command.output_file(report) as file:
-        file.write_text(text[:MOST_CHARACTERS] + "\n")
+        file.write_text(text[:MOST_CHARACTERS] + "\n", "utf-8")
     print(text)

@@ -93,4 +93,4 @@ def table(metrics, grid):
 
 def current():
     """The table of the metrics that git has."""
-    return table(json.loads(METRICS.read_text()), params.load().grid)
+    return table(json.loads(METRICS.read_text("utf-8")), params.load().grid)

@@ -67,7 +67,7 @@ def bundled(settings):
 def judged(settings):
     """Every figure with a floor, of stages.floors."""
     names = ("parity.json", "controls.json")
-    parity, controls = (json.loads(present(name).read_text()) for name in names)
+    parity, controls = (json.loads(present(name).read_text("utf-8")) for name in names)
     return floors.judged(parity, controls, settings)
 
 
@@ -153,7 +153,7 @@ def page(settings, root=".."):
         "/* candidates */null": literal(listed),
         "/* libraries */": source(vl_convert.javascript_bundle(vl_version=version)),
     }
-    return fill(TEMPLATE.read_text(), contents)
+    return fill(TEMPLATE.read_text("utf-8"), contents)
 
 
 def main():
@@ -162,7 +162,7 @@ def main():
     arguments = parser.parse_args()
     settings = params.load()
     with command.output_file(arguments.output) as file:
-        file.write_text(page(settings, os.path.relpath(".", arguments.output.parent)))
+        file.write_text(page(settings, os.path.relpath(".", arguments.output.parent)), "utf-8")
     print(arguments.output)
 
 

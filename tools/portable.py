@@ -35,14 +35,14 @@ COMMIT = (  # whatever this machine asks of a commit; nobody sees this one
 
 def write_list(path, digests):
     with command.output_file(path) as file:
-        file.write_text("".join(f"{digest}  {name}\n" for name, digest in digests.items()))
+        file.write_text("".join(f"{digest}  {name}\n" for name, digest in digests.items()), "utf-8")
 
 
 def read_list(path):
     """{path: SHA-256} of a list that `--write` wrote, or sha256sum."""
     if not path.is_file():
         raise command.Refusal(f"{path} is not there: make portable WRITE={path} writes it")
-    lines = [LINE.fullmatch(line) for line in path.read_text().splitlines()]
+    lines = [LINE.fullmatch(line) for line in path.read_text("utf-8").splitlines()]
     if None in lines:
         raise command.Refusal(f"{path}:{lines.index(None) + 1}: no line of sha256sum's")
     return {line[2]: line[1] for line in lines}

@@ -86,18 +86,20 @@ def write(model, target, stated=None, license_name=None):
     check_current(model)
     head = commit()
     names = ("parity", "controls")
-    parity, controls = (json.loads(Path(f"metrics/{name}.json").read_text()) for name in names)
+    parity, controls = (
+        json.loads(Path(f"metrics/{name}.json").read_text("utf-8")) for name in names
+    )
     bundle = Path("data/bundles") / model
-    files = json.loads((bundle / "golden.json").read_text())["files"]
+    files = json.loads((bundle / "golden.json").read_text("utf-8"))["files"]
     check_floors(parity, controls, settings, {file["key"] for file in files.values()})
     sha256 = settings.models[model].sha256
     origin = checkpoint_origin.of(settings, model, sha256, stated, license_name)
     release = card.Release(model, target, files, bundle, parity, settings, sha256, origin, head)
     with command.output(FOLDER / model) as folder:
         shutil.copytree(bundle, folder, dirs_exist_ok=True)
-        (folder / CARD).write_text(card.text(release))
+        (folder / CARD).write_text(card.text(release), "utf-8")
         ours = [Path(LICENSE)] if origin is checkpoint_origin.DRAWINGS else []
-        texts = [path.read_text() for path in (*ours, CLIP_LICENSE)]
-        (folder / LICENSE).write_text("\n".join(texts))
-        (folder / SUMS).write_text(sums(folder))
+        texts = [path.read_text("utf-8") for path in (*ours, CLIP_LICENSE)]
+        (folder / LICENSE).write_text("\n".join(texts), "utf-8")
+        (folder / SUMS).write_text(sums(folder), "utf-8")
     return FOLDER / model

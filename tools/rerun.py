@@ -70,7 +70,7 @@ def main():
     except command.Refusal:
         fresh.write(report, f"Commit `{commit}` does not build any more: see the log.")
         raise
-    table = compare(*(outputs((root / "dvc.lock").read_text()) for root in (Path(), FOLDER)))
+    table = compare(*(outputs((root / "dvc.lock").read_text("utf-8")) for root in (Path(), FOLDER)))
     gate = fresh.said(FOLDER, "pytest", "tests/test_parity.py")
     _, metrics = fresh.said(FOLDER, "tools.review", "HEAD")
     fresh.write(report, describe(commit, table, gate, metrics))

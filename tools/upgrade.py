@@ -51,9 +51,9 @@ def main():
     parser.add_argument("packages", nargs="+", metavar="PACKAGE")
     packages = parser.parse_args().packages
     path = Path("requirements.in")
-    old = path.read_text()
+    old = path.read_text("utf-8")
     lock = run(*UV, "--python-version", "3.11", "-", input=unpinned(old, packages))
-    path.write_text(pinned(old, packages, lock))
+    path.write_text(pinned(old, packages, lock), "utf-8")
     for folder in FOLDERS:
         run(*NPM, "--prefix", folder, f"{JAVASCRIPT}@latest")
 

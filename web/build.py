@@ -102,7 +102,7 @@ def build(output, folder, metrics):
         (partial / "models").mkdir()
         copy_models(folder, content, partial / "models")
         text = json.dumps(content, indent=1, allow_nan=False)
-        (partial / "models/index.json").write_text(text)
+        (partial / "models/index.json").write_text(text, "utf-8")
     return content
 
 

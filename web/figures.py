@@ -6,7 +6,7 @@ below what `runtimes:` of params.yaml asks of the runtime, the pages do not offe
 
 import math
 
-from stages.bundle import golden
+from clip_onnx.measure import parity
 
 # The pages' runtimes by their names in metrics/runtimes.json. Threads depend on the visitor's
 # server: the worse of both counts.
@@ -66,7 +66,7 @@ class Figures:
         found = _at(self.settings.floors, *file)
         if found:
             return found.cosine_min
-        return golden.floor(measured["cosine_min"]) if measured else -1
+        return parity.least_elsewhere(measured["cosine_min"]) if measured else -1
 
     def _below(self, runtime, figures, variant, floor):
         """Why figures do not suffice, or None. What is no number never does."""

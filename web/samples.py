@@ -29,4 +29,4 @@ def draw(folder):
     for label, name in PHOTOGRAPHS.items():
         shutil.copyfile(resources.files("skimage") / "data" / name, folder / name)
         listed.append({"file": name, "label": label})
-    (folder / "index.json").write_text(json.dumps(listed, indent=1, allow_nan=False))
+    (folder / "index.json").write_text(json.dumps(listed, indent=1, allow_nan=False), "utf-8")

@@ -132,7 +132,7 @@ def size(directory):
 
 
 def pipeline_version():
-    return tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
+    return tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]["version"]
 
 
 def describe(model, **properties):

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-FILE = "preparation.json"
+from clip_onnx.names import PREPARATION
+
 Channels = tuple[float, float, float]  # of red, green and blue
 Interpolation = Literal["bicubic", "bilinear"]
 Resize = Literal["shortest", "squash"]
@@ -66,13 +67,13 @@ def write(directory: str | Path, preparation: Preparation) -> None:
     """Keep the Preparation of data/checkpoints/MODEL: OpenAI's by no file at all."""
     if preparation != OPENAI:
         content = json.dumps(dataclasses.asdict(preparation), indent=1, allow_nan=False)
-        (Path(directory) / FILE).write_text(content + "\n")
+        (Path(directory) / PREPARATION).write_text(content + "\n", "utf-8")
 
 
 def read(directory: str | Path) -> Preparation:
     """The Preparation of data/checkpoints/MODEL."""
-    file = Path(directory) / FILE
+    file = Path(directory) / PREPARATION
     if not file.exists():
         return OPENAI
-    content = json.loads(file.read_text())
+    content = json.loads(file.read_text("utf-8"))
     return Preparation(**content | {name: tuple(content[name]) for name in ("mean", "std")})

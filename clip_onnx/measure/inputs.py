@@ -17,7 +17,7 @@ REFERENCE_FILE, PIXELS_FILE = "reference.safetensors", "pixel_values.npy"
 
 def index(directory):
     """The pictures' rows, in order: name, source, split, and label or None."""
-    return json.loads((directory / INDEX_FILE).read_text())
+    return json.loads((directory / INDEX_FILE).read_text("utf-8"))
 
 
 def rows_of(rows, split):
@@ -28,14 +28,14 @@ def rows_of(rows, split):
 def captions(directory):
     """{evaluation: texts, calibration: texts, prompts: how many evaluation captions, from the
     first on, name the drawn classes in order}. A reference has no calibration."""
-    return json.loads((directory / CAPTIONS_FILE).read_text())
+    return json.loads((directory / CAPTIONS_FILE).read_text("utf-8"))
 
 
 def write(directory, rows, texts):
     """Write what `index` and `captions` read."""
-    (directory / INDEX_FILE).write_text(json.dumps(rows, indent=1, allow_nan=False))
+    (directory / INDEX_FILE).write_text(json.dumps(rows, indent=1, allow_nan=False), "utf-8")
     captions = json.dumps(texts, indent=1, ensure_ascii=False, allow_nan=False)
-    (directory / CAPTIONS_FILE).write_text(captions)
+    (directory / CAPTIONS_FILE).write_text(captions, "utf-8")
 
 
 def reference(directory):

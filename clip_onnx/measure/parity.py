@@ -19,6 +19,7 @@ COSINES = ("cosine", "cosine_min", "cosine_mean")
 ERRORS = ("logits_error", "largest_difference")
 DECIMALS = {"snr_db": 1, "accuracy": 4, "top1_agreement": 4, "size_mb": 3}
 MOST_DECIMALS = 7
+TWICE, LEAST = 2, 1e-6  # of an error that was reached, and more: CPUs differ by less
 NOTHING = -1  # what a row without a direction chooses
 
 
@@ -96,6 +97,16 @@ def control(reference):
         "cosine_mean": float(cosine(reference, shifted).mean()),
         "snr_db": snr_db(reference, shifted),
     }
+
+
+def least_elsewhere(reached):
+    """The cosine that a file has to reach on other machines, by what it reached here.
+
+    1, which is too much for it, where that is no number: then nothing of it can be trusted.
+    """
+    if not math.isfinite(reached):
+        return 1.0
+    return math.floor((1 - TWICE * (1 - reached) - LEAST) * 10**MOST_DECIMALS) / 10**MOST_DECIMALS
 
 
 def significant(value, digits):

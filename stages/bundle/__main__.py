@@ -16,6 +16,7 @@ from pathlib import Path
 from clip_onnx import command, verify
 from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.host import layout, preparation, tokens
+from clip_onnx.measure import parity
 from clip_onnx.settings import params
 from stages.bundle import golden
 
@@ -37,7 +38,9 @@ def main():
         external = [path.name for path in folder.glob("onnx/*_data")]
         wanted = preparation.read(arguments.checkpoint)
         for name, content in layout.configuration(sizes, external, wanted).items():
-            (folder / name).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+            (folder / name).write_text(
+                json.dumps(content, indent=2, allow_nan=False) + "\n", "utf-8"
+            )
         tokenizer = tokens.load(arguments.checkpoint / "tokenizer.json")
         tokenizer.model.save(str(folder))  # vocab.json and merges.txt
         shutil.copyfile(arguments.checkpoint / "tokenizer.json", folder / "tokenizer.json")
@@ -60,7 +63,7 @@ def complete(content, folder):
     cases = verify.cases(folder, content)
     for name, file in content["files"].items():
         if file["cosine_min"] is None:
-            file["cosine_min"] = golden.floor(verify.worst(folder / name, file, cases))
+            file["cosine_min"] = parity.least_elsewhere(verify.worst(folder / name, file, cases))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ picture, what OpenAI's code makes of them, and each file's floor.
 
 import base64
 import io
-import math
 import shutil
 
 import numpy as np
@@ -19,9 +18,6 @@ from clip_onnx.names import PROJECTION, TOWERS
 
 GOLDEN_CAPTIONS = 5
 LABELS = "labels"  # what stages/compose/products/classifier.py calls its matrix
-
-
-TWICE, LEAST = 2, 1e-6  # of the error that was reached, and more: CPUs differ by less
 
 
 def golden_rows(input_ids):
@@ -103,8 +99,3 @@ def answer(classifier, image_embeds):
     shares = zero_shot.softmax(parity.normalized(image_embeds) @ matrix)
     shown = [round(float(share), 7) for share in shares]
     return {"output": model.graph.outputs[0].name, "probabilities": shown}
-
-
-def floor(reached):
-    """What a file has to reach elsewhere that has no floor in params.yaml."""
-    return math.floor((1 - TWICE * (1 - reached) - LEAST) * 1e7) / 1e7

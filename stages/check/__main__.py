@@ -29,12 +29,12 @@ def main():
     arguments = parser.parse_args()
     compared = answers.answers(
         answers.Model(arguments.visual, arguments.textual, arguments.checkpoint),
-        json.loads(arguments.answers.read_text()),
+        json.loads(arguments.answers.read_text("utf-8")),
         weights.sha256(arguments.checkpoint),
         params.load().known_answers.picture,
     )
     with command.output_file(arguments.output) as partial:
-        partial.write_text(json.dumps(compared, indent=1, allow_nan=False))
+        partial.write_text(json.dumps(compared, indent=1, allow_nan=False), "utf-8")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ A checkpoint whose configuration contradicts OpenAI's code is refused, for its r
 as wrong as what is built.
 """
 
-from pathlib import Path
-
 from clip_onnx import command, openai
 from clip_onnx.host import tokens
 from stages.download import described, hugging_face, open_clip, rules
@@ -23,9 +21,8 @@ def check(path, sizes, stated):
 
     `stated` is its `activation` in params.yaml, for a file without a configuration beside it.
     """
-    folder = Path(path).absolute().parent
-    said = [describes.check(path, folder, sizes) for describes in (hugging_face, open_clip)]
-    _check_tokenizer(path, folder)
+    said = [describes.check(path, sizes) for describes in (hugging_face, open_clip)]
+    _check_tokenizer(path)
     if stated and stated != QUICK_GELU:
         raise rules.refusal(path, "activation in params.yaml", stated, f"computes {QUICK_GELU}")
     if not stated and not any(said):
@@ -36,14 +33,14 @@ def check(path, sizes, stated):
         )
 
 
-def _check_tokenizer(path, folder):
-    settings = described.read(folder / "tokenizer_config.json")
+def _check_tokenizer(path):
+    settings, tokenizer, vocabulary = (
+        described.read(described.beside(path, name))
+        for name in ("tokenizer_config.json", "tokenizer.json", "vocab.json")
+    )
     rules.check(path, settings, TOKENIZER, None, "tokenizer_config.json")
-    model = described.section(described.read(folder / "tokenizer.json"), "model", "tokenizer.json")
-    vocabularies = {
-        "tokenizer.json": (model or {}).get("vocab"),
-        "vocab.json": described.read(folder / "vocab.json") or None,
-    }
+    model = described.section(tokenizer, "model", "tokenizer.json") or {}
+    vocabularies = {"tokenizer.json": model.get("vocab"), "vocab.json": vocabulary or None}
     for name, vocabulary in vocabularies.items():
         if vocabulary is not None and vocabulary != tokens.from_bpe(openai.BPE).get_vocab():
             raise command.Refusal(

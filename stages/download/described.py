@@ -1,6 +1,8 @@
 """The JSON files that lie beside weights: configurations, and the index of shards."""
 
 import json
+import math
+from pathlib import Path
 
 from clip_onnx import command
 
@@ -12,7 +14,8 @@ def read(path):
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text("utf-8"), parse_constant=_no_number)
+        text = path.read_text("utf-8")
+        content = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except OSError as error:
         raise command.Refusal(
             f"{path} cannot be read ({error.strerror}): mend or remove it"
@@ -25,8 +28,21 @@ def read(path):
     return content
 
 
-def _no_number(name):
-    raise ValueError(f"{name} is no number of JSON's")
+def beside(path, name):
+    """Where a file of this name lies beside weights (or in a folder of them), or beside the file
+    that a link to them leads to."""
+    path = Path(path)
+    folders = [path] if path.is_dir() else [path.absolute().parent, path.resolve().parent]
+    found = [folder / name for folder in folders if (folder / name).exists()]
+    return found[0] if found else folders[0] / name
+
+
+def _finite(text):
+    """The number that a text is, refused where it is none, or beyond every float."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number of JSON's")
+    return number
 
 
 def section(content, name, place):

@@ -52,9 +52,9 @@ TOP = {
 }
 
 
-def check(path, folder, sizes):
+def check(path, sizes):
     """Whether a config.json is there that says which CLIP it is. Refuses another network."""
-    place = folder / FILE
+    place = described.beside(path, FILE)
     config = described.read(place)
     rules.check(path, config, TOP, sizes, FILE)
     alone = SECTIONS.get(config.get("model_type"))  # of one tower: a section without the whole

@@ -115,9 +115,9 @@ def _named_openai(section):
     return (name,) if str(name).startswith("openai/clip-vit-") else ()
 
 
-def check(path, folder, sizes):
+def check(path, sizes):
     """Whether an open_clip_config.json is there. Refuses another network."""
-    place = folder / FILE
+    place = described.beside(path, FILE)
     model = described.section(described.read(place), "model_cfg", place)
     if model is None:
         return False

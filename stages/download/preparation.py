@@ -5,12 +5,10 @@ counts more there) and `preprocess_cfg` of open_clip_config.json. What cannot be
 graphs is refused by its name: they would see other pictures than the model was trained on.
 """
 
-import json
-from pathlib import Path
-
 from clip_onnx import command
 from clip_onnx.host import preprocessor
 from clip_onnx.host.preparation import OPENAI, RESIZED, Preparation
+from stages.download import described
 
 PROCESSOR_FILE, OPEN_CLIP_FILE = "processor_config.json", "open_clip_config.json"
 INTERPOLATIONS = {"bicubic": "bicubic", "bilinear": "bilinear", "random": "bicubic"}
@@ -28,7 +26,7 @@ def beside(path, side):
             continue
         try:
             said[str(file)] = read(content, side)[1]
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise command.Refusal(
                 f"{file}: {error}; correct the file, or remove it if it is not this model's"
             ) from None
@@ -42,34 +40,20 @@ def beside(path, side):
 
 def _hugging_face(path):
     """(file, content or None, what reads it)."""
-    file, content = _json(path, PROCESSOR_FILE)
-    nested = content.get("image_processor") if isinstance(content, dict) else None
-    if nested is None:
-        file, nested = _json(path, preprocessor.FILE)
-    return file, nested, preprocessor.read
+    file, content = _section(path, PROCESSOR_FILE, "image_processor")
+    if content is None:
+        file = described.beside(path, preprocessor.FILE)
+        content = described.read(file) if file.exists() else None
+    return file, content, preprocessor.read
 
 
 def _open_clip(path):
-    file, content = _json(path, OPEN_CLIP_FILE)
-    nested = content.get("preprocess_cfg") if isinstance(content, dict) else None
-    return file, nested, open_clip
+    return *_section(path, OPEN_CLIP_FILE, "preprocess_cfg"), open_clip
 
 
-def _json(path, name):
-    """(file, content) of a file beside the weights, or beside the file that a link leads to."""
-    path = Path(path)
-    folders = [path] if path.is_dir() else [path.parent, path.resolve().parent]
-    for file in (folder / name for folder in folders):
-        if not file.exists():
-            continue
-        try:
-            return file, json.loads(file.read_bytes())
-        except OSError as error:
-            reason = f"cannot be read ({error.strerror})"
-        except (ValueError, RecursionError) as error:
-            reason = f"is no JSON ({command.first_line(error)})"
-        raise command.Refusal(f"{file} {reason}: mend or remove it")
-    return None, None
+def _section(path, name, key):
+    file = described.beside(path, name)
+    return file, described.section(described.read(file), key, file)
 
 
 def open_clip(content, side):

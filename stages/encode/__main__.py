@@ -52,7 +52,7 @@ def main():
         )
     for tower, (source, output) in command.towers(arguments).items():
         if arguments.sensitivity:
-            table = json.loads((arguments.sensitivity / f"{tower}.json").read_text())
+            table = json.loads((arguments.sensitivity / f"{tower}.json").read_text("utf-8"))
         build(name, encoding, source, output, Calibration(arguments.calibration, tower), table)
 
 

@@ -37,4 +37,4 @@ def write(path, found, changed="", widths=None):
     content = {name: parity.rounded(figure) for name, figure in figures.items()}
     content |= {"cosines": found.cosines, "rounded": changed, "widths": widths or {}}
     with command.output_file(path) as partial:
-        partial.write_text(json.dumps(content, indent=1, allow_nan=False))
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False), "utf-8")

@@ -23,8 +23,8 @@ def main():
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
     params.load()
-    locked = packages.versions(arguments.lock.read_text())
-    requirements = arguments.requirements.read_text()
+    locked = packages.versions(arguments.lock.read_text("utf-8"))
+    requirements = arguments.requirements.read_text("utf-8")
     for name in packages.direct(requirements):
         if name not in locked:
             raise command.Refusal(f"{arguments.lock} lacks {name}: run `make lock`")
@@ -36,7 +36,9 @@ def main():
     groups = packages.groups(requirements)
     pins = {group: {name: locked[name] for name in names} for group, names in groups.items()}
     with command.output_file(arguments.output) as partial:
-        partial.write_text(json.dumps(pins, indent=1, sort_keys=True, allow_nan=False) + "\n")
+        partial.write_text(
+            json.dumps(pins, indent=1, sort_keys=True, allow_nan=False) + "\n", "utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def write(paths):
     figures.dump(controls, paths.controls)
     figures.to_csv(table, paths.rows)
     with command.output_file(paths.table) as file:
-        file.write_text(figures.markdown(table, rounded))
+        file.write_text(figures.markdown(table, rounded), "utf-8")
     figures.to_csv(widths.frame(chosen), paths.widths)
     kept, every = noise.kept(old, parity)
     print(f"kept {kept} of {every} figures: they moved less than noise")

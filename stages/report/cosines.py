@@ -25,7 +25,10 @@ DECIMALS = 3  # of the digits
 
 def read(directory, files):
     """{file: its cosines} of what stages.evaluate wrote."""
-    return {file: json.loads((directory / f"{file}.json").read_text())["cosines"] for file in files}
+    return {
+        file: json.loads((directory / f"{file}.json").read_text("utf-8"))["cosines"]
+        for file in files
+    }
 
 
 def errors(cosines):

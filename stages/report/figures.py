@@ -20,7 +20,7 @@ def gather(directory, grid):
     """(metrics, controls, {file: the tensors that were rounded}, {file: {tensor: bits}})."""
     parity, controls, rounded, bits = {}, {}, {}, {}
     for model, graph, variant in keys(grid):
-        content = json.loads((directory / f"{model}.{graph}.{variant}.json").read_text())
+        content = json.loads((directory / f"{model}.{graph}.{variant}.json").read_text("utf-8"))
         parity.setdefault(model, {}).setdefault(graph, {})[variant] = content["metrics"]
         beside = {name: content[name] for name in ("control", "reference") if content[name]}
         controls.setdefault(model, {}).setdefault(graph, beside)
@@ -28,7 +28,7 @@ def gather(directory, grid):
         if content["rounded"]:
             rounded[f"{model}.{graph}.{variant}"] = content["rounded"]
     for model in grid.models:
-        answers = json.loads((directory / f"{model}.known-answers.json").read_text())
+        answers = json.loads((directory / f"{model}.known-answers.json").read_text("utf-8"))
         if answers:
             parity[model]["known_answers"] = answers
     return parity, controls, rounded, bits
@@ -82,7 +82,9 @@ def former(path, read, nothing):
 
 def dump(content, path):
     with command.output_file(path) as file:
-        file.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n")
+        file.write_text(
+            json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", "utf-8"
+        )
 
 
 def to_csv(table, path):
@@ -92,7 +94,7 @@ def to_csv(table, path):
 
 def settle(measured, path, settings):
     """(the figures that stay and those that moved, what `path` held)."""
-    old = former(path, lambda file: json.loads(file.read_text()), {})
+    old = former(path, lambda file: json.loads(file.read_text("utf-8")), {})
     return noise.settled(old, measured, settings.noise), old
 
 

@@ -31,7 +31,7 @@ def main():
             rows = gradients.table(model, Calibration(arguments.calibration, tower))
             found = {"bits": gradients.BITS, "block": gradients.BLOCK, "tensors": rows}
             text = json.dumps(found, indent=1, allow_nan=False)
-            (directory / f"{tower}.json").write_text(text)
+            (directory / f"{tower}.json").write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def state(read, where):
 
 
 def here(path):
-    return Path(path).read_text() if Path(path).exists() else None
+    return Path(path).read_text("utf-8") if Path(path).exists() else None
 
 
 def section(title, table):

@@ -84,7 +84,7 @@ def pictures(tmp_path_factory):
         path = folder / f"part{number % 2}" / f"{number:03} {label}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(drawings.draw(rng, label)).save(path)
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no picture", "utf-8")
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     return folder
 
@@ -105,7 +105,7 @@ def openai_embed():
     from clip_onnx import openai
     from clip_onnx.openai import models
 
-    side = json.loads((BUNDLES / MODEL / "preprocessor_config.json").read_text())
+    side = json.loads((BUNDLES / MODEL / "preprocessor_config.json").read_text("utf-8"))
     transform = openai.transform(side["crop_size"]["height"])
 
     def embed(picture):

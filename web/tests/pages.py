@@ -22,4 +22,4 @@ def downloaded(page, card):
     """The JSON that a card's button gives."""
     with page.expect_download() as waiting:
         card.get_by_role("button", name="Download").click()
-    return json.loads(waiting.value.path().read_text())
+    return json.loads(waiting.value.path().read_text("utf-8"))

@@ -24,12 +24,12 @@ def built():
 
 @pytest.fixture(scope="module")
 def listed(site):
-    models = json.loads((site / "models/index.json").read_text())["models"]
+    models = json.loads((site / "models/index.json").read_text("utf-8"))["models"]
     return {model["name"]: model for model in models}
 
 
 def test_every_listed_file_is_there_with_its_digest_and_parity(site, listed):
-    parity = json.loads((ROOT / "metrics/parity.json").read_text())
+    parity = json.loads((ROOT / "metrics/parity.json").read_text("utf-8"))
     for model in (listed[name] for name in built()):
         assert len(model["tokenizer"]) == 2
         for file in (*model["tokenizer"], *model["files"]):
@@ -63,7 +63,7 @@ def test_file_that_was_not_measured_has_no_parity():
 
 def test_figures_are_not_lent_to_a_bundle_of_another_name(tmp_path):
     shutil.copytree(BUNDLES / MODEL, tmp_path / "from-elsewhere")
-    parity = json.loads((ROOT / "metrics/parity.json").read_text())
+    parity = json.loads((ROOT / "metrics/parity.json").read_text("utf-8"))
     (model,) = index.build(tmp_path, figures.Figures(parity, {}, SETTINGS), ENCODINGS)["models"]
     assert all(file["parity"] is None for file in model["files"])
 
@@ -210,19 +210,19 @@ def test_broken_metrics_are_one_line_with_the_remedy(tmp_path, text):
 def test_bundle_does_not_change_with_the_site(bundle, tmp_path):
     content = index.build(bundle.parent, NOT_MEASURED, ENCODINGS)
     build.copy_models(bundle.parent, content, tmp_path / "models")
-    (tmp_path / "models" / MODEL / "tokenizer.json").write_text("edited")
-    assert (bundle / "tokenizer.json").read_text() != "edited"
+    (tmp_path / "models" / MODEL / "tokenizer.json").write_text("edited", "utf-8")
+    assert (bundle / "tokenizer.json").read_text("utf-8") != "edited"
 
 
 def test_folder_of_something_else_is_kept(tmp_path):
     (tmp_path / "html").mkdir()
-    (tmp_path / "html/index.html").write_text("mine")
+    (tmp_path / "html/index.html").write_text("mine", "utf-8")
     for output in (tmp_path / "html", tmp_path / "html/index.html"):
         with pytest.raises(command.Refusal, match="holds something else"):
             build.build(output, BUNDLES, ROOT / "metrics")
-    assert (tmp_path / "html/index.html").read_text() == "mine"
+    assert (tmp_path / "html/index.html").read_text("utf-8") == "mine"
     (tmp_path / "html/models").mkdir()
-    (tmp_path / "html/models/index.json").write_text("{}")
+    (tmp_path / "html/models/index.json").write_text("{}", "utf-8")
     build.refuse_to_replace(tmp_path / "html")  # an earlier build
     build.refuse_to_replace(tmp_path / "new")
 

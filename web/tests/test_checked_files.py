@@ -101,7 +101,7 @@ def test_a_file_is_asked_for_once_until_the_reader_asks_again(visit, few):
 
 
 def test_external_weights_are_checked(visit, site):
-    listed = json.loads((site / "models/index.json").read_text())["models"]
+    listed = json.loads((site / "models/index.json").read_text("utf-8"))["models"]
     file = next(file for file in listed[0]["files"] if file["graph"] == "visual")
     data = {"path": "tiny-vit/tokenizer_config.json", "bytes": 251, "sha256": "0" * 64}
     said = visit().evaluate(
@@ -137,7 +137,7 @@ def test_page_that_cannot_check_files_says_so_and_uses_none(chromium, address):
 
 
 def test_index_of_another_version_is_told(visit, site):
-    listed = json.loads((site / "models/index.json").read_text())
+    listed = json.loads((site / "models/index.json").read_text("utf-8"))
     for model in listed["models"]:
         model["tokenizer"] = f"{model['name']}/tokenizer.json"
     page = visit()

@@ -47,7 +47,7 @@ def test_models_may_lie_elsewhere(visit, site, static, tmp_path):
         assert recognise(page).startswith("large green square")
         page.get_by_role("link", name="Text").click()
         page.wait_for_url("**/text.html?models=files/v1")
-        (tmp_path / "site/config.json").write_text(json.dumps({"models": "files/v1"}))
+        (tmp_path / "site/config.json").write_text(json.dumps({"models": "files/v1"}), "utf-8")
         page = visit("text.html", variant="int8w", base=address)
         page.get_by_role("button", name="Embed").click()
         page.locator(".card").first.wait_for()
@@ -68,7 +68,7 @@ def test_no_models_at_the_address_says_what_to_do(visit):
 def test_index_without_models_says_what_to_do(visit, site, tmp_path, content, said):
     shutil.copytree(site, tmp_path / "site", ignore=shutil.ignore_patterns("models"))
     (tmp_path / "site/models").mkdir()
-    (tmp_path / "site/models/index.json").write_text(content)
+    (tmp_path / "site/models/index.json").write_text(content, "utf-8")
     with browser.serving({"/": tmp_path / "site"}) as address:
         page = visit(base=address)
         page.get_by_text(said).wait_for()

@@ -49,7 +49,9 @@ def test_embedding_of_a_chosen_photograph_is_pythons(
     expected = openai_embed(Image.open(photograph))
     assert cosine(expected, found["image_embeds"]) >= floor
     assert (found["width"], found["height"], found["variant"]) == (640, 427, variant)
-    measured = json.loads((ROOT / "metrics/runtimes.json").read_text())["onnxruntime-web"][MODEL]
+    measured = json.loads((ROOT / "metrics/runtimes.json").read_text("utf-8"))["onnxruntime-web"][
+        MODEL
+    ]
     figures = measured["image" if variant == "fp32" else "visual"][variant]
     assert found["parity"] == {
         "cosine_min": figures["cosine"],
@@ -74,7 +76,7 @@ def test_labels_have_openais_probabilities(visit, site, photograph):
         models.embed(checkpoint, "textual", [openai.tokenize(texts)]).numpy(),
     ]
     image, text = (rows / np.linalg.norm(rows, axis=-1, keepdims=True) for rows in embeds)
-    listed = json.loads((site / "models/index.json").read_text())["models"]
+    listed = json.loads((site / "models/index.json").read_text("utf-8"))["models"]
     (scale,) = [entry["logit_scale"] for entry in listed if entry["name"] == MODEL]
     powers = np.exp(scale * (text @ image[0]))
     expected = powers / powers.sum()
@@ -121,7 +123,7 @@ def test_choice_is_remembered_on_the_other_pages(visit):
 
 def test_file_that_is_no_picture_is_named_and_the_others_are_embedded(visit, photograph, tmp_path):
     wrong = tmp_path / "notes.png"
-    wrong.write_text("no picture")
+    wrong.write_text("no picture", "utf-8")
     page = visit()
     page.set_input_files("#pictures", [wrong, photograph])
     page.get_by_text("notes.png: this browser cannot read it as a picture").wait_for()

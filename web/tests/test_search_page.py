@@ -103,7 +103,7 @@ def test_empty_states_are_said(visit, tmp_path):
     page.get_by_label("A text").fill("anything")
     page.get_by_role("button", name="Search", exact=True).click()
     page.get_by_text("Open a folder of pictures first").wait_for()
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no picture", "utf-8")
     open_folder(page, tmp_path)
     page.get_by_text("No pictures in this folder; other files: 1.").wait_for()
 

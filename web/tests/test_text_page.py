@@ -79,7 +79,7 @@ def test_embeddings_are_openais_and_the_matrix_is_their_cosines(visit):
     embed(page, *texts)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download").click()
-    content = json.loads(waiting.value.path().read_text())
+    content = json.loads(waiting.value.path().read_text("utf-8"))
     found = np.array([row["text_embeds"] for row in content["texts"]], np.float32)
     ids = openai.tokenize(texts, truncate=True)
     expected = models.embed(ROOT / f"data/checkpoints/{MODEL}", "textual", [ids]).numpy()

@@ -31,7 +31,7 @@ SIZES = [(53, 37), (64, 100), (97, 411), (301, 303), (1, 1)]
 
 @pytest.fixture(scope="module")
 def side():
-    listed = json.loads((BUNDLES / MODEL / "preprocessor_config.json").read_text())
+    listed = json.loads((BUNDLES / MODEL / "preprocessor_config.json").read_text("utf-8"))
     return listed["crop_size"]["height"]
 
 
@@ -131,7 +131,7 @@ def test_embedding_of_a_picture_with_transparency_is_openais(visit, openai_embed
 
 
 def test_bundle_that_cannot_resize_transparency_says_so(visit, site, tmp_path):
-    listed = json.loads((site / "models/index.json").read_text())
+    listed = json.loads((site / "models/index.json").read_text("utf-8"))
     for model in listed["models"]:
         model["files"] = [file for file in model["files"] if file["graph"] != "preprocess"]
     page = visit()

@@ -33,7 +33,7 @@ def test_results_of_another_model_are_not_shown(visit):
     page.evaluate("flow()")
     page.locator(CARD).wait_for()
     found = downloaded(page, page.locator(CARD))
-    sizes = json.loads((ROOT / "data/bundles/tiny-rn/config.json").read_text())
+    sizes = json.loads((ROOT / "data/bundles/tiny-rn/config.json").read_text("utf-8"))
     assert found["model"] == "tiny-rn"
     assert len(found["image_embeds"]) == sizes["projection_dim"]
 
@@ -88,7 +88,7 @@ def test_inputs_wait_for_the_list_of_models(visit, few, path, picker, answer):
 
 
 def test_bundle_without_preprocessing_says_which_file_is_missing(visit, site, few):
-    listed = json.loads((site / "models/index.json").read_text())
+    listed = json.loads((site / "models/index.json").read_text("utf-8"))
     for model in listed["models"]:
         graphs = ("visual", "textual", "classifier")
         model["files"] = [file for file in model["files"] if file["graph"] in graphs]
@@ -106,7 +106,7 @@ def test_bundle_without_preprocessing_says_which_file_is_missing(visit, site, fe
 
 
 def test_picture_that_fails_in_the_model_does_not_stop_the_folder(visit, site, few):
-    decoder = (site / "js/pixels.js").read_text()
+    decoder = (site / "js/pixels.js").read_text("utf-8")
     start = "export async function decode(blob, orient = false) {"
     assert start in decoder
     wrong = 'if (blob.name === "1.png") return { pixels: new Uint8Array(3), width: 9, height: 9 };'

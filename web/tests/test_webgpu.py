@@ -61,7 +61,7 @@ def test_file_that_webgpu_computes_wrongly_is_not_offered_there(visit):
 
 
 def test_model_that_no_runtime_computes_rightly_is_not_offered(visit, site):
-    listed = json.loads((site / "models/index.json").read_text())
+    listed = json.loads((site / "models/index.json").read_text("utf-8"))
     for file in listed["models"][0]["files"]:
         if file["graph"] == "visual":
             file["withheld"] = {"wasm": "cosine 0.5", "webgpu": "cosine 0.5"}
