@@ -120,8 +120,8 @@ def measure(model):
         picture = decoded(golden, ppm)
         for name, (graph, variant) in files(golden, params.load().grid.profiles).items():
             try:
-                found = native(golden, bundle / name, graph, picture)
-                own.write_text(json.dumps(found, indent=1, allow_nan=False), "utf-8")
+                computed = native(golden, bundle / name, graph, picture)
+                own.write_text(json.dumps(computed, indent=1, allow_nan=False), "utf-8")
                 metrics = {
                     "inputs": len(golden["texts"]) if graph == "textual" else 1,
                     "cosine": cosine(program, bundle / "golden.json", ppm, bundle / name),

@@ -13,10 +13,11 @@ from runtimes import c_api
 
 import small
 
-pytestmark = pytest.mark.runtimes
-
 REASON = c_api.missing()
-pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+pytestmark = [
+    pytest.mark.runtimes,
+    pytest.mark.skipif(REASON is not None, reason=str(REASON)),
+]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,13 @@ def test_every_encoding_holds_its_floor(program, bundle, golden, picture):
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(files)
     assert all(line.endswith(" ok") for line in lines)
+
+
+def test_what_is_measured_is_every_such_file_by_graph_and_variant(bundle, golden):
+    measured = c_api.measure(bundle.name)["c-api"]
+    expected = set(c_api.files(golden, params.load().grid.profiles).values())
+    assert {(graph, variant) for graph, of in measured.items() for variant in of} == expected
+    assert all(one["cosine"] > 0.9 for of in measured.values() for one in of.values())
 
 
 def wrong_texts(golden):

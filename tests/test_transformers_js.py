@@ -14,10 +14,11 @@ from clip_onnx.host import sessions, tokens
 from clip_onnx.host.pictures import preprocess
 from runtimes import browser, comparison, jobs, transformers_js
 
-pytestmark = pytest.mark.runtimes
-
 missing = browser.missing("@huggingface/transformers")
-pytestmark = pytest.mark.skipif(missing is not None, reason=str(missing))
+pytestmark = [
+    pytest.mark.runtimes,
+    pytest.mark.skipif(missing is not None, reason=str(missing)),
+]
 
 
 @pytest.fixture(scope="module", params=transformers_js.PLACES)
