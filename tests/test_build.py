@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from clip_onnx import command
-from tools import build
+from tools import build, lanes
 
 REPRO = """'data/tiny/x.pt.dvc' didn't change, skipping
 Stage 'pins' didn't change, skipping
@@ -20,11 +20,25 @@ Running stage 'encode@vit-int8w':
 def test_a_line_a_stage_that_ran_says_its_place_and_its_seconds():
     said, ticks = [], iter([0.0, 4.2, 10.0, 13.0])
     progress = build.Progress(9, clock=lambda: next(ticks), write=said.append)
+    see = progress.lane()
     for line in REPRO.splitlines():
-        progress.see(line)
+        see(line)
     assert said == ["[2/9] download vit  4 s"]
-    progress.finish()
+    see(None)
     assert said[1:] == ["[4/9] encode vit-int8w  3 s"]
+
+
+def test_a_stage_that_two_lanes_pass_counts_once():
+    said, ticks = [], iter([0.0, 1.0, 2.0, 5.0])
+    progress = build.Progress(9, clock=lambda: next(ticks), write=said.append)
+    one, other = progress.lane(), progress.lane()
+    for see in (one, other):
+        see("Stage 'pins' didn't change, skipping")
+    one("Running stage 'download@vit':")
+    other("Running stage 'download@rn':")
+    one(None)
+    other(None)
+    assert said == ["[2/9] download vit  2 s", "[3/9] download rn  4 s"]
 
 
 @pytest.mark.parametrize("worst", [0.98, None])
@@ -46,17 +60,26 @@ import sys
 print("Running stage 'pins':", flush=True)
 print("ERROR: failed to transfer 'md5: 0123'", file=sys.stderr)
 """
+TWO = lanes.Plan(["evalset"], ["vit", "rn"], 2)
+ONE = lanes.Plan([], [], 1)
 
 
 @pytest.fixture
 def pretended(monkeypatch, tmp_path):
-    """Lets `repro` run a program instead of DVC; the log goes to a folder of the test."""
+    """Lets `repro` run a program instead of its own, by a plan. Returns what these were asked."""
     monkeypatch.setattr(build, "LOG", tmp_path / "make.log")
+    asked = []
 
-    def pretend(program):
+    def pretend(program, plan=ONE):
         real = build.logged
-        line = [sys.executable, "-c", program]
-        monkeypatch.setattr(build, "logged", lambda _, see: real(line, see))
+
+        def logged(line, *given):
+            asked.append(line[2:])  # after python -m
+            return real([sys.executable, "-c", program, *asked[-1]], *given)
+
+        monkeypatch.setattr(build, "logged", logged)
+        monkeypatch.setattr(lanes, "plan", lambda repo: plan)
+        return asked
 
     return pretend
 
@@ -68,6 +91,59 @@ def test_an_output_that_the_cache_cannot_take_is_a_failure(pretended):
     assert "md5: 0123" in build.LOG.read_text("utf-8")
 
 
-def test_a_stage_that_fails_gives_its_status(pretended):
-    pretended("import sys; print('no'); sys.exit(3)")
-    assert build.repro([]) == 3
+def test_a_stage_that_fails_shows_what_it_said_last(pretended, capsys):
+    pretended("import sys; print('no such thing'); sys.exit(3)")
+    with pytest.raises(command.Refusal, match="a stage failed: .*make.log"):
+        build.repro([])
+    assert "no such thing" in capsys.readouterr().err
+
+
+def test_models_are_built_after_what_they_share_and_before_what_gathers(pretended):
+    asked = pretended("", TWO)
+    build.repro([])
+    assert asked[0] == ["dvc", "repro", "evalset"] and asked[-1] == ["dvc", "repro"]
+    assert sorted(asked[1:-1]) == [["tools.lanes", "rn"], ["tools.lanes", "vit"]]
+
+
+def test_options_are_for_dvc_alone(pretended):
+    asked = pretended("", TWO)
+    build.repro(["--pull", "--allow-missing"])
+    assert asked == [["dvc", "repro", "--pull", "--allow-missing"]]
+
+
+MEET = """
+import os, pathlib, sys, time
+if "tools.lanes" in sys.argv:
+    met = pathlib.Path({folder!r})
+    (met / sys.argv[-1]).write_text(os.environ["OMP_NUM_THREADS"])
+    for _ in range(500):
+        if len(list(met.iterdir())) == 2:
+            sys.exit(0)
+        time.sleep(0.02)
+    sys.exit("the other model has not begun")
+"""
+
+
+def test_models_are_built_side_by_side_with_a_share_of_the_cpus_each(
+    pretended, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(build.os, "cpu_count", lambda: 6)
+    folder = tmp_path / "met"
+    folder.mkdir()
+    pretended(MEET.format(folder=str(folder)), TWO)
+    build.repro([])
+    assert {one.name: one.read_text() for one in folder.iterdir()} == {"vit": "3", "rn": "3"}
+
+
+def test_what_gathers_does_not_run_after_a_model_that_failed(pretended, capsys):
+    asked = pretended("import sys; sys.exit('rn' in sys.argv)", TWO)
+    with pytest.raises(command.Refusal, match="a stage failed"):
+        build.repro([])
+    assert ["tools.lanes", "vit"] in asked and ["dvc", "repro"] not in asked
+
+
+def test_nothing_runs_where_nothing_changed(pretended):
+    asked = pretended("", None)
+    build.repro([])
+    assert asked == []

@@ -1,17 +1,22 @@
 """`dvc repro` with a line a stage, and at the end what was built and where it lies.
 
-    python -m tools.build [ARGUMENT OF dvc repro …]
+    python -m tools.build [OPTION OF dvc repro …]
 
-What DVC and the stages print goes to build/make.log; their progress bars are shown on a terminal.
-An output that DVC's cache could not take is a failure, which it is not to DVC.
+Models are built side by side (tools/lanes.py). What DVC and the stages print goes to
+build/make.log; on a terminal, progress bars are shown where one stage runs at a time. An output
+that DVC's cache could not take is a failure, which it is not to DVC.
 """
 
+import functools
 import json
+import os
 import re
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dvc.repo import Repo
@@ -19,12 +24,12 @@ from dvc.repo import Repo
 from clip_onnx import command
 from clip_onnx.names import PYTORCH, TOWERS
 from clip_onnx.settings import params
-from tools import stale
+from tools import lanes, stale
 
 LOG = Path("build/make.log")
 STARTED = re.compile(r"Running stage '(?:dvc\.yaml:)?([^']+)'")
 PASSED = re.compile(r"Stage '(?:dvc\.yaml:)?([^']+)' (?:didn't change|is cached)")
-NOT_KEPT = b"failed to transfer"  # what DVC says of an output, and goes on
+NOT_KEPT = "failed to transfer"  # what DVC says of an output, and goes on
 COLUMNS = 80
 SHOWN = 20  # last lines of the log, where a stage failed
 
@@ -34,68 +39,100 @@ class Progress:
 
     def __init__(self, total, clock=time.monotonic, write=print):
         self.total, self.clock, self.write = total, clock, write
-        self.done, self.running, self.since = 0, None, 0.0
+        self.done = set()
 
-    def see(self, line):
-        """Take a line that DVC printed."""
-        started, passed = STARTED.match(line), PASSED.match(line)
-        if started or passed:
-            self.finish()
-        if started:
-            self.running, self.since = started[1], self.clock()
-        elif passed:
-            self.done += 1
+    def lane(self):
+        """What takes the lines of one DVC, which runs a stage at a time: see(line or None)."""
+        running, since = None, 0.0
 
-    def finish(self):
-        """Report the stage that ran until now, if there is one."""
-        if self.running:
-            self.done += 1
-            name = self.running.replace("@", " ")
-            self.write(f"[{self.done}/{self.total}] {name}  {self.clock() - self.since:.0f} s")
-            self.running = None
+        def see(line):
+            nonlocal running, since
+            started, passed = STARTED.match(line or ""), PASSED.match(line or "")
+            if running and (started or passed or line is None):
+                self.done.add(running)
+                name = running.replace("@", " ")
+                seconds = self.clock() - since
+                self.write(f"[{len(self.done)}/{self.total}] {name}  {seconds:.0f} s")
+                running = None
+            if started:
+                running, since = started[1], self.clock()
+            elif passed:
+                self.done.add(passed[1])
+
+        return see
 
 
-def repro(arguments):
-    """Run `dvc repro`. Returns its exit status. Raises Refusal if its cache could not take all."""
+def repro(options):
+    """Build what changed. Raises Refusal if a stage fails, or DVC's cache could not take all."""
     LOG.parent.mkdir(exist_ok=True)
-    total = sum(stale.of_pipeline(stage) for stage in Repo(".").index.stages)
+    LOG.write_bytes(b"")
+    repo = Repo(".")
+    planned = lanes.Plan([], [], 1) if options else lanes.plan(repo)
+    if planned is None:
+        return
+    total = sum(stale.of_pipeline(stage) for stage in repo.index.stages)
     progress = Progress(total, write=lambda line: print(line, flush=True))
-    status = logged([sys.executable, "-m", "dvc", "repro", *arguments], progress.see)
-    if status == 0:
-        progress.finish()
-    if NOT_KEPT in LOG.read_bytes():
+    repro = ("dvc", "repro", *options)
+    if planned.models:
+        lane(progress, *repro, *planned.first)
+        with ThreadPoolExecutor(planned.workers) as threads:
+            beside = functools.partial(lane, progress, "tools.lanes", beside=planned.workers)
+            ended = [threads.submit(beside, model) for model in planned.models]
+        for one in ended:
+            one.result()
+    lane(progress, *repro)
+
+
+def lane(progress, module, *arguments, beside=1):
+    """Run a program that runs stages one after the other, as one of so many. Raises as `repro`.
+
+    CPUs are shared out: threads that outnumber them wait for each other most of their time.
+    """
+    see = progress.lane()
+    line = [sys.executable, "-m", module, *arguments]
+    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // beside))}
+    environment = threads | os.environ if beside > 1 else None
+    status, last = logged(line, see, environment, beside == 1 and sys.stderr.isatty())
+    if status:
+        print(*last, sep="\n", file=sys.stderr)
+        raise command.Refusal(f"a stage failed: {LOG} has all that it printed")
+    see(None)
+    if any(NOT_KEPT in line for line in LOG.read_text("utf-8", errors="replace").splitlines()):
         raise command.Refusal(
             "DVC's cache could not take an output, which may be in dvc.lock nevertheless: make room"
             f" where the cache lies, run `dvc commit --force`, then this again ({LOG} names it)"
         )
-    return status
 
 
-def logged(line, see):
-    """Run a program whose output goes to LOG, its errors to a terminal too. Returns its status.
+def logged(line, see, environment=None, bars=False):
+    """Run a program whose output goes to LOG, and what it says of its progress to `bars`' terminal.
 
-    see: is given every line of its output.
+    Returns its status and the last lines of what it printed. see: is given every line of it.
     """
-    with (
-        open(LOG, "wb") as log,
-        subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
-    ):
-        errors = threading.Thread(target=copy, args=(process.stderr, log))
+    last = deque(maxlen=SHOWN)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(line, env=environment, **pipes) as process:
+        errors = threading.Thread(target=copy, args=(process.stderr, last, bars))
         errors.start()
         for printed in process.stdout:
-            log.write(printed)
-            log.flush()
+            keep(printed, last)
             see(printed.decode(errors="replace"))
         errors.join()
-    return process.returncode
+    return process.returncode, last
 
 
-def copy(stream, log):
-    """Copy bytes as they come, so that progress bars move."""
-    while some := stream.read1(4096):
+def keep(some, last):
+    """Append bytes to LOG, and their lines to `last`."""
+    with open(LOG, "ab") as log:
         log.write(some)
-        log.flush()
-        if sys.stderr.isatty():
+    last.extend(some.decode(errors="replace").replace("\r", "\n").splitlines())
+
+
+def copy(stream, last, shown):
+    """Keep bytes as they come, and show them if asked to, so that progress bars move."""
+    while some := stream.read1(4096):
+        keep(some, last)
+        if shown:
             sys.stderr.write(some.decode(errors="replace"))
             sys.stderr.flush()
 
@@ -116,10 +153,7 @@ def summary(parity, bundles):
 
 
 def main():
-    if repro(sys.argv[1:]):
-        lines = LOG.read_text(errors="replace", encoding="utf-8").replace("\r", "\n").splitlines()
-        print(*lines[-SHOWN:], sep="\n", file=sys.stderr)
-        raise command.Refusal(f"a stage failed: {LOG} has all that it printed")
+    repro(sys.argv[1:])
     models = params.load().grid.models
     parity = json.loads(Path("metrics/parity.json").read_text("utf-8"))
     bundles = ", ".join(f"data/bundles/{model}" for model in models[:2])

@@ -34,9 +34,9 @@ def last(graph, stages):
     return [s for s in stages if not any(user in stages for user in graph.predecessors(s))]
 
 
-def plan():
+def plan(repo=None):
     """(stages that lead to what models share, [job], stages that DVC does not cache)."""
-    repo = Repo(".")
+    repo = repo or Repo(".")
     graph = networkx.relabel_nodes(repo.index.graph, lambda stage: stage.addressing)
     peaks, jobs, own, before = measured(), [], set(), set()
     for model, stages in parts(repo).items():
