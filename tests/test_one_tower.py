@@ -226,7 +226,7 @@ def test_a_golden_json_of_a_tower_that_there_is_not_is_refused(pipeline, tmp_pat
 
 def test_what_loops_over_towers_takes_those_that_there_are(pipeline):
     lines = list(build.summary(metrics(pipeline), "x"))
-    assert [line.split()[:2] for line in lines[:2]] == [[t, t] for t in TOWERS]
+    assert sorted(line.split()[:2] for line in lines[:2]) == [[t, t] for t in sorted(TOWERS)]
     assert len(lines) == 2 + 3
     assert index.build(pipeline / "data/bundles", None, set()) == {"models": []}
 
