@@ -20,26 +20,40 @@ def inside(folder: Path, name: str) -> Path:
     return folder / path
 
 
-class Bundle:
-    """`side` of pictures in pixels and their `preparation`, `logit_scale`, `checkpoint`'s SHA-256,
-    `files` of towers.
+def towers(golden: dict[str, Any]) -> tuple[str, ...]:
+    """The towers of a bundle by its golden.json: both, or the one that it names.
 
-    Raises Refusal for a folder that is no bundle, or one of another version.
+    Raises ValueError for a name of none.
+    """
+    one = golden.get("tower")
+    if one not in (None, *TOWERS):
+        raise ValueError(f"golden.json names {one!r}, which is no tower")
+    return TOWERS if one is None else (one,)
+
+
+class Bundle:
+    """`towers` that there are, `side` of pictures in pixels and their `preparation`, `checkpoint`'s
+    SHA-256, `files` of graphs.
+
+    A bundle of the textual tower alone has no `side` and no `preparation`. Raises Refusal for a
+    folder that is no bundle, or one of another version.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        golden, pictures = self._json("golden.json"), self._json(preprocessor.FILE)
+        golden = self._json("golden.json")
         try:
-            self.side, self.preparation = preprocessor.read(pictures)
-            self.logit_scale = float(golden["logit_scale"])
+            self.towers = towers(golden)
+            self._scale = float(golden["logit_scale"]) if len(self.towers) > 1 else None
             self.checkpoint = golden["checkpoint_sha256"]
             for name in golden["files"]:
                 inside(self.folder, name)
             keys = {name: file["key"].split(".") for name, file in golden["files"].items()}
             self.files = {(graph, variant): name for name, (_, graph, variant) in keys.items()}
-            if not (0 < self.logit_scale < 1e4 and self.files):
+            if not (self.files and (self._scale is None or 0 < self._scale < 1e4)):
                 raise ValueError("sizes, scale or files are missing")
+            if "visual" in self.towers:
+                self.side, self.preparation = preprocessor.read(self._json(preprocessor.FILE))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise Refusal(
                 f"{folder} is torn or a bundle of another version: build or copy it again"
@@ -54,6 +68,22 @@ class Bundle:
                 f"{self.folder} is no bundle, for its {name} cannot be read"
                 f" ({first_line(error)}): name a folder like data/bundles/MODEL"
             ) from None
+
+    @property
+    def logit_scale(self) -> float:
+        """What cosines of pictures and texts are multiplied with."""
+        for tower in TOWERS:
+            self._need(tower)
+        assert self._scale is not None
+        return self._scale
+
+    def _need(self, tower: str) -> None:
+        """Raise Refusal for a tower that the bundle lacks."""
+        if tower not in self.towers:
+            raise Refusal(
+                f"{self.folder} has no {tower} tower, for its checkpoint holds the"
+                f" {self.towers[0]} one alone: take a bundle of both"
+            )
 
     def encodings(self) -> list[str]:
         """The encodings and profiles that a tower is in."""
@@ -74,6 +104,7 @@ class Bundle:
 
     def file(self, tower: str, encoding: str) -> Path:
         """Where a tower lies."""
+        self._need(tower)
         name = self.files.get((tower, encoding))
         if name is None:
             others = sorted(v for graph, v in self.files if graph == tower)
@@ -84,6 +115,7 @@ class Bundle:
 
     def tokenizer(self) -> Any:
         """The `tokenizers.Tokenizer`, which cuts nothing."""
+        self._need("textual")
         try:
             return tokens.load(self.folder / "tokenizer.json", truncate=False)
         except Exception as error:  # the library raises nothing more special

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from clip_onnx.names import DATA_FILE, PREPARATION, PROJECTION, TOWERS
+from clip_onnx.names import ABSENT, DATA_FILE, FILE, PREPARATION, PROJECTION, TOWERS
 
 
 class Refusal(Exception):
     """Bad input. The message is one line: it names the thing and the remedy."""
 
 
-SOMETIMES = {DATA_FILE, PROJECTION, PREPARATION}  # what an output's folder may hold or not
+SOMETIMES = {DATA_FILE, PROJECTION, ABSENT, PREPARATION}  # what an output's folder may hold or not
 LONGEST = 1000  # characters of a message
 INTERRUPTED = 130  # exit status: 128 and the signal's number
 REMEDIES = {
@@ -145,7 +145,9 @@ def _check_replaceable(path: Path, directory: bool) -> None:
 
 def _check_names(path: Path, new: Path) -> None:
     old = {one.name for one in path.iterdir()} if path.is_dir() else set()
-    if others := sorted(old - SOMETIMES - {one.name for one in new.iterdir()}):
+    names = {one.name for one in new.iterdir()}
+    instead = {FILE} if ABSENT in names else set()
+    if others := sorted(old - SOMETIMES - names - instead):
         raise Refusal(
             f"{path} holds {others[0]!r}, which no output has: name another, or move it away"
         )

@@ -7,6 +7,7 @@ PYTORCH = "pytorch"  # the variant that is no file: OpenAI's own code in fp32
 
 # In a model's directory.
 FILE, DATA_FILE = "model.onnx", "model.onnx.data"
+ABSENT = "absent.txt"  # instead of them, where there is no such graph: clip_onnx/absent.py
 PROJECTION = "text_projection.npy"  # what a profile leaves to the host: clip_onnx/host
 
 PREPARATION = "preparation.json"  # in a checkpoint's, where it wants other pictures than OpenAI's

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from clip_onnx import command, host
-from clip_onnx.bundle import inside
+from clip_onnx.bundle import inside, towers
 from clip_onnx.host import layout, pictures, preprocessor, sessions, tokens
 from clip_onnx.measure import parity
 from clip_onnx.names import TOWERS
@@ -27,11 +27,34 @@ def cases(folder: Path, golden: dict[str, Any]) -> dict[str, list[Any]]:
     """{kind of graph: [(arrays in the order of its inputs, {output: what it should be})]}.
 
     A tower has one array, and the one output that the host may have to finish (clip_onnx/host).
+    Of a tower that the bundle lacks, and of what takes it, there is nothing.
     """
+    held = towers(golden)
+    found = of_pictures(folder, golden) if "visual" in held else {}
+    found |= of_texts(folder, golden) if "textual" in held else {}
+    if len(held) > 1:
+        ((pixels, image),) = found["visual"]
+        found["combined"] = [(pixels + ids, image | embeds) for ids, embeds in found["textual"]]
+    return found
+
+
+def of_pictures(folder: Path, golden: dict[str, Any]) -> dict[str, list[Any]]:
+    """The cases of golden.json's picture."""
     side, preparation = preprocessor.read(
         json.loads((folder / preprocessor.FILE).read_text("utf-8"))
     )
     picture = Image.open(io.BytesIO(base64.b64decode(golden["picture"]["png_base64"])))
+    pixels = pictures.preprocess(picture, side, preparation)[None]
+    image = {"image_embeds": np.array([golden["picture"]["image_embeds"]])}
+    return {
+        "visual": [([pixels], image)],
+        "image": [([np.asarray(picture)], image)],
+        "preprocess": [([np.asarray(picture)], {"pixel_values": pixels})],
+    }
+
+
+def of_texts(folder: Path, golden: dict[str, Any]) -> dict[str, list[Any]]:
+    """The cases of golden.json's captions. Raises Refusal where the folder's tokens are others."""
     texts = golden["texts"]
     rows = tokens.encode(tokens.load(folder / "tokenizer.json"), [t["caption"] for t in texts])
     for text, row in zip(texts, rows, strict=True):
@@ -40,19 +63,11 @@ def cases(folder: Path, golden: dict[str, Any]) -> dict[str, list[Any]]:
                 f"{folder}/tokenizer.json turns {text['caption']!r} into {row}, golden.json has"
                 f" {text['input_ids']}: copy the bundle again"
             )
-    pixels = pictures.preprocess(picture, side, preparation)[None]
-    image = {"image_embeds": np.array([golden["picture"]["image_embeds"]])}
     captions = [
-        (tokens.pad([row]), {"text_embeds": np.array([text["text_embeds"]])})
+        ([tokens.pad([row])], {"text_embeds": np.array([text["text_embeds"]])})
         for row, text in zip(rows, texts, strict=True)
     ]
-    return {
-        "visual": [([pixels], image)],
-        "textual": [([ids], embeds) for ids, embeds in captions],
-        "combined": [([pixels, ids], image | embeds) for ids, embeds in captions],
-        "image": [([np.asarray(picture)], image)],
-        "preprocess": [([np.asarray(picture)], {"pixel_values": pixels})],
-    }
+    return {"textual": captions}
 
 
 def of_file(cases: dict[str, list[Any]], file: dict[str, Any]) -> list[Any]:
@@ -100,7 +115,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """(golden.json's content, the cases to run) of a bundle."""
     try:
         golden = json.loads((folder / "golden.json").read_text("utf-8"))
-        if not (golden["files"] and golden["texts"]):
+        if not (golden["files"] and golden.get("texts", True)):
             raise ValueError("golden.json lists no files or no texts")
         for name, file in golden["files"].items():
             inside(folder, name)

@@ -9,15 +9,16 @@ from stages.evaluate import kinds
 
 
 class Sample:
-    """`count` inputs of a reference directory data/reference/MODEL, spread over all of them."""
+    """`count` inputs of a reference directory data/reference/MODEL, spread over all of them; None
+    of a tower that the model lacks."""
 
     def __init__(self, reference, count):
         self.directory, self.count = reference, count
         self.data, self.model = reference.parent.parent, reference.name
         with inputs.reference(reference) as tensors:
-            self.image_embeds = tensors.get_tensor("image_embeds")
-            self.input_ids = tensors.get_tensor("input_ids")
-            self.text_embeds = tensors.get_tensor("text_embeds")
+            found = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+        self.image_embeds, self.text_embeds = found.get("image_embeds"), found.get("text_embeds")
+        self.input_ids = found.get("input_ids")
 
     def spread(self, rows):
         """`count` of the rows."""

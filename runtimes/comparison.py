@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_onnx import command, host
+from clip_onnx import absent, command, host
 from clip_onnx.host import sessions
 from clip_onnx.measure import parity
 from clip_onnx.names import FILE
@@ -124,11 +124,18 @@ def refused(files, reason):
 
 
 def files(model, *profiles):
-    """(graph, variant) of a model's files: its encodings and products, and profiles if named."""
+    """(graph, variant) of a model's files: its encodings and products, and profiles if named.
+
+    Without those of a tower that the model lacks.
+    """
     settings = params.load()
     params.lookup(settings.models, model, "models")
     others = set(settings.grid.profiles) - set(profiles)
-    return [file for file in settings.grid.files(model) if file[1] not in others]
+    return [
+        (graph, variant)
+        for graph, variant in settings.grid.files(model)
+        if variant not in others and not absent.why(MODELS / model / graph / variant)
+    ]
 
 
 def main(measure, description):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_onnx import command
+from clip_onnx import absent, command
 from clip_onnx.host import sessions
 from clip_onnx.names import FILE, PROJECTION
 from runtimes import litert_programs as programs
@@ -59,9 +59,11 @@ def main():
     for name in ("model", "output"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
-    with command.output(arguments.output) as directory:
+    with absent.passed_on(arguments.output), command.output(arguments.output) as directory:
         try:
             convert(arguments.model, directory)
+        except absent.Absent:
+            raise
         except command.Refusal as refusal:
             raise command.Refusal(f"{arguments.model}: {refusal}") from None
 

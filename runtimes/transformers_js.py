@@ -17,11 +17,6 @@ from runtimes import browser, comparison, jobs
 
 HERE = Path(__file__).parent
 BUNDLES = Path("data/bundles")
-CLASSES = {
-    "visual": "CLIPVisionModelWithProjection",
-    "textual": "CLIPTextModelWithProjection",
-    "combined": "CLIPModel",
-}
 DTYPES = {"fp32": "fp32", "fp16": "fp16", "int8w": "q8", "int8-dynamic": "int8"}
 
 
@@ -29,10 +24,10 @@ def client(model):
     """What a client names to load a file data/models/MODEL/GRAPH/VARIANT/model.onnx."""
     *_, name, graph, variant, _ = model.parts
     options = {"dtype": DTYPES.get(variant, "fp32")}
-    if variant not in DTYPES or graph not in CLASSES:
+    if variant not in DTYPES or graph not in layout.CLASSES:
         stem = Path(layout.file_name(graph, variant)).stem
         options["model_file_name"] = stem.removesuffix(layout.SUFFIXES.get(variant, ""))
-    return {"model": name, "class": CLASSES.get(graph, "AutoModel"), "options": options}
+    return {"model": name, "class": layout.CLASSES.get(graph, "AutoModel"), "options": options}
 
 
 @contextlib.contextmanager

@@ -167,13 +167,19 @@ def test_at_most_three_tensors_are_named(state, tmp_path):
         ([""], 'its tensors are ""'),
         (["conv.weight", "fc.weight", "a", "\x1b[1m\n"], "tensors are [1m, a, conv.weight and 1 m"),
         (["visual.proj", "text_model.head"], "names of OpenAI's CLIP and of Hugging Face's"),
-        (["visual.proj"], "is the visual tower of OpenAI's CLIP alone"),
+        (["visual.proj"], "OpenAI's CLIP with a ViT alone and is none: it lacks visual.c"),
+        (["visual.layer1.0.x"], "looks like OpenAI's CLIP with a ResNet alone and is none: it la"),
+        (["ln_final.bias"], "OpenAI's CLIP with a textual tower alone and is none: it lacks pos"),
         (
             ["class_embedding", "transformer.resblocks.0.x"],
-            "is the visual tower of OpenAI's CLIP a",
+            "is the visual tower of OpenAI's CLIP without `visual.` before its tensors' names",
         ),
-        (["vision_model.x", "visual_projection.weight"], "visual tower of Hugging Face's CLIP al"),
-        (["text_model.x", "text_projection.weight"], "textual tower of Hugging Face's CLIP alone"),
+        (["vision_model.x", "visual_projection.weight"], "with a ViT alone and is none: it la"),
+        (["text_model.x", "text_projection.weight"], "with a textual tower alone and is none: it "),
+        (
+            ["vision_model.x", "text_projection.weight"],
+            "it lacks text_model.embeddings.position_embedding.weight, text_model.",
+        ),
     ],
 )
 def test_other_models_are_named(tmp_path, names, message):

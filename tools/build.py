@@ -138,9 +138,9 @@ def copy(stream, last, shown):
 
 
 def summary(parity, bundles):
-    """Two lines a model, and what to do next; none of more than COLUMNS."""
+    """A line a tower of each model, and what to do next; none of more than COLUMNS."""
     for model, graphs in parity.items():
-        for tower in TOWERS:
+        for tower in (tower for tower in TOWERS if tower in graphs):
             files = {name: one for name, one in graphs[tower].items() if name != PYTORCH}
             sizes = [one["size_mb"] for one in files.values()]
             worst = min(files, key=lambda name: files[name]["cosine_min"] or -1)

@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 from dvc.repo import Repo
 
-from clip_onnx import command
+from clip_onnx import absent, command
 from clip_onnx.names import PREPROCESS, STD
 from clip_onnx.settings import params, sections
 from clip_onnx.settings.grid import SCHEMES
@@ -108,6 +108,12 @@ def main():
     if subprocess.run(line, cwd=folder).returncode:
         sys.exit(1)
     parity = json.loads((folder / "metrics/parity.json").read_text("utf-8"))[model]
+    if lacking := [product for product in products if product not in parity]:
+        reason = absent.why(folder / "data/models" / model / lacking[0] / variant)
+        raise command.Refusal(
+            f"{model} has no {', '.join(lacking)}, for {reason}: leave it out, or name a model of"
+            " both towers"
+        )
     print(f"{folder / 'data/bundles' / model}")
     for graph, variants in parity.items():
         if variant not in variants:

@@ -15,7 +15,12 @@ from stages.report.columns import FIGURES
 from tools.checkpoint_origin import Origin
 from tools.review.changes import flat
 
-TASK, LIBRARY = "zero-shot-image-classification", "transformers.js"
+LIBRARY = "transformers.js"
+TASKS = {  # by the towers
+    TOWERS: "zero-shot-image-classification",
+    ("visual",): "image-feature-extraction",
+    ("textual",): "feature-extraction",
+}
 TAGS = ["clip", "onnx", "onnxruntime", "quantized"]
 COLUMNS = FIGURES | {"inputs": ("inputs", "{:.0f}".format)}
 MEASURED = """\
@@ -26,16 +31,30 @@ raises every cosine; the SNR leaves that out: 10·log10 of the reference's varia
 Same top-1 is how often a picture and a text choose the same partner as the reference's; accuracy is
 zero-shot over 128 classes of drawings. Files of products are compared in what they give out.
 `golden.json` holds inputs with the reference's embeddings, to check any runtime."""
-USE = """\
+TEXTS = """\
 ```js
 import {{ AutoTokenizer, CLIPTextModelWithProjection }} from "@huggingface/transformers";
 const tokenizer = await AutoTokenizer.from_pretrained("{target}");
 const model = await CLIPTextModelWithProjection.from_pretrained("{target}", {{ dtype: "{dtype}" }});
 const {{ text_embeds }} = await model(tokenizer("a large red circle"));
-```
-
-Inputs and outputs of `onnx/vision_model*.onnx` are `pixel_values` float32 [batch, 3, R, R] →
-`image_embeds`, of `onnx/text_model*.onnx` `input_ids` int64 [batch, sequence ≤ 77] → `text_embeds`;
+```"""
+PICTURES = """\
+```js
+import * as transformers from "@huggingface/transformers";
+const {{ AutoProcessor, CLIPVisionModelWithProjection, RawImage }} = transformers;
+const options = {{ dtype: "{dtype}" }};
+const processor = await AutoProcessor.from_pretrained("{target}");
+const model = await CLIPVisionModelWithProjection.from_pretrained("{target}", options);
+const {{ image_embeds }} = await model(await processor(await RawImage.read("picture.png")));
+```"""
+INPUTS = {
+    "visual": """\
+`onnx/vision_model*.onnx` are `pixel_values` float32 [batch, 3, R, R] →
+`image_embeds`""",
+    "textual": "`onnx/text_model*.onnx` `input_ids` int64 [batch, sequence ≤ 77] → `text_embeds`",
+}
+FILES = """\
+Inputs and outputs of {files};
 embeddings are not normalised. Files ending in `w`, and `_quantized` and `_mixed`, hold weights in
 fewer bits and compute in fp32. `sha256sum -c SHA256SUMS` checks the download."""
 DTYPES = {"int8w": "q8", "fp32": "fp32", "fp16": "fp16", "int8-dynamic": "int8"}
@@ -53,6 +72,7 @@ class Release(NamedTuple):
     sha256: str  # the checkpoint's
     origin: Origin
     commit: str
+    towers: tuple[str, ...] = TOWERS  # that the checkpoint has
 
 
 def figures(release):
@@ -107,17 +127,20 @@ def source(model):
 
 def front_matter(release):
     data = ModelCardData(
-        license=release.origin.license, library_name=LIBRARY, pipeline_tag=TASK, tags=TAGS
+        license=release.origin.license,
+        library_name=LIBRARY,
+        pipeline_tag=TASKS[release.towers],
+        tags=TAGS,
     )
     return f"---\n{data.to_yaml()}\n---"
 
 
 def dtype(release):
-    """transformers.js's name of an encoding that both towers are here in."""
+    """transformers.js's name of an encoding that all towers are here in."""
     keys = {file["key"] for file in release.files.values()}
-    towers = [f"{release.model}.{tower}" for tower in TOWERS]
-    both = (n for v, n in DTYPES.items() if all(f"{tower}.{v}" in keys for tower in towers))
-    return next(both, "fp32")
+    towers = [f"{release.model}.{tower}" for tower in release.towers]
+    shared = (n for v, n in DTYPES.items() if all(f"{tower}.{v}" in keys for tower in towers))
+    return next(shared, "fp32")
 
 
 def provenance(release, pins):
@@ -136,7 +159,9 @@ def provenance(release, pins):
 def text(release):
     """The whole README.md."""
     pins = json.loads(Path("data/pins.json").read_text("utf-8"))
-    use = USE.format(target=release.target, dtype=dtype(release))
+    example = TEXTS if "textual" in release.towers else PICTURES
+    files = FILES.format(files=", of ".join(INPUTS[tower] for tower in release.towers))
+    use = example.format(target=release.target, dtype=dtype(release)) + "\n\n" + files
     parts = [
         front_matter(release),
         f"# {release.model}: CLIP as ONNX files, {release.origin.label}",

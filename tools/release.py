@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dvc.repo import Repo
 
+from clip_onnx import bundle as bundles
 from clip_onnx import command
 from clip_onnx.settings import params
 from tools import card, checkpoint_origin, floors
@@ -90,11 +91,14 @@ def write(model, target, stated=None, license_name=None):
         json.loads(Path(f"metrics/{name}.json").read_text("utf-8")) for name in names
     )
     bundle = Path("data/bundles") / model
-    files = json.loads((bundle / "golden.json").read_text("utf-8"))["files"]
+    golden = json.loads((bundle / "golden.json").read_text("utf-8"))
+    files, towers = golden["files"], bundles.towers(golden)
     check_floors(parity, controls, settings, {file["key"] for file in files.values()})
     sha256 = settings.models[model].sha256
     origin = checkpoint_origin.of(settings, model, sha256, stated, license_name)
-    release = card.Release(model, target, files, bundle, parity, settings, sha256, origin, head)
+    release = card.Release(
+        model, target, files, bundle, parity, settings, sha256, origin, head, towers
+    )
     with command.output(FOLDER / model) as folder:
         shutil.copytree(bundle, folder, dirs_exist_ok=True)
         (folder / CARD).write_text(card.text(release), "utf-8")

@@ -116,6 +116,9 @@ def main():
     content = build(arguments.output, arguments.bundles, arguments.metrics)
     names = ", ".join(model["name"] for model in content["models"])
     print(f"{arguments.output}: {names or 'no model; build one with make'}")
+    for bundle in bundles.found(arguments.bundles):
+        if not bundles.whole(bundle):
+            print(f"left out, for pages compare pictures with texts and it has one tower: {bundle}")
     if arguments.serve is not None:
         serve(arguments.output, arguments.serve)
 

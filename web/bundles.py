@@ -53,6 +53,10 @@ class Golden(Content):
     logit_scale: Annotated[float, Field(gt=0)]
 
 
+class Towers(Content):
+    tower: str | None = None  # of a bundle of one; no other has the name
+
+
 class Crop(Content):
     height: Annotated[int, Field(gt=0)]
 
@@ -74,6 +78,11 @@ def found(folder):
         if not re.fullmatch(STEP, path.parent.name):
             raise command.Refusal(f"{path.parent}: rename it in letters, digits, '-', '_' and '.'")
         yield path.parent
+
+
+def whole(folder):
+    """Whether a bundle has both towers; the pages compare pictures with texts."""
+    return read(folder, "golden.json", Towers).tower is None
 
 
 def read(folder, name, form):

@@ -18,12 +18,15 @@ TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 def build(folder, figures, encodings, first=()):
     """index.json's content of the bundles in `folder`: as in `first`, others after, by name.
 
+    A bundle of one tower is left out.
+
     figures: those of metrics/ (web/figures.py). encodings: names of the variants that a browser
     runs with any batch; profiles are for others. Raises Refusal where a bundle's file is missing,
     broken, or not in its folder.
     """
     places = {name: place for place, name in enumerate(first)}
     found = sorted(bundles.found(folder), key=lambda bundle: places.get(bundle.name, len(places)))
+    found = [bundle for bundle in found if bundles.whole(bundle)]
     return {"models": [_model(bundle, figures, encodings) for bundle in found]}
 
 

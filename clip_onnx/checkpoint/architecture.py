@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from clip_onnx.names import TOWERS
+
 HEAD_WIDTH = 64  # of every attention layer that OpenAI published
 OTHER_HEADS = {1280: "ViT-H", 1408: "ViT-g", 1664: "ViT-bigG"}  # visual widths of open_clip's
 CONTEXT_LENGTH, VOCABULARY = 77, 49408  # of its one tokenizer
@@ -10,17 +12,31 @@ CONTEXT_LENGTH, VOCABULARY = 77, 49408  # of its one tokenizer
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything that the weights' shapes say. `vision_layers` is a tuple for the ResNets."""
+    """Everything that the weights' shapes say. `vision_layers` is a tuple for the ResNets.
+
+    Of a tower that the checkpoint lacks, all sizes are None.
+    """
 
     embed_dim: int
-    resolution: int
-    vision_layers: int | tuple[int, ...]
-    vision_width: int
-    patch_size: int | None
-    context_length: int
-    vocab_size: int
-    text_width: int
-    text_layers: int
+    resolution: int | None = None
+    vision_layers: int | tuple[int, ...] | None = None
+    vision_width: int | None = None
+    patch_size: int | None = None
+    context_length: int | None = None
+    vocab_size: int | None = None
+    text_width: int | None = None
+    text_layers: int | None = None
+
+    @property
+    def towers(self):
+        """The towers that the checkpoint has, both or one."""
+        widths = (self.vision_width, self.text_width)
+        return tuple(tower for tower, width in zip(TOWERS, widths, strict=True) if width)
+
+    @property
+    def whole(self):
+        """Whether it has both towers, and a logit_scale, which is of both together."""
+        return self.towers == TOWERS
 
     @property
     def vit(self):
@@ -46,8 +62,28 @@ class Lacking(ValueError):
 
 # The tensors that say the sizes, and how many dimensions they have.
 VIT = {"visual.conv1.weight": 4, "visual.positional_embedding": 2, "visual.proj": 2}
-RESNET = {"visual.layer1.0.conv1.weight": 4, "visual.attnpool.positional_embedding": 2}
+RESNET = {
+    "visual.layer1.0.conv1.weight": 4,
+    "visual.attnpool.positional_embedding": 2,
+    "visual.attnpool.c_proj.weight": 2,
+}
 TEXT = {"token_embedding.weight": 2, "positional_embedding": 2, "text_projection": 2}
+
+BEGINNINGS = {  # of names; logit_scale is no tower's
+    "visual": ("visual.",),
+    "textual": (
+        "token_embedding.",
+        "positional_embedding",
+        "transformer.",
+        "ln_final.",
+        "text_projection",
+    ),
+}
+
+
+def tower_of(name):
+    """The tower that a tensor belongs to, None where it is no tower's."""
+    return next((tower for tower, start in BEGINNINGS.items() if name.startswith(start)), None)
 
 
 def has_resnet(names):
@@ -56,10 +92,20 @@ def has_resnet(names):
 
 
 def read(shapes):
-    """Architecture of a state dict given as {name: shape}. Raises ValueError if it is no CLIP's."""
+    """Architecture of a state dict given as {name: shape}: of both towers, or of the one it has.
+
+    Raises ValueError if it is no CLIP's.
+    """
     resnet = has_resnet(shapes)
-    _check_ranks(shapes, (RESNET if resnet else VIT) | TEXT)
-    sizes = _resnet(shapes) if resnet else _vit(shapes)
+    says = {"visual": RESNET if resnet else VIT, "textual": TEXT}
+    reads = {"visual": _resnet if resnet else _vit, "textual": _text}
+    found = {tower_of(name) for name in shapes} - {None} or {*TOWERS}
+    towers = [tower for tower in TOWERS if tower in found]
+    _check_ranks(shapes, {k: rank for tower in towers for k, rank in says[tower].items()})
+    fields = {}
+    for tower in towers:
+        fields |= reads[tower](shapes)
+    sizes = Architecture(**fields)
     _check_sizes(sizes)
     return sizes
 
@@ -77,12 +123,13 @@ def _check_ranks(shapes, ranks):
 
 
 def _check_sizes(sizes):
-    if (sizes.context_length, sizes.vocab_size) != (CONTEXT_LENGTH, VOCABULARY):
+    reads = (sizes.context_length, sizes.vocab_size)
+    if "textual" in sizes.towers and reads != (CONTEXT_LENGTH, VOCABULARY):
         raise ValueError(
             f"it reads {sizes.context_length} tokens of {sizes.vocab_size}, CLIP reads"
             f" {CONTEXT_LENGTH} of {VOCABULARY}"
         )
-    for width in (sizes.text_width, sizes.vision_width * (1 if sizes.vit else 32)):
+    for width in (sizes.text_width or 0, (sizes.vision_width or 0) * (1 if sizes.vit else 32)):
         if width % HEAD_WIDTH:
             raise ValueError(f"a width of {width} is no multiple of {HEAD_WIDTH}, a head's")
     if sizes.vit and sizes.vision_width in OTHER_HEADS:
@@ -97,26 +144,27 @@ def _check_sizes(sizes):
 
 def _vit(shapes):
     width, _, patch, _ = shapes["visual.conv1.weight"]
-    return Architecture(
-        resolution=patch * _grid(shapes["visual.positional_embedding"][0]),
-        vision_layers=_children(shapes, "visual.transformer.resblocks."),
-        vision_width=width,
-        patch_size=patch,
-        **_text(shapes),
-    )
+    return {
+        "embed_dim": shapes["visual.proj"][1],
+        "resolution": patch * _grid(shapes["visual.positional_embedding"][0]),
+        "vision_layers": _children(shapes, "visual.transformer.resblocks."),
+        "vision_width": width,
+        "patch_size": patch,
+    }
 
 
 def _resnet(shapes):
-    return Architecture(
-        resolution=32 * _grid(shapes["visual.attnpool.positional_embedding"][0]),
-        vision_layers=tuple(_children(shapes, f"visual.layer{n}.") for n in (1, 2, 3, 4)),
-        vision_width=shapes["visual.layer1.0.conv1.weight"][0],
-        patch_size=None,
-        **_text(shapes),
-    )
+    return {
+        "embed_dim": shapes["visual.attnpool.c_proj.weight"][0],
+        "resolution": 32 * _grid(shapes["visual.attnpool.positional_embedding"][0]),
+        "vision_layers": tuple(_children(shapes, f"visual.layer{n}.") for n in (1, 2, 3, 4)),
+        "vision_width": shapes["visual.layer1.0.conv1.weight"][0],
+        "patch_size": None,
+    }
 
 
 def _text(shapes):
+    """The sizes of the textual tower; its `embed_dim` counts where both towers say one."""
     vocabulary, width = shapes["token_embedding.weight"]
     return {
         "embed_dim": shapes["text_projection"][1],

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from clip_onnx import absent
 from clip_onnx.command import Refusal, first_line
 from clip_onnx.names import DATA_FILE, FILE
 
@@ -18,8 +19,10 @@ EXTERNAL_DATA_FROM = 2**30  # bytes of weights; a protobuf ends at 2 GiB
 def load(directory):
     """The model of a directory; weights in external data stay on disk until they are used.
 
-    Raises Refusal for a file that is no whole model, and for external data that ends too early.
+    Raises Refusal for a file that is no whole model, and for external data that ends too early;
+    absent.Absent for a graph that the model does not have.
     """
+    absent.check(directory)
     path = Path(directory) / FILE
     try:
         model = ir.load(path)

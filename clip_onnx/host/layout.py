@@ -19,6 +19,11 @@ from clip_onnx.host.tokens import CONTEXT, END, END_ID, START, START_ID
 from clip_onnx.names import PROJECTION
 
 STEMS = {"visual": "vision_model", "textual": "text_model", "combined": "model"}
+CLASSES = {
+    "visual": "CLIPVisionModelWithProjection",
+    "textual": "CLIPTextModelWithProjection",
+    "combined": "CLIPModel",
+}  # of their clients
 SUFFIXES = {"fp32": "", "fp16": "_fp16", "int8w": "_quantized", "int8-dynamic": "_int8"}
 
 
@@ -43,49 +48,63 @@ def configuration(
     if external:
         models = {name.removesuffix("_data"): True for name in sorted(external)}
         config["transformers.js_config"] = {"use_external_data_format": models}
-    return {
-        "config.json": config,
-        preprocessor.FILE: preprocessor.written(sizes.resolution, preparation),
-        "tokenizer_config.json": _tokenizer(),
-        "special_tokens_map.json": {
+    files = {"config.json": config}
+    if "visual" in sizes.towers:
+        files[preprocessor.FILE] = preprocessor.written(sizes.resolution, preparation)
+    if "textual" in sizes.towers:
+        files["tokenizer_config.json"] = _tokenizer()
+        files["special_tokens_map.json"] = {
             "bos_token": START,
             "eos_token": END,
             "pad_token": END,
             "unk_token": END,
-        },
-    }
+        }
+    return files
 
 
 def _config(sizes: Any) -> dict[str, Any]:
-    """A CLIPConfig. The ResNets have no name there; their towers' sizes are left out."""
-    config = {
+    """A CLIPConfig, or of one tower its section by itself, as transformers writes them."""
+    sections = {"visual": _vision, "textual": _text}
+    if not sizes.whole:
+        (tower,) = sizes.towers
+        return {"architectures": [CLASSES[tower]]} | sections[tower](sizes)
+    return {
         "model_type": "clip",
         "architectures": ["CLIPModel"],
         "projection_dim": sizes.embed_dim,
-        "text_config": {
-            "model_type": "clip_text_model",
-            "hidden_act": "quick_gelu",
-            "hidden_size": sizes.text_width,
-            "intermediate_size": 4 * sizes.text_width,
-            "num_hidden_layers": sizes.text_layers,
-            "num_attention_heads": sizes.text_heads,
-            "max_position_embeddings": sizes.context_length,
-            "vocab_size": sizes.vocab_size,
-            "projection_dim": sizes.embed_dim,
-            "bos_token_id": START_ID,
-            "eos_token_id": END_ID,
-            "pad_token_id": END_ID,
-        },
-        "vision_config": {
-            "model_type": "clip_vision_model",
-            "hidden_act": "quick_gelu",
-            "image_size": sizes.resolution,
-            "num_channels": 3,
-            "projection_dim": sizes.embed_dim,
-        },
+        "text_config": _text(sizes),
+        "vision_config": _vision(sizes),
+    }
+
+
+def _text(sizes: Any) -> dict[str, Any]:
+    return {
+        "model_type": "clip_text_model",
+        "hidden_act": "quick_gelu",
+        "hidden_size": sizes.text_width,
+        "intermediate_size": 4 * sizes.text_width,
+        "num_hidden_layers": sizes.text_layers,
+        "num_attention_heads": sizes.text_heads,
+        "max_position_embeddings": sizes.context_length,
+        "vocab_size": sizes.vocab_size,
+        "projection_dim": sizes.embed_dim,
+        "bos_token_id": START_ID,
+        "eos_token_id": END_ID,
+        "pad_token_id": END_ID,
+    }
+
+
+def _vision(sizes: Any) -> dict[str, Any]:
+    """A CLIPVisionConfig. The ResNets have no name there; their sizes are left out."""
+    config = {
+        "model_type": "clip_vision_model",
+        "hidden_act": "quick_gelu",
+        "image_size": sizes.resolution,
+        "num_channels": 3,
+        "projection_dim": sizes.embed_dim,
     }
     if sizes.vit:
-        config["vision_config"] |= {
+        config |= {
             "patch_size": sizes.patch_size,
             "hidden_size": sizes.vision_width,
             "intermediate_size": 4 * sizes.vision_width,

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from clip_onnx import host
+from clip_onnx import absent, host
 from clip_onnx.host import tokens
 from clip_onnx.names import FILE, PROJECTION
 
@@ -18,8 +18,12 @@ BATCH = 16
 
 
 def session(path: str | Path, providers: Sequence[Any] = ("CPUExecutionProvider",)) -> Any:
-    """A session of a model's file, or of the one in a model's directory."""
+    """A session of a model's file, or of the one in a model's directory.
+
+    Raises absent.Absent for a graph that the model does not have.
+    """
     path = Path(path)
+    absent.check(path)
     file = path / FILE if path.is_dir() else path
     loaded = onnxruntime.InferenceSession(file, providers=[*providers])
     # glibc keeps what loading freed: as much again as the fp32 weights, of a quantised file.

@@ -72,16 +72,19 @@ def agreement(reference, embeds, others):
 def measure(reference, runs, others):
     """The metrics of one file, each the worst over `runs`, embeddings of the same inputs.
 
-    `others` are the other tower's reference embeddings. `inputs` is how many rows were measured.
+    `others` are the other tower's reference embeddings, None where there is no such tower: then
+    nothing is chosen. `inputs` is how many rows were measured.
     """
     cosines = np.min([cosine(reference, embeds) for embeds in runs], axis=0)
-    return {
+    found = {
         "inputs": len(cosines),
         "cosine_min": float(cosines.min()),
         "cosine_mean": float(cosines.mean()),
         "snr_db": worst(snr_db(reference, embeds) for embeds in runs),
-        "top1_agreement": worst(agreement(reference, embeds, others) for embeds in runs),
     }
+    if others is not None:
+        found["top1_agreement"] = worst(agreement(reference, embeds, others) for embeds in runs)
+    return found
 
 
 def worst(figures):

@@ -15,7 +15,10 @@ from clip_onnx.openai import towers
 
 
 def gflop(sizes):
-    """Billions of operations that a picture costs the visual tower; a multiply-add is two."""
+    """Billions of operations that a picture costs the visual tower; a multiply-add is two. 0 of a
+    checkpoint without one."""
+    if "visual" not in sizes.towers:
+        return 0.0
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         towers.build(sizes, "visual")(torch.empty(1, 3, sizes.resolution, sizes.resolution))
     return counter.get_total_flops() / 1e9

@@ -1,5 +1,7 @@
 """OpenAI's modules of a checkpoint, and what they compute of pictures and texts."""
 
+import dataclasses
+
 import torch
 
 from clip_onnx import command
@@ -7,10 +9,17 @@ from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.openai import CLIP, Bottleneck, LayerNorm, ResidualAttentionBlock
 
 BLOCKS = (Bottleneck, ResidualAttentionBlock)  # of which one tower has many, one after the other
+# OpenAI's module always has both towers: these sizes are of one that the checkpoint lacks.
+STAND_INS = {
+    "visual": {"resolution": 1, "vision_layers": 1, "vision_width": 64, "patch_size": 1},
+    "textual": {"context_length": 1, "vocab_size": 1, "text_width": 64, "text_layers": 1},
+}
 
 
 def new_model(sizes):
     """OpenAI's own module for an architecture, as its constructor fills it."""
+    for tower in STAND_INS.keys() - set(sizes.towers):
+        sizes = dataclasses.replace(sizes, **STAND_INS[tower])
     return CLIP(
         sizes.embed_dim,
         sizes.resolution,
@@ -31,6 +40,16 @@ def empty_model(sizes):
         return new_model(sizes)
 
 
+def expected_shapes(sizes):
+    """{name: shape} of every tensor that a checkpoint of an architecture holds."""
+    held = {*sizes.towers, *([None] if sizes.whole else [])}
+    return {
+        name: tuple(tensor.shape)
+        for name, tensor in empty_model(sizes).state_dict().items()
+        if architecture.tower_of(name) in held
+    }
+
+
 def load_tower(directory, tower, dtype=torch.float32, block_by_block=False):
     """OpenAI's module, computing in a dtype, with one tower's weights; the other's have no storage.
 
@@ -42,7 +61,7 @@ def load_tower(directory, tower, dtype=torch.float32, block_by_block=False):
     shapes = weights.shapes(directory)
     model = empty_model(architecture.read(shapes)).to(dtype)
     lift_casts(model)
-    names = [name for name in shapes if name.startswith("visual.") == (tower == "visual")]
+    names = [name for name in shapes if architecture.tower_of(name) == tower]
     blocks = [name for name, part in model.named_modules() if isinstance(part, BLOCKS)]
     state = {}
     for name in names:
@@ -50,7 +69,7 @@ def load_tower(directory, tower, dtype=torch.float32, block_by_block=False):
         waits = block_by_block and name.startswith(tuple(f"{block}." for block in blocks))
         state[name] = stored if waits else cast(stored, dtype)
     missing, _ = model.load_state_dict(state, assign=True, strict=False)
-    assert all(name.startswith("visual.") != (tower == "visual") for name in missing)
+    assert all(architecture.tower_of(name) != tower for name in missing)
     for block in model.transformer.resblocks:
         block.attn_mask = model.build_attention_mask()  # the meta device kept only its shape
     if block_by_block:

@@ -27,31 +27,42 @@ def golden_rows(input_ids):
     return [int(by_length[place]) for place in places]
 
 
-def golden(reference, evalset):
-    """Captions and one picture with the reference's embeddings, as JSON can hold them."""
+def golden(reference, evalset, towers):
+    """Captions and one picture with the reference's embeddings, as JSON can hold them: what the
+    towers take."""
+    with inputs.reference(reference) as tensors:
+        found = {"texts": texts(reference, tensors)} if "textual" in towers else {}
+        if "visual" in towers:
+            found["picture"] = picture(reference, evalset, tensors)
+    return found
+
+
+def texts(reference, tensors):
+    """The captions, their tokens, and the reference's embeddings."""
     captions = inputs.captions(reference)[inputs.EVALUATION]
+    input_ids = tensors.get_tensor("input_ids")
+    text_embeds = tensors.get_slice("text_embeds")
+    return [
+        {
+            "caption": captions[row],
+            "input_ids": input_ids[row, : input_ids[row].argmax() + 1].tolist(),
+            "text_embeds": text_embeds[row].tolist(),
+        }
+        for row in golden_rows(input_ids)
+    ]
+
+
+def picture(reference, evalset, tensors):
+    """The first drawing, as a file of its bytes, and the reference's embedding."""
     index = inputs.index(reference)
     smallest = next(row for row, picture in enumerate(index) if picture["label"] is not None)
     pixels = inputs.picture(evalset, index[smallest]["name"])
     png = io.BytesIO()
     Image.fromarray(pixels).save(png, "PNG")
-    with inputs.reference(reference) as tensors:
-        input_ids = tensors.get_tensor("input_ids")
-        text_embeds = tensors.get_slice("text_embeds")
-        texts = [
-            {
-                "caption": captions[row],
-                "input_ids": input_ids[row, : input_ids[row].argmax() + 1].tolist(),
-                "text_embeds": text_embeds[row].tolist(),
-            }
-            for row in golden_rows(input_ids)
-        ]
-        image_embeds = tensors.get_slice("image_embeds")[smallest].tolist()
-    picture = {
+    return {
         "png_base64": base64.b64encode(png.getvalue()).decode(),
-        "image_embeds": image_embeds,
+        "image_embeds": tensors.get_slice("image_embeds")[smallest].tolist(),
     }
-    return {"texts": texts, "picture": picture}
 
 
 def chosen(settings, name, variant):
@@ -76,6 +87,12 @@ def files(model, settings):
                 "cosine_min": floor and floor.cosine_min,
             }
     return listed
+
+
+def place(file):
+    """Where a file of `files` lies in data/models/MODEL."""
+    _, graph, variant = file["key"].split(".")
+    return f"{graph}/{variant}"
 
 
 def copy_model(source, target):

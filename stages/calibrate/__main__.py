@@ -2,10 +2,10 @@
 
     python -m stages.calibrate MODEL data/checkpoints/MODEL data/evalset data/calibration/MODEL
 
-Writes pixel_values.npy, and of each tower a folder: of every weight of a product or a convolution
-the moments of what it reads (NAME.safetensors, see calibration.Moments), and tower.safetensors
-with `embeds`, `input_ids`, and, of a ResNet, the extremes of its activations. A convolution's
-moments are taken from some positions of a picture.
+Writes pixel_values.npy, and of each tower of the checkpoint a folder: of every weight of a product
+or a convolution the moments of what it reads (NAME.safetensors, see calibration.Moments), and
+tower.safetensors with `embeds`, `input_ids`, and, of a ResNet, the extremes of its activations. A
+convolution's moments are taken from some positions of a picture.
 
 The towers are those of `export`, which compute what OpenAI's modules do. No caption is padded.
 """
@@ -26,6 +26,20 @@ from stages.calibrate.collected import Collected, Extremes
 PICTURES = 4  # a batch
 
 
+def given_to(tower, arguments, directory):
+    """(what a tower's pass takes in batches, tensors to keep of it)."""
+    counts = arguments.amounts
+    if tower == "visual":
+        wanted, count = preparation.read(arguments.checkpoint), counts.calibration_pictures
+        file = directory / inputs.PIXELS_FILE
+        write_pictures(arguments.evalset, arguments.sizes.resolution, wanted, count, file)
+        return Calibration(directory, tower).batches(PICTURES), {}
+    texts = inputs.captions(arguments.evalset)[inputs.CALIBRATION]
+    texts = amounts.spread(texts, counts.calibration_captions)
+    input_ids = tokenize(texts, truncate=True).numpy()
+    return equally_long(input_ids), {"input_ids": input_ids}
+
+
 def write_pictures(evalset, side, wanted, count, path):
     """Write the pixel_values of `count` calibration pictures, prepared as the model wants."""
     index = inputs.index(evalset)
@@ -38,24 +52,14 @@ def write_pictures(evalset, side, wanted, count, path):
 def main():
     arguments = command_line.parse(__doc__)
     sizes = arguments.sizes
-    counts = arguments.amounts
-    texts = inputs.captions(arguments.evalset)[inputs.CALIBRATION]
-    texts = amounts.spread(texts, counts.calibration_captions)
-    input_ids = tokenize(texts, truncate=True).numpy()
     about = {"architecture": json.dumps(dataclasses.asdict(sizes), allow_nan=False)}
     with command.output(arguments.output) as directory:
-        file = directory / inputs.PIXELS_FILE
-        wanted = preparation.read(arguments.checkpoint)
-        count = counts.calibration_pictures
-        write_pictures(arguments.evalset, sizes.resolution, wanted, count, file)
-        batches = Calibration(directory, "visual").batches(PICTURES)
-        for name, given in {"visual": batches, "textual": equally_long(input_ids)}.items():
+        for name in sizes.towers:
+            given, kept = given_to(name, arguments, directory)
             tower = passes.of_checkpoint(arguments.checkpoint, sizes, name)
             collected, extremes = Collected(directory / name), Extremes(tower.module)
             embeds = tower.embed(given, collected.see, collected.write, f"calibrate {name}")
-            found = {"embeds": embeds.astype(np.float32)} | extremes.tensors()
-            if name == "textual":
-                found["input_ids"] = input_ids
+            found = {"embeds": embeds.astype(np.float32)} | extremes.tensors() | kept
             save_file(found, directory / name / Calibration.FILE, metadata=about)
 
 

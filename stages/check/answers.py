@@ -1,9 +1,11 @@
 """A model's answers about published captions and pictures, and how far they are off."""
 
+import contextlib
+
 import numpy as np
 from PIL import Image
 
-from clip_onnx import command
+from clip_onnx import absent, command
 from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.host import pictures, preparation, sessions, tokens, zero_shot
 from clip_onnx.measure import parity
@@ -16,10 +18,12 @@ class Model:
         self.visual, self.textual, self.checkpoint = visual, textual, checkpoint
 
     def texts(self, captions):
+        session = sessions.session(self.textual)
         rows = tokens.encode(tokens.load(self.checkpoint / "tokenizer.json"), captions)
-        return sessions.run(sessions.session(self.textual), [tokens.pad(rows)])
+        return sessions.run(session, [tokens.pad(rows)])
 
     def picture(self, path):
+        session = sessions.session(self.visual)
         side = architecture.read(weights.shapes(self.checkpoint)).resolution
         try:
             with Image.open(path) as picture:
@@ -29,7 +33,7 @@ class Model:
                 f"{path} cannot be read as a picture, correct known_answers.picture in"
                 f" params.yaml: {command.first_line(error)}"
             ) from None
-        return sessions.run(sessions.session(self.visual), [pixels[None]])
+        return sessions.run(session, [pixels[None]])
 
     def probabilities(self, path, captions):
         """[captions] softmax of the logits that `CLIP.forward` computes."""
@@ -57,13 +61,17 @@ def picture_answer(model, answer, path):
 
 
 def answers(model, listed, sha256, picture):
-    """{name: how the model's answer differs} of those that belong to a checkpoint."""
+    """{name: how the model's answer differs} of those that belong to a checkpoint.
+
+    One that takes a tower which the model lacks is left out.
+    """
     compared = {}
     for answer in listed:
         if answer["checkpoint_sha256"] != sha256:
             continue
-        if "caption" in answer:
-            compared[answer["name"]] = text_answer(model, answer)
-        elif picture:
-            compared[answer["name"]] = picture_answer(model, answer, picture)
+        with contextlib.suppress(absent.Absent):
+            if "caption" in answer:
+                compared[answer["name"]] = text_answer(model, answer)
+            elif picture:
+                compared[answer["name"]] = picture_answer(model, answer, picture)
     return compared

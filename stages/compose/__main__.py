@@ -6,13 +6,14 @@
     python -m stages.compose preprocess data/checkpoints/MODEL data/models/MODEL/preprocess/fp32
 
 `products.PRODUCT` of params.yaml says what it is: its kind is a module of stages/compose/products.
-A classifier's labels are embedded by the tower of --labels-by.
+A classifier's labels are embedded by the tower of --labels-by. A product of a tower that the model
+lacks is absent, too (clip_onnx/absent.py).
 """
 
 import argparse
 from pathlib import Path
 
-from clip_onnx import command, graphs
+from clip_onnx import absent, command, graphs
 from clip_onnx.graphs import schema
 from clip_onnx.names import PREPROCESS
 from clip_onnx.settings import params
@@ -31,11 +32,12 @@ def main():
     if given.product != PREPROCESS:
         product = params.lookup(params.load().products, given.product, "products")
         kind = product.kind
-    model = products.NAMED[kind].make(product, given)
-    graphs.describe(model, product=given.product)
-    schema.check(model)  # towers of a lower operator set lack what some products need
-    with command.output(given.output) as directory:
-        graphs.save(model, directory)
+    with absent.passed_on(given.output):
+        model = products.NAMED[kind].make(product, given)
+        graphs.describe(model, product=given.product)
+        schema.check(model)  # towers of a lower operator set lack what some products need
+        with command.output(given.output) as directory:
+            graphs.save(model, directory)
 
 
 if __name__ == "__main__":

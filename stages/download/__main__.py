@@ -1,4 +1,4 @@
-"""Fetch a checkpoint and store its weights and its tokenizer without torch's formats.
+"""Fetch a checkpoint and store its weights, and its tokenizer, without torch's formats.
 
     python -m stages.download MODEL data/downloads data/checkpoints/MODEL
 
@@ -54,12 +54,13 @@ def main():
     path = archive(model, arguments.downloads)
     state = checkpoints.load(path, model.sha256, model.activation)
     sizes = architecture.read({name: tuple(tensor.shape) for name, tensor in state.items()})
-    wanted = beside(path, sizes.resolution)
+    wanted = beside(path, sizes.resolution) if "visual" in sizes.towers else preparation.OPENAI
     with command.output(arguments.output) as directory:
         tensors = {name: own_memory(tensor) for name, tensor in state.items()}
         save_file(tensors, directory / weights.FILE, metadata={"sha256": model.sha256})
         preparation.write(directory, wanted)
-        tokens.from_bpe(openai.BPE).save(str(directory / "tokenizer.json"))
+        if "textual" in sizes.towers:
+            tokens.from_bpe(openai.BPE).save(str(directory / "tokenizer.json"))
     if model.remote:
         path.unlink()
 

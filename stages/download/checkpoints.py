@@ -2,6 +2,7 @@
 
 from clip_onnx import command
 from clip_onnx.checkpoint import architecture
+from clip_onnx.names import TOWERS
 from clip_onnx.openai import models
 from stages.download import (
     configuration,
@@ -68,16 +69,25 @@ def _checked(state, source):
     """(the state dict under OpenAI's names, its Architecture). Raises Refusal."""
     path = source.path
     tensors.check_extent(state, path, source.size)
-    family = families.of(state, path)
-    state = tensors.in_known_types(extras.settled(state, path), path)
+    family, towers = families.of(state, path)
+    state = extras.settled(state, path, whole=len(towers) == len(TOWERS))
+    state = tensors.in_known_types(state, path)
     theirs = str
     if family == families.HUGGING_FACE:
         state, theirs = formats.to_openai(state), formats.hugging_face_name
-    tower = "a ResNet" if architecture.has_resnet(state) else "a ViT"
-    what = f"{path} looks like {family} with {tower} and is none"
+    what = f"{path} looks like {family} with {_seen(state, towers)} and is none"
     sizes = _check_structure(state, what, theirs)
     tensors.check_values(state, path, theirs)
+    if not sizes.whole:
+        print(f"{path}: it has the {sizes.towers[0]} tower alone; nothing is built of the other")
     return state, sizes
+
+
+def _seen(state, towers):
+    """What towers a state dict seems to have, in words."""
+    visual = "a ResNet" if architecture.has_resnet(state) else "a ViT"
+    known = {("visual",): f"{visual} alone", ("textual",): "a textual tower alone"}
+    return known.get((*towers,), visual)
 
 
 def _check_structure(state, what, theirs):
@@ -93,7 +103,7 @@ def _check_structure(state, what, theirs):
         raise command.Refusal(f"{what}: it lacks {listing.listed(names)}") from None
     except ValueError as error:
         raise command.Refusal(f"{what}: {command.one_line(error)}") from None
-    expected = {name: tuple(t.shape) for name, t in models.empty_model(sizes).state_dict().items()}
+    expected = models.expected_shapes(sizes)
     for problem, names in {
         "it lacks": expected.keys() - shapes.keys(),
         "it has an unknown": shapes.keys() - expected.keys(),

@@ -22,7 +22,8 @@ def check(path, sizes, stated):
     `stated` is its `activation` in params.yaml, for a file without a configuration beside it.
     """
     said = [describes.check(path, sizes) for describes in (hugging_face, open_clip)]
-    _check_tokenizer(path)
+    if "textual" in sizes.towers:
+        _check_tokenizer(path)
     if stated and stated != QUICK_GELU:
         raise rules.refusal(path, "activation in params.yaml", stated, f"computes {QUICK_GELU}")
     if not stated and not any(said):

@@ -24,10 +24,11 @@ COMPARABLE = (
 )
 
 
-def settled(state, path):
-    """The state dict without what is no weight, and with a scalar logit_scale.
+def settled(state, path, whole):
+    """The state dict without what is no weight, and with a scalar logit_scale if it is `whole`.
 
-    Says on stdout what was left out or put in that changes CLIP's logits.
+    One tower alone has no logits to scale. Says on stdout what was left out or put in that changes
+    CLIP's logits.
     """
     state = {name: t for name, t in state.items() if name not in archive.BOOKKEEPING}
     for name in [name for name, tensor in state.items() if tensor.dtype in COMPARABLE]:
@@ -39,7 +40,10 @@ def settled(state, path):
         elif name == BIAS and state[name].numel() == 1:
             bias = float(state.pop(name))
             print(f"{path}: its logit_bias of {bias:g} is left out, for OpenAI's logits have none")
-    if SCALE not in state:
+    if not whole:
+        if state.pop(SCALE, None) is not None:
+            print(f"{path}: its logit_scale is left out, for one tower alone has no logits")
+    elif SCALE not in state:
         state[SCALE] = torch.tensor(INITIAL_SCALE)
         print(f"{path}: it has no logit_scale; OpenAI's initial one, ln(1/0.07), stands for it")
     elif state[SCALE].numel() == 1:

@@ -29,33 +29,33 @@ NAMES = {  # how names begin -> the family and the tower
 }
 
 
-def towers(names):
+def belonging(names):
     """{(family, tower)} of what the names belong to."""
-    if "class_embedding" in names:  # an image tower of OpenAI's by itself
-        return {(OPENAI, "visual")}
     return {found for name in names for start, found in NAMES.items() if name.startswith(start)}
 
 
 def of(names, path):
-    """The family of a CLIP with both towers. Raises Refusal saying what the names look like."""
+    """(the family of a CLIP, its towers, both or one) by its names.
+
+    Raises Refusal saying what the names look like.
+    """
     for mark, whose in FOREIGN.items():
         if any(name.startswith(mark) or f".{mark}" in name for name in names):
             raise command.Refusal(f"{path} is no CLIP checkpoint of OpenAI's code: it is {whose}")
-    found = towers(names)
+    if "class_embedding" in names:
+        raise command.Refusal(
+            f"{path} is the visual tower of {OPENAI} without `visual.` before its tensors' names:"
+            " save it under those of the whole model"
+        )
+    found = belonging(names)
     if not found:
         raise command.Refusal(
             f"{path} is no CLIP checkpoint: its tensors are {listing.listed(names)}"
         )
-    families = {family for family, _ in found}
+    families, towers = {family for family, _ in found}, {tower for _, tower in found}
     if len(families) > 1:
         raise command.Refusal(
             f"{path} is no CLIP checkpoint: it has names of {OPENAI} and of {HUGGING_FACE}; save"
             " one model"
         )
-    if len(found) == 1:
-        family, tower = found.pop()
-        raise command.Refusal(
-            f"{path} is the {tower} tower of {family} alone, which this project does not build:"
-            " give the whole model"
-        )
-    return families.pop()
+    return families.pop(), towers

@@ -10,7 +10,8 @@ from stages.download import described, rules
 from stages.download.rules import Rule, only, size, square
 
 FILE = "config.json"
-SECTIONS = {"clip_vision_model": "vision_config", "clip_text_model": "text_config"}
+SECTIONS = {"visual": "vision_config", "textual": "text_config"}
+ALONE = {"visual": "clip_vision_model", "textual": "clip_text_model"}  # model_type of a tower
 TOKENIZER_CLASS = only(
     "CLIPTokenizer",
     "CLIPTokenizerFast",
@@ -44,8 +45,9 @@ TEXT = FIXED | {
     # 2 is what transformers wrote once, and takes as: where the highest id stands.
     "eos_token_id": only(END_ID, 2, openai="takes the embedding at {}"),
 }
+TABLES = {"visual": VISION, "textual": TEXT}
 TOP = {
-    "model_type": only("clip", *SECTIONS, openai="is {}"),
+    "model_type": Rule(lambda s, _: ("clip", *(ALONE[tower] for tower in s.towers)), "is {}"),
     "projection_dim": size(lambda s: s.embed_dim),
     "auto_map": only(None, {}, openai="is no code of the checkpoint's own"),
     "tokenizer_class": TOKENIZER_CLASS,
@@ -57,14 +59,16 @@ def check(path, sizes):
     place = described.beside(path, FILE)
     config = described.read(place)
     rules.check(path, config, TOP, sizes, FILE)
-    alone = SECTIONS.get(config.get("model_type"))  # of one tower: a section without the whole
+    alone = config.get("model_type") in ALONE.values()  # of one tower: a section without the whole
     if alone:
-        config = {alone: config}
+        config = {SECTIONS[t]: config for t in sizes.towers if ALONE[t] == config["model_type"]}
     said = False
-    for name, table in (("vision_config", VISION), ("text_config", TEXT)):
+    for tower in sizes.towers:
+        name = SECTIONS[tower]
         for key in (name, f"{name}_dict"):  # the second of older versions, which counts for more
             section = described.section(config, key, place)
             if section is not None:
-                rules.check(path, section, table, sizes, FILE if alone else f"{key} of {FILE}")
+                found = FILE if alone else f"{key} of {FILE}"
+                rules.check(path, section, TABLES[tower], sizes, found)
                 said = True
     return said

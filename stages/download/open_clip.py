@@ -65,6 +65,7 @@ TEXT = BOTH | {
     "proj_type": only("linear", openai="projects by a matrix, {}"),
     "hf_model_name": only(None, "", openai="has no text tower of transformers"),
 }
+SECTIONS = {"visual": ("vision_cfg", VISION), "textual": ("text_cfg", TEXT)}
 TOP = {
     "embed_dim": size(lambda s: s.embed_dim),
     "quick_gelu": only(True, openai="computes QuickGELU: {}", absent=False),
@@ -122,7 +123,8 @@ def check(path, sizes):
     if model is None:
         return False
     _check_section(path, model, TOP, sizes, "model_cfg")
-    for name, table in (("vision_cfg", VISION), ("text_cfg", TEXT)):
+    for tower in sizes.towers:
+        name, table = SECTIONS[tower]
         section = described.section(model, name, place)
         if section is not None:
             _check_section(path, section, table, sizes, name)

@@ -49,7 +49,11 @@ def check_values(state, path, theirs):
     wrong = {theirs(name): _wrong(name, tensor) for name, tensor in state.items()}
     wrong = {name: what for name, what in wrong.items() if what}
     _refuse(f"{path} is not sound:", wrong, "train or save it again")
-    scale = float(state["logit_scale"])
+    if "logit_scale" in state:
+        _check_scale(float(state["logit_scale"]), path, theirs)
+
+
+def _check_scale(scale, path, theirs):
     with np.errstate(over="ignore", under="ignore"):
         factor = np.exp(np.float32(scale))
     if not 0 < factor < np.inf:

@@ -13,7 +13,7 @@ import argparse
 import json
 from pathlib import Path
 
-from clip_onnx import command, graphs
+from clip_onnx import absent, command, graphs
 from clip_onnx.graphs import schema
 from clip_onnx.measure.calibration import Calibration
 from clip_onnx.settings import params
@@ -23,9 +23,10 @@ from stages.encode import schemes
 KEPT = ("rounded", "widths")  # of what a scheme says of its work
 
 
-def build(name, encoding, source, output, calibration, sensitivity):
-    """Encode the model of a directory into another."""
+def build(name, encoding, source, output, calibration, table):
+    """Encode the model of a directory into another. `table` is the file of what weights mean."""
     model = graphs.load(source)
+    sensitivity = json.loads(table.read_text("utf-8")) if table else None
     properties = {**model.metadata_props, "variant": name}
     encoded = schemes.NAMED[encoding.scheme].encode(model, encoding, calibration, sensitivity)
     found = encoded.metadata_props
@@ -44,16 +45,21 @@ def main():
     parser.add_argument("--sensitivity", type=Path)
     command.add_towers(parser)
     arguments = parser.parse_args()
-    name, table = arguments.encoding, None
+    name, towers = arguments.encoding, command.towers(arguments)
     encoding = params.lookup(params.load().encodings, name, "encodings")
     if encoding.scheme in BY_SENSITIVITY and not arguments.sensitivity:
         raise command.Refusal(
             f"{name} chooses by what each weight means: move it to grid.encodings.by_sensitivity"
         )
-    for tower, (source, output) in command.towers(arguments).items():
-        if arguments.sensitivity:
-            table = json.loads((arguments.sensitivity / f"{tower}.json").read_text("utf-8"))
-        build(name, encoding, source, output, Calibration(arguments.calibration, tower), table)
+    if all(lacking := [absent.why(source) for source, _ in towers.values()]):
+        raise command.Refusal(
+            f"{name} cannot be made, for {lacking[0]}: take the model out of grid.resnets"
+        )
+    for tower, (source, output) in towers.items():
+        calibration = Calibration(arguments.calibration, tower)
+        table = arguments.sensitivity and arguments.sensitivity / f"{tower}.json"
+        with absent.passed_on(output):
+            build(name, encoding, source, output, calibration, table)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,16 @@ accuracy, the `control`: another input's embedding, measured the same way, `cosi
 worst, and `widths`, the bits of every weight that the file says it has. All in the digits of
 clip_onnx/measure/parity.py.
 
+One tower alone has no accuracy and no top-1, which take the other's embeddings. Of a graph that the
+model does not have, `absent` says why, and there is no figure.
+
 Products that take whole pictures need --evalset, classifiers besides the tower of --labels-by.
 """
 
 import argparse
 from pathlib import Path
 
-from clip_onnx import command
+from clip_onnx import absent, command
 from clip_onnx.names import TOWERS
 from stages.evaluate import kinds, results
 from stages.evaluate.file import File
@@ -49,7 +52,10 @@ def main():
     given = parser.parse_args()
     truth = Truth(given.reference)
     for directory, output in given.file:
-        evaluate(directory, output, truth, given)
+        try:
+            evaluate(directory, output, truth, given)
+        except absent.Absent as absence:
+            results.write_absent(output, absence)
 
 
 if __name__ == "__main__":

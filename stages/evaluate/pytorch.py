@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clip_onnx import command
+from clip_onnx import absent, command
+from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.host import sessions, tokens
 from clip_onnx.openai import models
 from stages.evaluate import results
@@ -47,9 +48,17 @@ def main():
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
     truth = Truth(arguments.reference)
-    results.write(arguments.visual, visual.measure(Tower(arguments.checkpoint, "visual"), truth))
-    tower = Tower(arguments.checkpoint, "textual")
-    results.write(arguments.textual, textual.of_rows(tower, truth, truth.token_rows()))
+    measures = {
+        "visual": visual.measure,
+        "textual": lambda tower, truth: textual.of_rows(tower, truth, truth.token_rows()),
+    }
+    held = architecture.read(weights.shapes(arguments.checkpoint)).towers
+    for name, measure in measures.items():
+        output = getattr(arguments, name)
+        if name in held:
+            results.write(output, measure(Tower(arguments.checkpoint, name), truth))
+        else:
+            results.write_absent(output, absent.tower(name))
 
 
 if __name__ == "__main__":

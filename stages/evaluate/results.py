@@ -31,6 +31,12 @@ def top1(chosen, reference, labels):
     return [float((classes == labels).mean()) for classes in right]
 
 
+def write_absent(path, absence):
+    """Write of a graph that the model does not have the reason, and no figure."""
+    with command.output_file(path) as partial:
+        partial.write_text(json.dumps({"absent": absence.reason}, allow_nan=False), "utf-8")
+
+
 def write(path, found, changed="", widths=None):
     """Write what was Found, and what the file says of its weights."""
     figures = {"metrics": found.metrics, "reference": found.reference, "control": found.control}

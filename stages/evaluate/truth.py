@@ -7,7 +7,7 @@ from clip_onnx.measure import inputs
 
 
 class Truth:
-    """What OpenAI's code computes of the evaluation split."""
+    """What OpenAI's code computes of the evaluation split; None of a tower that there is not."""
 
     def __init__(self, reference):
         self.directory = reference
@@ -18,11 +18,14 @@ class Truth:
         self.labels = np.array([self.index[row]["label"] for row in self.labelled])
         self.texts = captions[inputs.EVALUATION]
         with inputs.reference(reference) as tensors:
-            self.input_ids = tensors.get_tensor("input_ids").astype(np.int64)
-            self.text_embeds = tensors.get_tensor("text_embeds")
-            self.all_embeds = tensors.get_tensor("image_embeds")
-        self.image_embeds = self.all_embeds[self.rows]
-        self.classes = self.text_embeds[: captions["prompts"]]
+            found = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+        self.text_embeds, self.all_embeds = found.get("text_embeds"), found.get("image_embeds")
+        self.input_ids = self.classes = self.image_embeds = None
+        if self.text_embeds is not None:
+            self.input_ids = found["input_ids"].astype(np.int64)
+            self.classes = self.text_embeds[: captions["prompts"]]
+        if self.all_embeds is not None:
+            self.image_embeds = self.all_embeds[self.rows]
 
     def pixels(self, rows):
         """float32 [rows, 3, R, R]."""

@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 import onnx
 
-from clip_onnx import command, graphs
+from clip_onnx import absent, command, graphs
 from clip_onnx.names import STD
 from clip_onnx.settings import params
 from stages.patch import patches, profile
@@ -52,7 +52,8 @@ def main():
     arguments = parser.parse_args()
     settings = params.lookup(params.load().profiles, arguments.profile, "profiles")
     for source, output in command.towers(arguments).values():
-        build(arguments.profile, settings, source, output)
+        with absent.passed_on(output):
+            build(arguments.profile, settings, source, output)
 
 
 if __name__ == "__main__":

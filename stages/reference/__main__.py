@@ -6,7 +6,8 @@ The `clip` package's model in float64 on the CPU, its tokenizer and its picture 
 one that the checkpoint was saved with (clip_onnx/checkpoint/preparation.py). Writes
 pixel_values.npy, float32 [P, 3, R, R], and reference.safetensors with `image_embeds` [P, E],
 `input_ids` [T, 77] and `text_embeds` [T, E], rounded to float32. Which pictures and captions these
-are, and how many, stands beside them as in data/evalset.
+are, and how many, stands beside them as in data/evalset. Of a tower that the checkpoint lacks there
+is nothing, and no input.
 """
 
 from safetensors.torch import save_file
@@ -17,33 +18,40 @@ from clip_onnx.measure import inputs
 from clip_onnx.openai import amounts, command_line, models, pixels, tokenize
 
 
-def chosen(evalset, counts):
-    """(index of the pictures, captions) of the inputs that a model is measured on."""
-    index, texts = inputs.index(evalset), inputs.captions(evalset)
-    captions = amounts.captions(texts, counts)
-    return amounts.evaluated(index, counts), {inputs.EVALUATION: captions} | {
-        "prompts": texts["prompts"]
-    }
+def chosen(evalset, counts, towers):
+    """(index of the pictures, captions) of the inputs that a model's towers are measured on."""
+    index, captions, prompts = [], [], 0
+    if "visual" in towers:
+        index = amounts.evaluated(inputs.index(evalset), counts)
+    if "textual" in towers:
+        texts = inputs.captions(evalset)
+        captions, prompts = amounts.captions(texts, counts), texts["prompts"]
+    return index, {inputs.EVALUATION: captions, "prompts": prompts}
+
+
+def of_pictures(given, index, directory):
+    """The tensors of the visual tower; pixel_values.npy is written on the way."""
+    names, file = [row["name"] for row in index], directory / inputs.PIXELS_FILE
+    wanted = preparation.read(given.checkpoint)
+    batches = pixels.pixel_values(given.evalset, names, given.sizes.resolution, wanted, file)
+    return {"image_embeds": models.embed(given.checkpoint, "visual", batches)}
+
+
+def of_captions(given, captions):
+    """The tensors of the textual tower."""
+    input_ids = tokenize(captions[inputs.EVALUATION], truncate=True)
+    batches = pixels.batches(input_ids, "captions")
+    embeds = models.embed(given.checkpoint, "textual", batches)
+    return {"input_ids": input_ids, "text_embeds": embeds}
 
 
 def main():
-    arguments = command_line.parse(__doc__)
-    checkpoint = arguments.checkpoint
-    sizes = arguments.sizes
-    counts = arguments.amounts
-    index, captions = chosen(arguments.evalset, counts)
-    input_ids = tokenize(captions[inputs.EVALUATION], truncate=True)
-    names = [row["name"] for row in index]
-    with command.output(arguments.output) as directory:
-        file = directory / inputs.PIXELS_FILE
-        wanted = preparation.read(checkpoint)
-        pictures = pixels.pixel_values(arguments.evalset, names, sizes.resolution, wanted, file)
-        texts = pixels.batches(input_ids, "captions")
-        tensors = {
-            "image_embeds": models.embed(checkpoint, "visual", pictures),
-            "input_ids": input_ids,
-            "text_embeds": models.embed(checkpoint, "textual", texts),
-        }
+    given = command_line.parse(__doc__)
+    towers = given.sizes.towers
+    index, captions = chosen(given.evalset, given.amounts, towers)
+    with command.output(given.output) as directory:
+        tensors = of_pictures(given, index, directory) if "visual" in towers else {}
+        tensors |= of_captions(given, captions) if "textual" in towers else {}
         save_file(tensors, directory / inputs.REFERENCE_FILE)
         inputs.write(directory, index, captions)
 

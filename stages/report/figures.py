@@ -16,11 +16,23 @@ def keys(grid):
             yield model, graph, variant
 
 
+def present(parity, grid):
+    """Those of `keys` that there are figures of: a model of one tower has none of the other."""
+    for model, graph, variant in keys(grid):
+        if variant in parity[model].get(graph, {}):
+            yield model, graph, variant
+
+
 def gather(directory, grid):
-    """(metrics, controls, {file: the tensors that were rounded}, {file: {tensor: bits}})."""
+    """(metrics, controls, {file: the tensors that were rounded}, {file: {tensor: bits}}).
+
+    Nothing of a file that is absent.
+    """
     parity, controls, rounded, bits = {}, {}, {}, {}
     for model, graph, variant in keys(grid):
         content = json.loads((directory / f"{model}.{graph}.{variant}.json").read_text("utf-8"))
+        if "absent" in content:
+            continue
         parity.setdefault(model, {}).setdefault(graph, {})[variant] = content["metrics"]
         beside = {name: content[name] for name in ("control", "reference") if content[name]}
         controls.setdefault(model, {}).setdefault(graph, beside)
@@ -39,7 +51,7 @@ def frame(parity, grid):
     rows = [
         {"file": f"{model}.{graph}.{variant}", "model": model, "graph": graph, "variant": variant}
         | parity[model][graph][variant]
-        for model, graph, variant in keys(grid)
+        for model, graph, variant in present(parity, grid)
     ]
     table = pd.DataFrame(rows)
     table["cosine_error"] = (1 - table["cosine_min"]).clip(lower=cosines.CLOSEST).round(9)
@@ -100,7 +112,7 @@ def settle(measured, path, settings):
 
 def others(old, new, grid):
     """Files that are not those whose figures were there before."""
-    for model, graph, variant in keys(grid):
+    for model, graph, variant in present(new, grid):
         before = old.get(model, {}).get(graph, {}).get(variant, {})
         if noise.is_other(before, new[model][graph][variant]):
             yield f"{model}.{graph}.{variant}"

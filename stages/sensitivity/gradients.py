@@ -102,7 +102,7 @@ def table(model, calibration):
     found = list(weight_only.weights(model))
     equalise.apply(model, found)
     tower = passes.of_model(model, calibration.sizes(), calibration.tower)
-    size = 1 if calibration.sizes().resolution > LARGE else INPUTS
+    size = 1 if (calibration.sizes().resolution or 0) > LARGE else INPUTS
     batches = amounts.spread(calibration.batches(size), BATCHES[calibration.tower])
     chosen = [batch[:INPUTS] for batch in batches]
     measured = measure(tower, {weight.name: change(weight) for weight in found}, chosen)

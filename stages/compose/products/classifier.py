@@ -25,12 +25,13 @@ SEPARATORS = ";:"  # of the camera form's output name
 def make(product, given):
     """The labels are embedded by the tower of --labels-by: the matrix is kept in fp32 whatever the
     encoding."""
+    visual, textual = graphs.load(given.visual), sessions.session(given.labels_by)
     labels = label_files.read(product.labels)
     prompts = zero_shot.prompts(labels, product.templates)
     tokenizer = tokens.load(given.checkpoint / "tokenizer.json")
-    matrix = zero_shot.embed(prompts, sessions.session(given.labels_by), tokenizer)
+    matrix = zero_shot.embed(prompts, textual, tokenizer)
     scale = weights.logit_scale(given.checkpoint)
-    model = build(graphs.load(given.visual), matrix, scale, labels, product.templates)
+    model = build(visual, matrix, scale, labels, product.templates)
     if product.form == "camera":
         camera(model, labels)
     return model

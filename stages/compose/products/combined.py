@@ -21,8 +21,8 @@ BATCHES = ("image_batch", "text_batch")
 
 
 def make(product, given):
-    scale = weights.logit_scale(given.checkpoint)
-    return build(graphs.load(given.visual), graphs.load(given.textual), scale)
+    towers = graphs.load(given.visual), graphs.load(given.textual)
+    return build(*towers, weights.logit_scale(given.checkpoint))
 
 
 def build(visual, textual, logit_scale):

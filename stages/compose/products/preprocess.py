@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 from onnxscript import build_graph
 
-from clip_onnx import command, graphs
+from clip_onnx import absent, command, graphs
 from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.host import preparation
 from stages.compose.resampling import kernel, resample
@@ -28,8 +28,10 @@ WANTED = (
 
 
 def make(product, given):
-    side = architecture.read(weights.shapes(given.checkpoint)).resolution
-    model = build(side, wanted=preparation.read(given.checkpoint))
+    sizes = architecture.read(weights.shapes(given.checkpoint))
+    if "visual" not in sizes.towers:
+        raise absent.tower("visual")
+    model = build(sizes.resolution, wanted=preparation.read(given.checkpoint))
     graphs.describe(
         model,
         checkpoint_sha256=weights.sha256(given.checkpoint),
