@@ -1,4 +1,4 @@
-"""The model card of a release: Hugging Face's front matter, figures, how they came, provenance."""
+"""The model card of a release: what card.md, a template, says of one model's files."""
 
 import json
 import tomllib
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 import yaml
-from huggingface_hub import ModelCardData
+from huggingface_hub import ModelCard, ModelCardData
 
 from clip_onnx.names import TOWERS
 from stages.download import addresses
@@ -15,29 +15,10 @@ from stages.report.columns import FIGURES
 from tools.checkpoint_origin import Origin
 from tools.review.changes import flat
 
+TEMPLATE = Path(__file__).with_suffix(".md")
 TASK, LIBRARY = "zero-shot-image-classification", "transformers.js"
 TAGS = ["clip", "onnx", "onnxruntime", "quantized"]
 COLUMNS = FIGURES | {"inputs": ("inputs", "{:.0f}".format)}
-MEASURED = """\
-Each file was run in ONNX Runtime on the CPU and compared with OpenAI's own PyTorch code, in
-float64, on the same weights. Cosine is between the two embeddings; the worst is over all inputs,
-batches of 1 and of 16, padded and unpadded text. CLIP's embeddings have much in common, which
-raises every cosine; the SNR leaves that out: 10·log10 of the reference's variance over the error's.
-Same top-1 is how often a picture and a text choose the same partner as the reference's; accuracy is
-zero-shot over 128 classes of drawings. Files of products are compared in what they give out.
-`golden.json` holds inputs with the reference's embeddings, to check any runtime."""
-USE = """\
-```js
-import {{ AutoTokenizer, CLIPTextModelWithProjection }} from "@huggingface/transformers";
-const tokenizer = await AutoTokenizer.from_pretrained("{target}");
-const model = await CLIPTextModelWithProjection.from_pretrained("{target}", {{ dtype: "{dtype}" }});
-const {{ text_embeds }} = await model(tokenizer("a large red circle"));
-```
-
-Inputs and outputs of `onnx/vision_model*.onnx` are `pixel_values` float32 [batch, 3, R, R] →
-`image_embeds`, of `onnx/text_model*.onnx` `input_ids` int64 [batch, sequence ≤ 77] → `text_embeds`;
-embeddings are not normalised. Files ending in `w`, and `_quantized` and `_mixed`, hold weights in
-fewer bits and compute in fp32. `sha256sum -c SHA256SUMS` checks the download."""
 DTYPES = {"int8w": "q8", "fp32": "fp32", "fp16": "fp16", "int8-dynamic": "int8"}
 
 
@@ -105,13 +86,6 @@ def source(model):
     return path.name if path.is_absolute() else str(path)
 
 
-def front_matter(release):
-    data = ModelCardData(
-        license=release.origin.license, library_name=LIBRARY, pipeline_tag=TASK, tags=TAGS
-    )
-    return f"---\n{data.to_yaml()}\n---"
-
-
 def dtype(release):
     """transformers.js's name of an encoding that both towers are here in."""
     keys = {file["key"] for file in release.files.values()}
@@ -120,32 +94,41 @@ def dtype(release):
     return next(both, "fp32")
 
 
-def provenance(release, pins):
-    project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(flat(pins).items()))
-    return "\n".join(
-        [
-            f"- checkpoint: {source(release.settings.models[release.model])}",
-            f"- its SHA-256: `{release.sha256}`",
-            f"- made by: {project['name']} {project['version']}, git commit `{release.commit}`",
-            f"- with: {versions}",
-        ]
+def front_matter(release):
+    """What Hugging Face's hub files and finds the model by."""
+    return ModelCardData(
+        license=release.origin.license, library_name=LIBRARY, pipeline_tag=TASK, tags=TAGS
     )
+
+
+def maker():
+    project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
+    return f"{project['name']} {project['version']}"
+
+
+def packages():
+    pins = json.loads(Path("data/pins.json").read_text("utf-8"))
+    return ", ".join(f"{name} {version}" for name, version in sorted(flat(pins).items()))
+
+
+def content(release):
+    """What the template asks for."""
+    return {
+        "model": release.model,
+        "target": release.target,
+        "origin": release.origin,
+        "dtype": dtype(release),
+        "figures": figures(release),
+        "source": source(release.settings.models[release.model]),
+        "sha256": release.sha256,
+        "maker": maker(),
+        "commit": release.commit,
+        "packages": packages(),
+        "parameters": parameters(release),
+    }
 
 
 def text(release):
     """The whole README.md."""
-    pins = json.loads(Path("data/pins.json").read_text("utf-8"))
-    use = USE.format(target=release.target, dtype=dtype(release))
-    parts = [
-        front_matter(release),
-        f"# {release.model}: CLIP as ONNX files, {release.origin.label}",
-        release.origin.text,
-        "## Use\n\n" + use,
-        f"## {release.origin.figures} of these files\n\n" + figures(release),
-        "## How they were measured\n\n" + MEASURED,
-        "## Provenance\n\n" + provenance(release, pins),
-        "What `params.yaml` said:\n\n```yaml\n" + parameters(release) + "\n```",
-        "## Licence\n\n" + release.origin.notice + " CLIP's is in `LICENSE`.",
-    ]
-    return "\n\n".join(parts) + "\n"
+    data = front_matter(release)
+    return f"{ModelCard.from_template(data, TEMPLATE, **content(release))}\n"
