@@ -51,7 +51,7 @@ def test_every_shipped_file_has_a_floor():
         f"{model}.{graph}.{variant}"
         for model in SHIPPED
         if model in PARAMS.grid.models
-        for graph, variant in PARAMS.grid.measured(model)
+        for graph, variant in PARAMS.grid.files_and_pytorch(model)
     }
     assert wanted <= {key for key, _ in FLOORS}
 
@@ -59,6 +59,6 @@ def test_every_shipped_file_has_a_floor():
 def test_metrics_are_of_the_grid_and_of_enough_inputs():
     assert set(METRICS) == set(PARAMS.grid.models)
     for model, graphs in METRICS.items():
-        for graph, variant in PARAMS.grid.measured(model):
+        for graph, variant in PARAMS.grid.files_and_pytorch(model):
             least = LEAST.get(graph, 64) if PARAMS.evalset.images == SHIPPED_PICTURES else 1
             assert graphs[graph][variant]["inputs"] >= least, f"{model}.{graph}.{variant}"

@@ -44,8 +44,8 @@ def figures(release):
         metrics = release.parity[model][graph][variant]
         metrics = metrics | {"size_mb": size(release.bundle / path) / 1e6}
         row = {"file": f"`{path}`", "variant": variant}
-        for name, (title, form) in COLUMNS.items():
-            row[title] = form(metrics[name]) if metrics.get(name) is not None else ""
+        for name, (title, formatter) in COLUMNS.items():
+            row[title] = formatter(metrics[name]) if metrics.get(name) is not None else ""
         rows.append(row)
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 

@@ -12,7 +12,7 @@ from stages.report.columns import FIGURES
 def keys(grid):
     """(model, graph, variant) of everything that is measured like a file."""
     for model in grid.models:
-        for graph, variant in grid.measured(model):
+        for graph, variant in grid.files_and_pytorch(model):
             yield model, graph, variant
 
 
@@ -55,8 +55,8 @@ def markdown(table, rounded):
     """The table that README shows."""
     table = table.reindex(columns=["file", *FIGURES])
     shown = table[["file"]].copy()
-    for name, (title, form) in FIGURES.items():
-        shown[title] = [form(x) if pd.notna(x) else "" for x in table[name]]
+    for name, (title, formatter) in FIGURES.items():
+        shown[title] = [formatter(x) if pd.notna(x) else "" for x in table[name]]
     text = shown.to_markdown(index=False, disable_numparse=True)
     if rounded:
         names = [f"`{file}` ({shortened(tensors)})" for file, tensors in rounded.items()]
