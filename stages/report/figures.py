@@ -93,13 +93,13 @@ def to_csv(table, path):
 
 
 def settle(measured, path, settings):
-    """(the figures that stay and those that moved, what `path` held)."""
+    """(the figures to write, the figures that `path` held)."""
     old = former(path, lambda file: json.loads(file.read_text("utf-8")), {})
     return noise.settled(old, measured, settings.noise), old
 
 
 def others(old, new, grid):
-    """Files that are not those whose figures were there before."""
+    """The files whose figures in `old` are of another file under the same name, or missing."""
     for model, graph, variant in keys(grid):
         before = old.get(model, {}).get(graph, {}).get(variant, {})
         if noise.is_other(before, new[model][graph][variant]):
