@@ -98,8 +98,8 @@ def label(record):
     return f"{record['model']} (twin)" if record["synthetic"] else record["model"]
 
 
-def shown(form, number):
-    return "" if number is None else form.format(number)
+def shown(template, number):
+    return "" if number is None else template.format(number)
 
 
 def row(record, group):

@@ -62,9 +62,9 @@ def total(records):
 def row(name, sides, commits):
     """`sides`: {by: a record, or None where that commit has no such stage}."""
     cells = {"stage": name}
-    for figure, (unit, _, form) in FIGURES.items():
+    for figure, (unit, _, template) in FIGURES.items():
         for by, side in sides.items():
-            cells[f"{unit}, {commits[by]}"] = form.format(side[figure]) if side else ""
+            cells[f"{unit}, {commits[by]}"] = template.format(side[figure]) if side else ""
         if len(commits) > 1:
             cells[f"{unit}, ratio"] = ratio(*(side and side[figure] for side in sides.values()))
     return cells

@@ -5,8 +5,8 @@
 Runs in .venv-runtimes, with `python` on the PATH that of .venv. A model with an address is replaced
 by its twin (tools/make_twin.py: random weights, OpenAI's architecture), whose files the pipeline's
 own commands make in build/bench; what they have made is kept until the model is done. Other models'
-files are those of data/. bench/runners.py has the runtimes. All that run a file take turns, both to
-load it and to run it, as in bench/speed.py. Writes bench/runtimes.json and bench/runtimes.md
+files are those of data/. bench/adapters.py has the runtimes. All that run a file take turns, both
+to load it and to run it, as in bench/speed.py. Writes bench/runtimes.json and bench/runtimes.md
 whenever a model is done.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas
 
-from bench import models, pipeline, runners, speed
+from bench import adapters, models, pipeline, speed
 from bench.records import commit, read, write
 from clip_onnx import command
 from clip_onnx.host import sessions, tokens
@@ -28,14 +28,14 @@ from clip_onnx.settings import params
 
 RECORDS = Path("bench/runtimes.json")
 MODELS = ("tiny-vit", "tiny-rn")
-VARIANTS = runners.RUNTIMES[runners.BASE].variants
+VARIANTS = adapters.RUNTIMES[adapters.BASE].variants
 CAPTION = "a black dog and a small child run along the beach in the sun"  # 16 tokens
 LOADS = 3
 MOST = 60  # seconds of runs of a file, of which onnx.js could take many
 ENCODINGS = {"plain": ["fp32", "int8w"], "by_sensitivity": [], "resnets": []}
 GRID = {
     "encodings": ENCODINGS,
-    "profiles": [runners.ONNXJS, runners.NPU],
+    "profiles": [adapters.ONNXJS, adapters.NPU],
     "products": [],
     "composed": [],
 }
@@ -68,7 +68,7 @@ def feeds(directory, data, model, tower):
 
 
 def in_turns(answers, directory, given):
-    """{runtime: its figures, or the reason why there are none}. answers: those of bench/runners.py.
+    """{runtime: its figures, or the reason why there are none}. `answers` are those of adapters.py.
 
     `load_s` and `run_ms` are the least of each, `runtime_cosine` is against BASE's embedding.
     """
@@ -78,7 +78,7 @@ def in_turns(answers, directory, given):
             try:
                 outputs, ms, _ = answers[name](directory, given, turn)
             except command.Refusal as refusal:
-                if name == runners.BASE:
+                if name == adapters.BASE:
                     raise
                 failed[name] = {"reason": command.first_line(refusal)}
                 del loads[name]
@@ -92,7 +92,9 @@ def in_turns(answers, directory, given):
         name: {
             "load_s": round(min(loads[name]) / 1000, 4),
             "run_ms": ms,
-            "runtime_cosine": round(float(parity.cosine(embeds[runners.BASE], embeds[name])[0]), 7),
+            "runtime_cosine": round(
+                float(parity.cosine(embeds[adapters.BASE], embeds[name])[0]), 7
+            ),
         }
         for name, ms in speed.least(runs, MOST).items()
     }
@@ -101,17 +103,17 @@ def in_turns(answers, directory, given):
 def measure(model, settings):
     """The records of a model's files in every runtime that takes them."""
     records = []
-    with files(model, settings) as data, runners.opened(data) as answers:
+    with files(model, settings) as data, adapters.opened(data) as answers:
         for tower in TOWERS:
             for variant in VARIANTS:
                 print(f"{model}: {tower} {variant}", flush=True)
                 directory = data / "models" / model / tower / variant
-                known = [n for n, one in runners.RUNTIMES.items() if variant in one.variants]
+                known = [n for n, one in adapters.RUNTIMES.items() if variant in one.variants]
                 given = feeds(directory, data, model, tower)
                 found = in_turns({name: answers[name] for name in known}, directory, given)
                 place = {"model": model, "tower": tower, "variant": variant}
                 for name in known:
-                    about = {"runtime": name, "threads": runners.RUNTIMES[name].threads}
+                    about = {"runtime": name, "threads": adapters.RUNTIMES[name].threads}
                     about |= {"synthetic": settings.remote, "commit": commit()}
                     records.append(place | about | found[name])
     return records
@@ -123,7 +125,7 @@ def base(record, records):
     (found,) = (
         one
         for one in records
-        if one["runtime"] == runners.BASE and all(one[key] == record[key] for key in file)
+        if one["runtime"] == adapters.BASE and all(one[key] == record[key] for key in file)
     )
     return found
 
@@ -169,7 +171,7 @@ def markdown(records):
 Written by `make bench-runtimes`, at commit {commits}. Twins have OpenAI's architectures and random
 weights; their times are those of the real models.
 
-ORT is native ONNX Runtime in Python (`{runners.BASE}`) on the same file, on two threads, and what
+ORT is native ONNX Runtime in Python (`{adapters.BASE}`) on the same file, on two threads, and what
 follows a `/` is what the multiple `×` is of. All runtimes of a file are open at once and take turns
 to load it ({LOADS} times) and to run it, so that whatever else the machine does meets all of them;
 the fastest counts. `load s` is from the file to a model that can run, in a runtime that has
@@ -196,7 +198,7 @@ def main():
     arguments = parser.parse_args()
     known = params.load().models
     chosen = {name: params.lookup(known, name, "models") for name in arguments.models}
-    runners.need()
+    adapters.need()
     for name, settings in chosen.items():
         if not settings.remote and not Path("data/bundles", name).exists():
             raise command.Refusal(

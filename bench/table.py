@@ -23,9 +23,9 @@ def frame(records):
     return table
 
 
-def shown(form, numbers):
+def shown(template, numbers):
     """A column as text; blank where there is nothing."""
-    return numbers.map(form.format, na_action="ignore").astype(object).fillna("")
+    return numbers.map(template.format, na_action="ignore").astype(object).fillna("")
 
 
 def counted(rows):

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from bench import models, pipeline, runners, runtimes, speed
+from bench import adapters, models, pipeline, runtimes, speed
 from clip_onnx import command
 from clip_onnx.host import sessions
 from clip_onnx.measure import parity
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.runtimes
 
 missing = browser.missing("onnxruntime-web", "onnxjs", "@huggingface/transformers")
 no_litert = litert_programs.missing()
-STD = [name for name, one in runners.RUNTIMES.items() if runners.STD[0] in one.variants]
+STD = [name for name, one in adapters.RUNTIMES.items() if adapters.STD[0] in one.variants]
 
 
 @pytest.fixture
@@ -48,17 +48,17 @@ def test_the_least_of_what_takes_turns_counts_and_a_refusal_stays(few):
         raise command.Refusal("no kernel\nat a place")
 
     answers = {
-        runners.BASE: Fake([1, 0], [300, 200, 100], [7, 5, 6]),
+        adapters.BASE: Fake([1, 0], [300, 200, 100], [7, 5, 6]),
         "other": Fake([3, 4], [3000, 1000, 2000], [20, 30]),
         "none": refuse,
     }
     found = runtimes.in_turns(answers, "directory", {})
     assert found["none"] == {"reason": "no kernel"}
-    assert found[runners.BASE]["load_s"] == 0.1
+    assert found[adapters.BASE]["load_s"] == 0.1
     assert found["other"]["load_s"] == 1.0
     assert found["other"]["runtime_cosine"] == 0.6
     assert found["other"]["run_ms"] in (20, 30)
-    for name in (runners.BASE, "other"):
+    for name in (adapters.BASE, "other"):
         assert answers[name].calls[: runtimes.LOADS] == [0, 1, 2]
         assert set(answers[name].calls[runtimes.LOADS :]) == {2}
 
@@ -68,7 +68,7 @@ def test_nothing_is_compared_with_a_base_that_fails(few):
         raise command.Refusal("no such file")
 
     with pytest.raises(command.Refusal, match="no such file"):
-        runtimes.in_turns({runners.BASE: refuse}, "directory", {})
+        runtimes.in_turns({adapters.BASE: refuse}, "directory", {})
 
 
 def test_slow_runs_end_after_a_round():
@@ -79,7 +79,7 @@ def test_slow_runs_end_after_a_round():
 
 def test_a_file_is_loaded_once_a_turn():
     loads = []
-    answer = runners.kept(lambda directory: loads.append(directory) or (lambda feeds: feeds))
+    answer = adapters.kept(lambda directory: loads.append(directory) or (lambda feeds: feeds))
     for directory, turn in [("a", 0), ("a", 0), ("a", 1), ("b", 1), ("a", 1)]:
         outputs, *ms = answer(directory, {"x": 1}, turn)
         assert outputs == {"x": 1}
@@ -117,7 +117,7 @@ def test_a_twins_workspace_makes_what_the_runtimes_run(tmp_path, archives, monke
         f"data/models/vit/{tower}/{variant}" for tower in TOWERS for variant in runtimes.VARIANTS
     } <= made
     assert "data/bundles/vit" in made
-    assert {*runners.STD} <= {*params.load(folder / "params.yaml").grid.encodings.all}
+    assert {*adapters.STD} <= {*params.load(folder / "params.yaml").grid.encodings.all}
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_runtimes_give_onnx_runtimes_embedding(bundled, window, name, file):
     directory = data / "models/vit" / file
     given = runtimes.feeds(directory, data, "vit", tower)
     own = sessions.session(directory).run(None, given)[0]
-    with runners.RUNTIMES[name].opened(window, data) as answer:
+    with adapters.RUNTIMES[name].opened(window, data) as answer:
         check(answer, directory, given, own)
 
 
@@ -154,7 +154,7 @@ def profiled(tiny, tmp_path, monkeypatch):
     small.write_params(tiny, small.tiny_params())
     with monkeypatch.context() as patch:
         patch.chdir(tiny)
-        for profile in (runners.ONNXJS, runners.NPU):
+        for profile in (adapters.ONNXJS, adapters.NPU):
             small.patch("tiny-vit", "visual", profile)
     (tmp_path / "models").symlink_to(tiny / "data/patch")
     (tmp_path / "reference").symlink_to(tiny / "data/reference")
@@ -167,7 +167,7 @@ def test_profiles_runtimes_give_onnx_runtimes_embedding(profiled, window, name, 
     directory = profiled / "models/tiny-vit/visual" / profile
     session = sessions.session(directory)
     given = runtimes.feeds(directory, profiled, "tiny-vit", "visual")
-    with runners.RUNTIMES[name].opened(window, profiled) as answer:
+    with adapters.RUNTIMES[name].opened(window, profiled) as answer:
         check(answer, directory, given, session.run(None, given)[0])
 
 
@@ -178,7 +178,7 @@ def record(name, **figures):
 
 def test_the_table_has_multiples_of_onnx_runtime_and_hides_no_failure():
     records = [
-        record(runners.BASE, load_s=0.5, run_ms=40.0, runtime_cosine=1.0),
+        record(adapters.BASE, load_s=0.5, run_ms=40.0, runtime_cosine=1.0),
         record("openvino", load_s=1.0, run_ms=30.0, runtime_cosine=0.9999999),
         record("onnxruntime-web", reason="out of memory"),
     ]
@@ -215,7 +215,7 @@ def test_every_runtime_of_every_file_was_measured_once_and_computes_what_onnx_ru
         (model, tower, variant, name)
         for model in measured
         for tower in TOWERS
-        for name, one in runners.RUNTIMES.items()
+        for name, one in adapters.RUNTIMES.items()
         for variant in one.variants
     )
     for one in records:

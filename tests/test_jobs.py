@@ -68,7 +68,7 @@ def test_a_model_is_known_by_its_matrix_and_not_by_its_name(tmp_path, monkeypatc
 
 
 def test_memory_and_cpus_are_measured_or_stated(planned):
-    peaks = jobs.measured()
+    peaks = jobs.memory_needs()
     records = json.loads(table.RECORDS.read_text("utf-8"))
     of_rn50x64 = [r["peak_rss_mb"] for r in records if r["model"] == "rn50x64"]
     assert peaks["rn50x64"] == round(1.25 * max(of_rn50x64))

@@ -1,4 +1,4 @@
-"""The model card of a release: Hugging Face's front matter, figures, how they came, provenance."""
+"""The model card of a release: what card.md, a template, says of one model's files."""
 
 import json
 import tomllib
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 import yaml
-from huggingface_hub import ModelCardData
+from huggingface_hub import ModelCard, ModelCardData
 
 from clip_onnx.names import TOWERS
 from stages.download import addresses
@@ -15,6 +15,7 @@ from stages.report.columns import FIGURES
 from tools.checkpoint_origin import Origin
 from tools.review.changes import flat
 
+<<<<<<< HEAD
 LIBRARY = "transformers.js"
 TASKS = {  # by the towers
     TOWERS: "zero-shot-image-classification",
@@ -57,6 +58,12 @@ FILES = """\
 Inputs and outputs of {files};
 embeddings are not normalised. Files ending in `w`, and `_quantized` and `_mixed`, hold weights in
 fewer bits and compute in fp32. `sha256sum -c SHA256SUMS` checks the download."""
+=======
+TEMPLATE = Path(__file__).with_suffix(".md")
+TASK, LIBRARY = "zero-shot-image-classification", "transformers.js"
+TAGS = ["clip", "onnx", "onnxruntime", "quantized"]
+COLUMNS = FIGURES | {"inputs": ("inputs", "{:.0f}".format)}
+>>>>>>> leftovers
 DTYPES = {"int8w": "q8", "fp32": "fp32", "fp16": "fp16", "int8-dynamic": "int8"}
 
 
@@ -83,8 +90,8 @@ def figures(release):
         metrics = release.parity[model][graph][variant]
         metrics = metrics | {"size_mb": size(release.bundle / path) / 1e6}
         row = {"file": f"`{path}`", "variant": variant}
-        for name, (title, form) in COLUMNS.items():
-            row[title] = form(metrics[name]) if metrics.get(name) is not None else ""
+        for name, (title, formatter) in COLUMNS.items():
+            row[title] = formatter(metrics[name]) if metrics.get(name) is not None else ""
         rows.append(row)
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
@@ -125,6 +132,7 @@ def source(model):
     return path.name if path.is_absolute() else str(path)
 
 
+<<<<<<< HEAD
 def front_matter(release):
     data = ModelCardData(
         license=release.origin.license,
@@ -135,6 +143,8 @@ def front_matter(release):
     return f"---\n{data.to_yaml()}\n---"
 
 
+=======
+>>>>>>> leftovers
 def dtype(release):
     """transformers.js's name of an encoding that all towers are here in."""
     keys = {file["key"] for file in release.files.values()}
@@ -143,21 +153,43 @@ def dtype(release):
     return next(shared, "fp32")
 
 
-def provenance(release, pins):
-    project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(flat(pins).items()))
-    return "\n".join(
-        [
-            f"- checkpoint: {source(release.settings.models[release.model])}",
-            f"- its SHA-256: `{release.sha256}`",
-            f"- made by: {project['name']} {project['version']}, git commit `{release.commit}`",
-            f"- with: {versions}",
-        ]
+def front_matter(release):
+    """What Hugging Face's hub files and finds the model by."""
+    return ModelCardData(
+        license=release.origin.license, library_name=LIBRARY, pipeline_tag=TASK, tags=TAGS
     )
+
+
+def maker():
+    project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
+    return f"{project['name']} {project['version']}"
+
+
+def packages():
+    pins = json.loads(Path("data/pins.json").read_text("utf-8"))
+    return ", ".join(f"{name} {version}" for name, version in sorted(flat(pins).items()))
+
+
+def content(release):
+    """What the template asks for."""
+    return {
+        "model": release.model,
+        "target": release.target,
+        "origin": release.origin,
+        "dtype": dtype(release),
+        "figures": figures(release),
+        "source": source(release.settings.models[release.model]),
+        "sha256": release.sha256,
+        "maker": maker(),
+        "commit": release.commit,
+        "packages": packages(),
+        "parameters": parameters(release),
+    }
 
 
 def text(release):
     """The whole README.md."""
+<<<<<<< HEAD
     pins = json.loads(Path("data/pins.json").read_text("utf-8"))
     example = TEXTS if "textual" in release.towers else PICTURES
     files = FILES.format(files=", of ".join(INPUTS[tower] for tower in release.towers))
@@ -174,3 +206,7 @@ def text(release):
         "## Licence\n\n" + release.origin.notice + " CLIP's is in `LICENSE`.",
     ]
     return "\n\n".join(parts) + "\n"
+=======
+    data = front_matter(release)
+    return f"{ModelCard.from_template(data, TEMPLATE, **content(release))}\n"
+>>>>>>> leftovers

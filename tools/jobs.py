@@ -12,7 +12,7 @@ MEASURED_CPUS = 2  # that bench/models.json was measured on; a model not in it g
 UNKNOWN_MB = 2048
 
 
-def measured():
+def memory_needs():
     """{model: MB that its greediest stage takes}."""
     peaks = table.frame(records.read(table.RECORDS)).groupby("model", observed=True)["peak_rss_mb"]
     return (MARGIN * peaks.max()).round().astype(int).to_dict()
@@ -38,7 +38,7 @@ def plan(repo=None):
     """(stages that lead to what models share, [job], stages that DVC does not cache)."""
     repo = repo or Repo(".")
     graph = networkx.relabel_nodes(repo.index.graph, lambda stage: stage.addressing)
-    peaks, jobs, own, before = measured(), [], set(), set()
+    peaks, jobs, own, before = memory_needs(), [], set(), set()
     for model, stages in parts(repo).items():
         targets, cpus = last(graph, stages), MEASURED_CPUS if model in peaks else 1
         job = {"model": model, "memory_mb": peaks.get(model, UNKNOWN_MB), "cpus": cpus}

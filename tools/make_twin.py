@@ -139,7 +139,7 @@ def _settle(resnet, side, seed):
 
 
 def _norms(model):
-    """(norm, the weights [out, in, …] that read it) of every norm that nothing else reads."""
+    """Every norm whose output only weights [out, in, …] read: (norm, these weights)."""
     for transformer in _transformers(model):
         for block in transformer.resblocks:
             yield block.ln_1, [block.attn.in_proj_weight]

@@ -98,8 +98,8 @@ def results(table, settings, root):
         gate=[verdicts.get(file, (None, ""))[1] for file in table["file"]],
     )
     shown = pd.DataFrame({"file": [named(row, root) for row in table.itertuples()]})
-    for name, (title, form) in COLUMNS.items():
-        texts = [form(value) if pd.notna(value) else "" for value in table[name]]
+    for name, (title, formatter) in COLUMNS.items():
+        texts = [formatter(value) if pd.notna(value) else "" for value in table[name]]
         shown[title] = [html.escape(text) for text in texts]
     shown["gate"] = [
         f'<span class="broken">{said}</span>' if said.startswith("fails") else said

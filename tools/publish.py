@@ -26,7 +26,7 @@ def destinations(target, models):
     return {model: f"{target}-{model}" if len(models) > 1 else target for model in models}
 
 
-def check(repository):
+def check_target(repository):
     """Raise Refusal unless it is a name that the hub takes."""
     try:
         validate_repo_id(repository)
@@ -64,7 +64,7 @@ def main():
     models = arguments.models or params.load().grid.models
     repositories = destinations(arguments.target, models)
     for repository in repositories.values():
-        check(repository)
+        check_target(repository)
     stated = arguments.weights, arguments.license
     folders = {model: release.write(model, repositories[model], *stated) for model in models}
     token = huggingface_hub.get_token()

@@ -2,13 +2,13 @@
 
     python -m tools.pull [dvc.yaml]
 
-Stages that are stale run, and those after them may. What these depend on is pulled from the default
-remote as dvc.lock has it (but what stale stages make anew), so that folders which stages read as a
-whole (data/eval, data/models/MODEL) are complete; `dvc repro --pull --allow-missing` then leaves
-the rest away. By itself it would give the last stages such folders with the new files alone.
+Stale stages run, and the stages after them may. Their inputs are pulled from the default remote, as
+dvc.lock has them; what stale stages make anew is not pulled. `dvc repro --pull --allow-missing` can
+then leave the rest in the remote. Without this step it would hand incomplete folders to the stages
+that read a whole one (data/eval, data/models/MODEL): only the new files would be in them.
 
-`pins` runs before: it reads all of params.yaml, and every stage reads what it writes, which mostly
-stays the same.
+`pins` runs first. It reads all of params.yaml, so any change there makes it stale, and every stage
+with it; but mostly it writes what it wrote before.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from tools import stale
 
 
 def to_run(repo, file):
-    """A file's stages that are stale, and those with all that come after them."""
+    """(the stale stages of a file, the same and all stages after them)."""
     first = {stage for stage in stale.stale(repo) if stage.path_in_repo == file}
     after = (networkx.ancestors(repo.index.graph, stage) for stage in first)
     return first, {stage for stage in first.union(*after) if stage.path_in_repo == file}

@@ -2,13 +2,13 @@
 
     python -m tools.stale
 
-A stage is stale if its command, its params, its code or a file that git holds is not the one in
-dvc.lock, or if dvc.lock contradicts itself: a stage was given other data than the stage before it
-made, which merging two branches' locks can do. Data that lies here, whole or in part, is not looked
-at. Exit status 1 for a stale stage of the pipeline; what foreign runtimes have not run again yet is
-a note, for not every machine has them.
+A stage is stale if its command, its params, its code or an input in git differs from dvc.lock. It
+is also stale if dvc.lock contradicts itself: the stage read other data than the stage before it
+made, as can happen when two branches' locks are merged. Data in the working tree is not looked at.
+A stale stage of the pipeline means exit status 1. A stale stage of runtimes/dvc.yaml is only a
+note, because not every machine has the foreign runtimes.
 
-Of a folder that several stages fill with folders, data/models/MODEL, a lock knows only the size.
+Several stages write into data/models/MODEL. Of such a folder dvc.lock holds only the size.
 """
 
 from pathlib import Path

@@ -16,8 +16,7 @@ from clip_onnx import command
 JAVASCRIPT = "onnxruntime-web"
 FOLDERS = ("runtimes", "web")  # with a package.json
 UV = ("build/uv/bin/uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate")
-NPM = ("npm", "install", "--package-lock-only", "--ignore-scripts", "--save-exact", "--no-audit")
-NPM += ("--omit-lockfile-registry-resolved",)  # no address of a registry in git
+NPM = ("npm", "install", "--package-lock-only", "--no-audit")  # the folders' .npmrc says how
 
 
 def exact(packages):

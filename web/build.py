@@ -29,6 +29,8 @@ VENDOR = {
     "ort-wasm-simd-threaded.asyncify.wasm": f"{ORT}/ort-wasm-simd-threaded.asyncify.wasm",
     "tokenizers.js": f"{TOKENIZERS}/dist/tokenizers.min.mjs",
     "tokenizers-LICENSE": f"{TOKENIZERS}/LICENSE",
+    "idb-keyval.js": "idb-keyval/dist/index.js",
+    "idb-keyval-LICENCE": "idb-keyval/LICENCE",
 }
 
 

@@ -85,11 +85,11 @@ def whole(folder):
     return read(folder, "golden.json", Towers).tower is None
 
 
-def read(folder, name, form):
+def read(folder, name, schema):
     """A JSON file of the folder as one of the classes above."""
     path = present(folder, name)
     try:
-        return form.model_validate_json(path.read_bytes())
+        return schema.model_validate_json(path.read_bytes())
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
     place = ascii(".".join(map(str, wrong["loc"])))[1:-1]

@@ -1,7 +1,7 @@
 """The evaluation set and the reference as the stages after them read them.
 
-Both say which pictures and captions they hold; a reference holds those of the evaluation set that
-its model is measured on.
+Both list the pictures and captions they hold. A reference holds a part of the evaluation set: the
+inputs on which its model is measured.
 """
 
 import json

@@ -1,7 +1,7 @@
 """How close embeddings are to the reference's: plain numpy, computed in float64.
 
-An embedding that is not finite, or zero, has no direction: its cosine is NaN, which no floor lets
-pass, it chooses nothing, and no figure of several inputs leaves it out.
+An embedding that is not finite, or zero, has no direction. Its cosine is NaN, and NaN passes no
+floor. It counts as a wrong choice, and figures over several inputs include it.
 
 `rounded` gives a figure the digits that mostly repeat on another CPU, where fp32 differs in the
 last bits. 1 - cosine has three significant ones, none beyond the seventh decimal: a step of them
@@ -105,7 +105,7 @@ def control(reference):
 def least_elsewhere(reached):
     """The cosine that a file has to reach on other machines, by what it reached here.
 
-    1, which is too much for it, where that is no number: then nothing of it can be trusted.
+    1 if `reached` is no number: the file then passes nowhere.
     """
     if not math.isfinite(reached):
         return 1.0

@@ -53,7 +53,7 @@ class Grid(Section):
             yield from ((product, encoding) for encoding in self.composed)
         yield PREPROCESS, "fp32"
 
-    def measured(self, model):
+    def files_and_pytorch(self, model):
         """The same, and OpenAI's own code, which is measured like a file."""
         yield from ((tower, PYTORCH) for tower in TOWERS)
         yield from self.files(model)

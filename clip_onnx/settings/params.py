@@ -32,7 +32,7 @@ from clip_onnx.settings.sections import (
 
 FINISHED_ONLY = ("batch", "length", "text", "normalize")  # options that encoding cannot start from
 PATCHES = Path(__file__).parents[2] / "stages/patch/patches"
-LABELS = Path("stages/compose/labels")  # a folder, so that DVC sees which texts compose reads
+LABEL_FILES = Path("stages/compose/labels")  # a folder, so that DVC sees which texts compose reads
 
 
 class Params(Section):

@@ -178,7 +178,7 @@ class Classifier(Section):
     """Probabilities of labels for a picture."""
 
     kind: Literal["classifier"]
-    labels: Annotated[Different[str], Field(min_length=2)] | str  # or a file of LABELS, one a line
+    labels: Annotated[Different[str], Field(min_length=2)] | str  # or a file of LABEL_FILES
     templates: Annotated[Different[str], Field(min_length=1)]  # prompts, {} is the label
     form: Literal["standard", "camera"] = "standard"
 

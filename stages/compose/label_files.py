@@ -3,20 +3,20 @@
 from pathlib import Path
 
 from clip_onnx import command
-from clip_onnx.settings.params import LABELS
+from clip_onnx.settings.params import LABEL_FILES
 
 
 def read(labels):
     """The list itself, or the lines of the file of stages/compose/labels that is named."""
     if isinstance(labels, str):
-        path = LABELS / Path(labels).name  # nowhere else: DVC watches this folder
+        path = LABEL_FILES / Path(labels).name  # nowhere else: DVC watches this folder
         try:
             text = path.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError):
-            held = ", ".join(sorted(file.name for file in LABELS.glob("*"))) or "nothing"
+            held = ", ".join(sorted(file.name for file in LABEL_FILES.glob("*"))) or "nothing"
             raise command.Refusal(
-                f"{path} is no readable UTF-8 text, {LABELS} holds: {held}; labels are a list or a"
-                " file there"
+                f"{path} is no readable UTF-8 text, {LABEL_FILES} holds: {held};"
+                " labels are a list or a file there"
             ) from None
         labels = [line.strip() for line in text.splitlines() if line.strip()]
     if len(labels) < 2:

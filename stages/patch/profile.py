@@ -18,14 +18,14 @@ def apply(model, profile):
     textual = model.metadata_props["graph"] == "textual"
     fixed = profile.batch or (textual and profile.length)
     narrow = textual and profile.input_ids == "int32"
-    form = text.FORMS.get(profile.text) if textual else None
+    rewrite = text.REWRITES.get(profile.text) if textual else None
     if fixed:
         shapes.fix(model, profile.batch, profile.length)
     if narrow:
         ids.narrow(model)
-    if fixed or narrow or form:
+    if fixed or narrow or rewrite:
         rewriting.clean(model)
-    beside = form(model) if form else {}
+    beside = rewrite(model) if rewrite else {}
     if profile.normalize:
         unit_length.normalize(model, model.graph.outputs[0].name)
     rewriting.apply(model, profile.patches)

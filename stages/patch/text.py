@@ -1,4 +1,4 @@
-"""The forms of a textual tower that leave finding the end token to the host (clip_onnx/host)."""
+"""Rewrites of a textual tower. They leave finding the end token to the host (clip_onnx/host)."""
 
 import onnx_ir as ir
 
@@ -61,4 +61,4 @@ def tokens(model):
     return {PROJECTION: graphs.array(projection.const_value)}
 
 
-FORMS = {"one-hot": one_hot, "tokens": tokens}
+REWRITES = {"one-hot": one_hot, "tokens": tokens}

@@ -8,7 +8,7 @@ def decibels(value):
     return f"> {MOST_DB:g}" if value >= MOST_DB else f"{value:.1f}"
 
 
-FIGURES = {  # under which heading, and in which form
+FIGURES = {  # {name: (heading, formatter)}
     "size_mb": ("MB", "{:.2f}".format),
     "cosine_min": ("worst cosine", "{:.7f}".format),
     "cosine_mean": ("mean cosine", "{:.7f}".format),

@@ -12,7 +12,7 @@ from stages.report.columns import FIGURES
 def keys(grid):
     """(model, graph, variant) of everything that is measured like a file."""
     for model in grid.models:
-        for graph, variant in grid.measured(model):
+        for graph, variant in grid.files_and_pytorch(model):
             yield model, graph, variant
 
 
@@ -67,8 +67,8 @@ def markdown(table, rounded):
     """The table that README shows."""
     table = table.reindex(columns=["file", *FIGURES])
     shown = table[["file"]].copy()
-    for name, (title, form) in FIGURES.items():
-        shown[title] = [form(x) if pd.notna(x) else "" for x in table[name]]
+    for name, (title, formatter) in FIGURES.items():
+        shown[title] = [formatter(x) if pd.notna(x) else "" for x in table[name]]
     text = shown.to_markdown(index=False, disable_numparse=True)
     if rounded:
         names = [f"`{file}` ({shortened(tensors)})" for file, tensors in rounded.items()]
@@ -105,14 +105,19 @@ def to_csv(table, path):
 
 
 def settle(measured, path, settings):
-    """(the figures that stay and those that moved, what `path` held)."""
+    """(the figures to write, the figures that `path` held)."""
     old = former(path, lambda file: json.loads(file.read_text("utf-8")), {})
     return noise.settled(old, measured, settings.noise), old
 
 
 def others(old, new, grid):
+<<<<<<< HEAD
     """Files that are not those whose figures were there before."""
     for model, graph, variant in present(new, grid):
+=======
+    """The files whose figures in `old` are of another file under the same name, or missing."""
+    for model, graph, variant in keys(grid):
+>>>>>>> leftovers
         before = old.get(model, {}).get(graph, {}).get(variant, {})
         if noise.is_other(before, new[model][graph][variant]):
             yield f"{model}.{graph}.{variant}"

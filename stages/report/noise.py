@@ -1,8 +1,9 @@
-"""Which figures moved: one that git holds stays where the new one lies within its kind's noise.
+"""Which figures moved. A new figure within the noise of its kind leaves the one in git as it is.
 
-How far that is says `noise:` of params.yaml. The new figure is always compared with the one that
-stays, so that small steps in one direction cannot add up unseen. Of another file (another size, or
-measured on other inputs) every figure is new, and so is one that was, or became, no number.
+`noise:` in params.yaml says how much noise a kind has. A new figure is compared with the one in
+git, never with the last run's, so small steps in one direction cannot add up unseen. If a file has
+another size, or was measured on other inputs, all its figures are new. So is a figure that was no
+number, or became none.
 """
 
 import pandas as pd
@@ -74,7 +75,7 @@ def row_stays(old, new, noise):
 
 
 def quantiles(old, new, others, noise):
-    """stages.cosines.frame's table with the rows that stay; `others` are files that are new."""
+    """The table of cosines.frame, with old rows where they stay. No row of `others` stays."""
     if list(old.columns) != list(new.columns):
         return new
     former = {row["file"]: row for row in old.to_dict("records") if row["file"] not in others}

@@ -23,7 +23,7 @@ def _short(text):
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-FORMS = {
+COLUMNS = {
     "cosine_min": ("1 − worst cosine, 1e-6", _distance),
     "runtime_cosine": ("the runtime's own part, 1e-6", _distance),
     "snr_db": ("SNR, dB", decibels),
@@ -67,24 +67,24 @@ def _same(old, new):
     return (pd.isna(old) and pd.isna(new)) or old == new
 
 
-def _arrow(old, new, form=str):
-    shown = ["–" if pd.isna(value) else form(value) for value in (old, new)]
+def _arrow(old, new, formatter=str):
+    shown = ["–" if pd.isna(value) else formatter(value) for value in (old, new)]
     return shown[0] if _same(old, new) else " → ".join(shown)
 
 
 def _others(old, new):
     """Changed figures that have no column."""
-    names = [name for name in new.index if name not in FORMS]
+    names = [name for name in new.index if name not in COLUMNS]
     changed = [name for name in names if not _same(old[name], new[name])]
     return ", ".join(f"{name} {_arrow(old[name], new[name])}" for name in changed)
 
 
 def _row(key, old, new):
     cells = {"file": f"`{key}`"}
-    for name, (title, form) in FORMS.items():
+    for name, (title, formatter) in COLUMNS.items():
         if name in new.index:
             both_missing = pd.isna(old[name]) and pd.isna(new[name])
-            cells[title] = "" if both_missing else _arrow(old[name], new[name], form)
+            cells[title] = "" if both_missing else _arrow(old[name], new[name], formatter)
     return cells | {"others": _others(old, new)}
 
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from importlib import resources
 
 import numpy as np
@@ -100,7 +102,19 @@ def few(pictures, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def openai_embed():
+def checkpoint(tmp_path_factory):
+    """MODEL's checkpoint as it was built, or made here: MODEL ships with the project."""
+    built = ROOT / f"data/checkpoints/{MODEL}"
+    if built.is_dir():
+        return built
+    folder = tmp_path_factory.mktemp("checkpoints")
+    line = [sys.executable, "-m", "stages.download", MODEL, folder / "downloads", folder / MODEL]
+    subprocess.run(line, cwd=ROOT, check=True)
+    return folder / MODEL
+
+
+@pytest.fixture(scope="session")
+def openai_embed(checkpoint):
     """PIL picture -> what OpenAI's transform and PyTorch code make of it, float32 [E]."""
     from clip_onnx import openai
     from clip_onnx.openai import models
@@ -110,6 +124,6 @@ def openai_embed():
 
     def embed(picture):
         batches = [transform(picture)[None]]
-        return models.embed(ROOT / f"data/checkpoints/{MODEL}", "visual", batches)[0].numpy()
+        return models.embed(checkpoint, "visual", batches)[0].numpy()
 
     return embed

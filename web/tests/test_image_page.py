@@ -62,14 +62,13 @@ def test_embedding_of_a_chosen_photograph_is_pythons(
     assert shown in page.text_content("#status")
 
 
-def test_labels_have_openais_probabilities(visit, site, photograph):
+def test_labels_have_openais_probabilities(visit, site, checkpoint, photograph):
     page = visit()
     (card,) = choose(page, photograph)
     lines = card.locator(".bars li")
     found = {line.split("\n")[0]: line.split("\n")[1] for line in lines.all_inner_texts()}
     labels = page.input_value("#labels").split("\n")
     texts = [f"a photo of a {label}." for label in labels]
-    checkpoint = ROOT / f"data/checkpoints/{MODEL}"
     picture = openai.transform(64)(Image.open(photograph))[None]
     embeds = [
         models.embed(checkpoint, "visual", [picture]).numpy(),

@@ -6,7 +6,6 @@ import unicodedata
 
 import numpy as np
 import pytest
-from pages import MODEL, ROOT
 from test_tokens import PIECES
 
 from clip_onnx import openai
@@ -73,7 +72,7 @@ def embed(page, *texts):
     )
 
 
-def test_embeddings_are_openais_and_the_matrix_is_their_cosines(visit):
+def test_embeddings_are_openais_and_the_matrix_is_their_cosines(visit, checkpoint):
     texts = ["a photo of a large red circle.", "“Ein” ＲＯＴＥＲ Kreis &amp; mehr", LONG]
     page = visit("text.html")
     embed(page, *texts)
@@ -82,7 +81,7 @@ def test_embeddings_are_openais_and_the_matrix_is_their_cosines(visit):
     content = json.loads(waiting.value.path().read_text("utf-8"))
     found = np.array([row["text_embeds"] for row in content["texts"]], np.float32)
     ids = openai.tokenize(texts, truncate=True)
-    expected = models.embed(ROOT / f"data/checkpoints/{MODEL}", "textual", [ids]).numpy()
+    expected = models.embed(checkpoint, "textual", [ids]).numpy()
     assert parity.cosine(expected, found).min() >= 0.9999
     cells = page.locator("td[style]").all_inner_texts()
     cosines = [parity.cosine(a[None], b[None])[0] for a in expected for b in expected]

@@ -4,20 +4,15 @@
 // size and time of change. Files that have another digest do not run (fetching.js), so the digests
 // are those of the bytes that made the embedding.
 
-const DATABASE = "clip-onnx.2", TABLE = "embeddings";
-const EARLIER = ["clip-onnx"]; // its pages did not check what they ran
+import * as idb from "../vendor/idb-keyval.js";
 
-let opened;
+const earlier = ["clip-onnx"]; // databases of pages that did not check what they ran
+const store = idb.createStore("clip-onnx.2", "embeddings");
 
-function database() {
-  opened ??= new Promise((resolve, reject) => {
-    for (const name of EARLIER) indexedDB.deleteDatabase(name);
-    const request = indexedDB.open(DATABASE, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(TABLE);
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-  return opened;
+/** idb-keyval's store, which rejects where a browser refuses it (a private window). */
+async function embeddings(mode, act) {
+  for (const name of earlier.splice(0)) indexedDB.deleteDatabase(name);
+  return store(mode, act);
 }
 
 /** Key of a picture's embedding of some origin (catalogue.js). */
@@ -27,35 +22,15 @@ export function key(file, origin, orient) {
   return `${origin}|${turned}|${path}|${file.size}|${file.lastModified}`;
 }
 
-async function inTransaction(mode, act) {
-  const transaction = (await database()).transaction(TABLE, mode);
-  const result = act(transaction.objectStore(TABLE));
-  return new Promise((resolve, reject) => {
-    transaction.oncomplete = () => resolve(result);
-    transaction.onerror = transaction.onabort = () => reject(transaction.error);
-  });
-}
-
 /** A Map of those of the keys that are there. */
 export async function get(keys) {
-  const found = new Map();
-  await inTransaction("readonly", (table) => {
-    for (const name of keys) {
-      const request = table.get(name);
-      request.onsuccess = () => request.result && found.set(name, request.result);
-    }
-  });
-  return found;
+  const values = await idb.getMany(keys, embeddings);
+  return new Map(keys.map((name, place) => [name, values[place]]).filter(([, embeds]) => embeds));
 }
 
 /** Store [key, embedding] pairs. */
-export const put = (pairs) => inTransaction("readwrite", (table) => {
-  for (const [name, embeds] of pairs) table.put(embeds, name);
-});
+export const put = (pairs) => idb.setMany(pairs, embeddings);
 
-export async function count() {
-  const request = await inTransaction("readonly", (table) => table.count());
-  return request.result;
-}
+export const count = () => embeddings("readonly", (table) => idb.promisifyRequest(table.count()));
 
-export const clear = () => inTransaction("readwrite", (table) => table.clear());
+export const clear = () => idb.clear(embeddings);
