@@ -50,3 +50,18 @@ def test_the_card_is_given_what_its_template_asks_for():
     given = card.content(shipped(small.TINY[0]))
     assert asked == given.keys() | {"card_data"}
     assert all(given.values())
+
+
+@has_bundles
+@pytest.mark.parametrize(
+    ("tower", "task", "shown", "left_out"),
+    [
+        ("visual", "image-feature-extraction", "CLIPVisionModelWithProjection", "text_model"),
+        ("textual", "feature-extraction", "CLIPTextModelWithProjection", "vision_model*"),
+    ],
+)
+def test_the_card_of_one_tower_shows_how_that_one_is_used(tower, task, shown, left_out):
+    text = card.text(shipped(small.TINY[0])._replace(towers=(tower,)))
+    use = text[text.index("## Use") : text.index("## Parity")]
+    assert shown in use and left_out not in use
+    assert ModelCard(text).data.pipeline_tag == task

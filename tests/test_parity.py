@@ -68,14 +68,8 @@ def test_metrics_are_of_the_grid_and_of_enough_inputs():
 def test_every_model_has_figures_of_a_tower_in_all_that_it_is_built_in():
     """A checkpoint may hold one tower; of that every encoding and profile is measured."""
     for model, graphs in METRICS.items():
-<<<<<<< HEAD
         towers = graphs.keys() & {*TOWERS}
         assert towers == {*TOWERS} or model not in SHIPPED
         assert towers
         for tower in towers:
             assert graphs[tower].keys() >= {*PARAMS.grid.variants(model, tower)}
-=======
-        for graph, variant in PARAMS.grid.files_and_pytorch(model):
-            least = LEAST.get(graph, 64) if PARAMS.evalset.images == SHIPPED_PICTURES else 1
-            assert graphs[graph][variant]["inputs"] >= least, f"{model}.{graph}.{variant}"
->>>>>>> leftovers

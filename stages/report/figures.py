@@ -111,13 +111,8 @@ def settle(measured, path, settings):
 
 
 def others(old, new, grid):
-<<<<<<< HEAD
-    """Files that are not those whose figures were there before."""
-    for model, graph, variant in present(new, grid):
-=======
     """The files whose figures in `old` are of another file under the same name, or missing."""
-    for model, graph, variant in keys(grid):
->>>>>>> leftovers
+    for model, graph, variant in present(new, grid):
         before = old.get(model, {}).get(graph, {}).get(variant, {})
         if noise.is_other(before, new[model][graph][variant]):
             yield f"{model}.{graph}.{variant}"
