@@ -35,9 +35,9 @@ from tools import build_one
 
 FOLDER = Path("build/bench")
 PROGRESS = FOLDER / "progress.json"
-ENCODINGS = {"plain": ["fp32", "int8w", "int4w"], "by_sensitivity": [], "resnets": []}
+ENCODINGS = {"plain": ["fp32"], "by_sensitivity": ["int8w", "int4w"], "resnets": []}
 GRID = {"encodings": ENCODINGS, "profiles": [], "products": [], "composed": []}
-EVALUATIONS = ["evaluate"]
+EVALUATIONS = ["evaluate", "evaluate-by-sensitivity"]
 SHARED = ("pins", "evalset")  # stages that are of no model
 
 

@@ -32,7 +32,7 @@ VARIANTS = adapters.RUNTIMES[adapters.BASE].variants
 CAPTION = "a black dog and a small child run along the beach in the sun"  # 16 tokens
 LOADS = 3
 MOST = 60  # seconds of runs of a file, of which onnx.js could take many
-ENCODINGS = {"plain": ["fp32", "int8w"], "by_sensitivity": [], "resnets": []}
+ENCODINGS = {"plain": ["fp32"], "by_sensitivity": ["int8w"], "resnets": []}
 GRID = {
     "encodings": ENCODINGS,
     "profiles": [adapters.ONNXJS, adapters.NPU],

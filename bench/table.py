@@ -8,7 +8,16 @@ from bench import rungs
 from bench.records import read
 
 RECORDS = Path("bench/models.json")
-STAGES = ["download", "reference", "calibrate", "export", "patch", "encode", "evaluate"]
+STAGES = [
+    "download",
+    "reference",
+    "calibrate",
+    "export",
+    "patch",
+    "sensitivity",
+    "encode",
+    "evaluate",
+]
 EARLIER = {"convert": "encode", "quantize": "encode"}  # what stages of earlier records are now
 COUNTS = ["pictures", "captions"]  # in records of reference, calibrate and evaluate
 

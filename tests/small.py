@@ -28,8 +28,9 @@ TEXTS = [
 EVALSET = ("stages/evalset/photographs.csv", "stages/evalset/captions.txt")
 CODE = ("clip_onnx", "stages")
 PROJECT_FILES = (".dvcignore", "pyproject.toml", "dvc.yaml", "requirements.in", "requirements.lock")
-PLAIN = ("fp32", "fp16", "fp16w", "int8w", "int4w")
-BY_SENSITIVITY, RESNETS = ("mixed", "int8-dynamic"), ("int8-static",)
+PLAIN = ("fp32", "fp16", "fp16w")
+BY_SENSITIVITY = ("int8w", "int4w", "mixed", "int8-dynamic")
+RESNETS = ("int8-static",)
 ALL = (*PLAIN, *BY_SENSITIVITY)  # that both towers of both models have
 
 

@@ -50,7 +50,7 @@ def test_moments_are_those_of_what_a_product_reads(built):
         if product.name == name:
             rows.append(product.inputs.reshape(-1, 128).numpy())
 
-    tower.embed(found.batches(), see)
+    tower.embed([*found.batches(), *found.scrambled()], see)
     rows = np.concatenate(rows)
     moments = found.moments(name)
     np.testing.assert_allclose(moments.mean, rows.mean(0), atol=1e-6)

@@ -62,6 +62,6 @@ def test_the_card_is_given_what_its_template_asks_for():
 )
 def test_the_card_of_one_tower_shows_how_that_one_is_used(tower, task, shown, left_out):
     text = card.text(shipped(small.TINY[0])._replace(towers=(tower,)))
-    use = text[text.index("## Use") : text.index("## Parity")]
+    use = text[text.index("## Use") : text.index(" of these files")]
     assert shown in use and left_out not in use
     assert ModelCard(text).data.pipeline_tag == task

@@ -1,5 +1,4 @@
 import collections
-import json
 
 import numpy as np
 import onnx
@@ -9,6 +8,7 @@ from clip_onnx import graphs
 from clip_onnx.measure.calibration import Calibration
 from clip_onnx.settings import sections
 from stages.encode.schemes import dynamic
+from stages.encode.sensitivity import Sensitivity
 
 import small
 
@@ -45,12 +45,12 @@ def test_weights_of_products_leave_room_for_the_sum_of_two(built, kind):
 
 def test_the_most_sensitive_products_may_be_excluded(built, monkeypatch):
     monkeypatch.chdir(built)
-    table = json.loads((small.sensitivity("vit") / "visual.json").read_text("utf-8"))
-    worst = max(table["tensors"], key=lambda row: row.get("input_error", 0))["name"]
+    meaning = Sensitivity(small.sensitivity("vit"), "visual")
+    worst = max(meaning.rows, key=lambda row: row.get("input_error", 0))["name"]
     model = graphs.load(built / "data/models/vit/visual/fp32")
     split = Calibration(built / "data/calibration/vit", "visual")
     encoding = sections.Dynamic(scheme="dynamic", exclude=2)
-    encoded = dynamic.encode(model, encoding, split, table)
+    encoded = dynamic.encode(model, encoding, split, meaning)
     before = operators(built / "data/models/vit/visual/int8-dynamic")["MatMulInteger"]
     after = sum(node.op_type == "MatMulInteger" for node in encoded.graph)
     assert before - after == 2

@@ -22,7 +22,7 @@ from dvc.repo import Repo
 from clip_onnx import absent, command
 from clip_onnx.names import PREPROCESS, STD
 from clip_onnx.settings import params, sections
-from clip_onnx.settings.grid import SCHEMES
+from clip_onnx.settings.grid import SCHEMES, best_group
 from stages.download import addresses
 
 WANTED = ("bundle", "report")  # stages
@@ -33,9 +33,10 @@ COPIED = (".dvcignore", "dvc.yaml", "pyproject.toml", "requirements.in", "requir
 def grid_of_one(settings, model, variant, products=()):
     """params.yaml's content for one model in one variant."""
     content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
-    scheme = settings.encodings[variant].scheme if variant in settings.encodings else None
-    made = {group: [variant] if scheme in known else [] for group, known in SCHEMES.items()}
-    encodings, profiles = ([variant], []) if scheme else ([], [variant])
+    encoding = settings.encodings.get(variant)
+    best = best_group(encoding) if encoding else None
+    made = {group: [variant] if group == best else [] for group in SCHEMES}
+    encodings, profiles = ([variant], []) if encoding else ([], [variant])
     content["grid"] = {
         "models": [model],
         "resnets": made["resnets"] and [model],

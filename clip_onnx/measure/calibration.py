@@ -125,6 +125,12 @@ class Calibration:
         else:
             yield from equally_long(self._read("input_ids"))
 
+    def scrambled(self):
+        """input_ids [B, length] of the texts besides captions that calibrated, as `batches` has
+        them; none of the visual tower. `embeds` has nothing of them."""
+        if self.tower == "textual":
+            yield from equally_long(self._read("scrambled"))
+
 
 def equally_long(input_ids):
     """Batches [B, length] of captions, the shortest first, each cut behind its EOT."""

@@ -9,10 +9,17 @@ from clip_onnx.settings.sections import Different, Section, Slug
 
 BY_SENSITIVITY = ("mixed", "dynamic")  # schemes that choose by what each weight means
 SCHEMES = {  # that each list of grid.encodings may hold
+    "by_sensitivity": (*BY_SENSITIVITY, "weight_only"),
     "plain": ("none", "half", "weight_only"),
-    "by_sensitivity": BY_SENSITIVITY,
     "resnets": ("static",),
 }
+
+
+def best_group(encoding):
+    """The list of grid.encodings in which an encoding comes out best."""
+    if encoding.scheme == "weight_only":
+        return "plain" if encoding.bits == 16 else "by_sensitivity"
+    return next(group for group, schemes in SCHEMES.items() if encoding.scheme in schemes)
 
 
 class Encodings(Section):

@@ -126,12 +126,27 @@ class WeightOnly(Section):
         return self.named(name) or Form(bits=self.bits, block=self.block)
 
 
+Cosine = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Targets(Section):
+    """A worst cosine for each tower."""
+
+    visual: Cosine
+    textual: Cosine
+
+
 class Mixed(Section):
     """weight_only with the width of every tensor chosen for the worst cosine that is asked for."""
 
     scheme: Literal["mixed"]
-    target_cosine: Annotated[float, Field(gt=0, lt=1)]
+    target_cosine: Cosine | Targets
     block: Block = 32
+
+    def target(self, tower):
+        """The worst cosine that is asked of a tower."""
+        one = self.target_cosine
+        return getattr(one, tower) if isinstance(one, Targets) else one
 
 
 class Dynamic(Section):

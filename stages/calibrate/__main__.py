@@ -4,8 +4,9 @@
 
 Writes pixel_values.npy, and of each tower of the checkpoint a folder: of every weight of a product
 or a convolution the moments of what it reads (NAME.safetensors, see calibration.Moments), and
-tower.safetensors with `embeds`, `input_ids`, and, of a ResNet, the extremes of its activations. A
-convolution's moments are taken from some positions of a picture.
+tower.safetensors with `embeds`, of a text tower `input_ids` and the `scrambled` texts beside them,
+of a ResNet the extremes of its activations. A convolution's moments are taken from some positions
+of a picture.
 
 The towers are those of `export`, which compute what OpenAI's modules do. No caption is padded.
 """
@@ -21,6 +22,7 @@ from clip_onnx.host import preparation
 from clip_onnx.measure import inputs
 from clip_onnx.measure.calibration import Calibration, equally_long
 from clip_onnx.openai import amounts, command_line, passes, pixels, tokenize
+from stages.calibrate import scrambled
 from stages.calibrate.collected import Collected, Extremes
 
 PICTURES = 4  # a batch
@@ -37,7 +39,9 @@ def given_to(tower, arguments, directory):
     texts = inputs.captions(arguments.evalset)[inputs.CALIBRATION]
     texts = amounts.spread(texts, counts.calibration_captions)
     input_ids = tokenize(texts, truncate=True).numpy()
-    return equally_long(input_ids), {"input_ids": input_ids}
+    others = scrambled.texts(input_ids)
+    batches = [*equally_long(input_ids), *equally_long(others)]
+    return batches, {"input_ids": input_ids, "scrambled": others.astype(input_ids.dtype)}
 
 
 def write_pictures(evalset, side, wanted, count, path):
@@ -59,7 +63,8 @@ def main():
             tower = passes.of_checkpoint(arguments.checkpoint, sizes, name)
             collected, extremes = Collected(directory / name), Extremes(tower.module)
             embeds = tower.embed(given, collected.see, collected.write, f"calibrate {name}")
-            found = {"embeds": embeds.astype(np.float32)} | extremes.tensors() | kept
+            embeds = embeds[: len(kept.get("input_ids", embeds))].astype(np.float32)
+            found = {"embeds": embeds} | extremes.tensors() | kept
             save_file(found, directory / name / Calibration.FILE, metadata=about)
 
 

@@ -6,11 +6,10 @@
         --textual data/patch/MODEL/textual/std data/models/MODEL/textual/ENCODING
 
 `encodings.ENCODING` of params.yaml says how; its scheme is a module of stages/encode/schemes. It
-goes by what `calibrate` saw, and some schemes by the table of how much each weight means.
+goes by what `calibrate` saw, and with `--sensitivity` by how much each weight means.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from clip_onnx import absent, command, graphs
@@ -19,14 +18,15 @@ from clip_onnx.measure.calibration import Calibration
 from clip_onnx.settings import params
 from clip_onnx.settings.grid import BY_SENSITIVITY
 from stages.encode import schemes
+from stages.encode.sensitivity import Sensitivity
 
-KEPT = ("rounded", "widths")  # of what a scheme says of its work
+KEPT = ("rounded", "widths", "target")  # of what a scheme says of its work
 
 
-def build(name, encoding, source, output, calibration, table):
-    """Encode the model of a directory into another. `table` is the file of what weights mean."""
+def build(name, encoding, source, output, calibration, folder):
+    """Encode the model of a directory into another; `folder` says what weights mean, or is None."""
     model = graphs.load(source)
-    sensitivity = json.loads(table.read_text("utf-8")) if table else None
+    sensitivity = folder and Sensitivity(folder, calibration.tower)
     properties = {**model.metadata_props, "variant": name}
     encoded = schemes.NAMED[encoding.scheme].encode(model, encoding, calibration, sensitivity)
     found = encoded.metadata_props
@@ -57,9 +57,8 @@ def main():
         )
     for tower, (source, output) in towers.items():
         calibration = Calibration(arguments.calibration, tower)
-        table = arguments.sensitivity and arguments.sensitivity / f"{tower}.json"
         with absent.passed_on(output):
-            build(name, encoding, source, output, calibration, table)
+            build(name, encoding, source, output, calibration, arguments.sensitivity)
 
 
 if __name__ == "__main__":

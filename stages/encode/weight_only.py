@@ -16,10 +16,13 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from clip_onnx import graphs
+from clip_onnx.settings.sections import Form
 from stages.encode import bias, decoding, rounding
+from stages.encode.choice import Choice
 
 PLACES = {"MatMul": 1, "Conv": 1, "Gather": 0}  # of the weight among an operator's inputs
 SMALL_SHARE = 1e-3
+HALF = 16  # bits of fp16
 MOMENTS_BYTES = 12  # of a pair of inputs, while their moments are made into a float64 matrix
 ROUNDING_BYTES = 2**31  # of all that are rounded at a time
 
@@ -91,6 +94,7 @@ class Known(NamedTuple):
 
     calibration: object  # clip_onnx.measure.calibration.Calibration
     factors: dict  # of equalise.apply: {weight's name: [channels]}
+    sensitivity: object = None  # stages.encode.sensitivity.Sensitivity
 
     def moments(self, weight):
         """The Moments of what a weight reads now."""
@@ -103,11 +107,26 @@ class Known(NamedTuple):
 
 def encode_some(model, chosen, encoding, known=None):
     """Encode the chosen weights in place, as what is Known says. Returns {name: bits}."""
-    forms = {weight: encoding.form(weight.value.name) for weight in chosen}
-    kept = {weight for weight, form in forms.items() if form.bits == 16} | set(small(chosen))
-    large = {weight: form for weight, form in forms.items() if weight not in kept}
+    forms = formed(chosen, encoding, known and known.sensitivity)
+    large = {weight: form for weight, form in forms.items() if form.bits != HALF}
     store(model, dict.fromkeys(chosen) | dict(rounded(large, known)))
-    return {w.value.name: 16 if w in kept else form.bits for w, form in forms.items()}
+    return {weight.value.name: form.bits for weight, form in forms.items()}
+
+
+def formed(chosen, encoding, sensitivity=None):
+    """{weight: Form} of the chosen weights.
+
+    With a Sensitivity, bits are spread over the weights so that the error is the least in as many
+    bytes. Those of weights that `tensors:` names stay.
+    """
+    forms = {weight: encoding.form(weight.value.name) for weight in chosen}
+    tiny = small(chosen)
+    forms |= {weight: Form(bits=HALF, block=forms[weight].block) for weight in tiny}
+    if sensitivity is None:
+        return forms
+    named = [weight for weight in chosen if encoding.named(weight.value.name)]
+    spread = Choice(forms, sensitivity, fixed={*tiny, *named})
+    return spread.of_size(spread.size(forms))
 
 
 def small(found):
@@ -134,8 +153,13 @@ def workers(weights):
 
 def round_weight(weight, form, known=None):
     """(Rounded, the mean change of its outputs or None) of one weight."""
-    matrix = weight.matrix()
-    if known is None or weight.is_table:
+    matrix, feedback = weight.matrix(), None
+    if weight.is_table:
+        if known is not None and known.sensitivity is not None:
+            readers = known.sensitivity.readers(weight.value.name)
+            feedback = rounding.Feedback.of(readers)
+        return rounding.round_matrix(matrix, form.bits, form.block, feedback), None
+    if known is None:
         return rounding.round_matrix(matrix, form.bits, form.block), None
     moments = known.moments(weight)
     feedback = rounding.Feedback.of(moments)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from clip_onnx.openai import amounts, passes
+from stages.calibrate.collected import Sums
 from stages.encode import equalise, rounding, weight_only
 
 BITS, BLOCK = 4, 32
@@ -26,8 +27,9 @@ LEVELS = 255  # of an input quantised to 8 bits
 class Probe:
     """What changes in every product of one batch, and what that does along a direction."""
 
-    def __init__(self, changes):
+    def __init__(self, changes, readers):
         self.changes = changes  # {name: of the weight}
+        self.readers = readers  # {name: Sums of the gradient at a table's rows}
         self.differences = {}  # {(name, figure): [B, …], the change of the product}
         self.found = {}  # {(name, figure): [B], the change along the direction}
 
@@ -43,6 +45,8 @@ class Probe:
         return result
 
     def meet(self, name, gradient):
+        if name in self.readers:
+            self.readers[name].add(gradient.flatten(0, -2))
         for figure in ("error", "input_error"):
             difference = self.differences.get((name, figure))
             if difference is not None:
@@ -66,14 +70,17 @@ def across(embeds, direction):
     return (direction - (unit * direction).sum(-1, keepdim=True) * unit) / length
 
 
-def measure(tower, changes, batches):
-    """{(name, figure): the mean of 1 - cosine} of the changes of all weights."""
+def measure(tower, changes, batches, readers):
+    """{(name, figure): the mean of 1 - cosine} of the changes of all weights.
+
+    readers: {name of a table: Sums} of what its rows are read with, to which this adds.
+    """
     rng, sums, count = np.random.default_rng(SEED), {}, 0
     parameters = {}
     for step in tower.steps:
         parameters |= tower.load(step)
     for batch in tqdm(batches, desc="sensitivity"):
-        probe = Probe(changes)
+        probe = Probe(changes, readers)
         embeds = tower.forward(batch, parameters, probe.see)
         for _ in range(DIRECTIONS):
             signs = torch.from_numpy(rng.choice([-1.0, 1.0], embeds.shape))
@@ -98,15 +105,25 @@ def change(weight):
 
 
 def table(model, calibration):
-    """A row a weight, in the graph's order; `model` is equalised in place."""
+    """(a row a weight, in the graph's order, {name of a table: Moments of what reads its rows}).
+
+    `model` is equalised in place.
+    """
     found = list(weight_only.weights(model))
     equalise.apply(model, found)
     tower = passes.of_model(model, calibration.sizes(), calibration.tower)
+    readers = {w.name: Sums(w.inputs) for w in found if w.is_table}
+    changes = {weight.name: change(weight) for weight in found}
+    measured = measure(tower, changes, inputs(calibration), readers)
+    return [row(weight, measured) for weight in found], {n: s.moments() for n, s in readers.items()}
+
+
+def inputs(calibration):
+    """At most BATCHES of at most INPUTS each."""
     size = 1 if (calibration.sizes().resolution or 0) > LARGE else INPUTS
-    batches = amounts.spread(calibration.batches(size), BATCHES[calibration.tower])
-    chosen = [batch[:INPUTS] for batch in batches]
-    measured = measure(tower, {weight.name: change(weight) for weight in found}, chosen)
-    return [row(weight, measured) for weight in found]
+    batches = [*calibration.batches(size), *calibration.scrambled()]
+    batches = amounts.spread(batches, BATCHES[calibration.tower])
+    return [batch[:INPUTS] for batch in batches]
 
 
 def row(weight, measured):

@@ -35,15 +35,15 @@ def quiet():
 
 def excluded(sensitivity, count):
     """Names of the products that suffer most from 8 bits in what they multiply."""
-    products = [row for row in sensitivity["tensors"] if "input_error" in row]
+    products = [row for row in sensitivity.rows if "input_error" in row]
     products.sort(key=lambda row: (-row["input_error"], row["name"]))
     return {row["name"] for row in products[:count]}
 
 
 def encode(model, encoding, calibration, sensitivity):
-    """Encode; `sensitivity` is the table of the stage of that name."""
+    """Encode, as a Calibration and a Sensitivity say."""
     found = list(weight_only.weights(model))
-    known = weight_only.Known(calibration, equalise.apply(model, found))
+    known = weight_only.Known(calibration, equalise.apply(model, found), sensitivity)
     names = excluded(sensitivity, encoding.exclude)
     rest = [w for w in found if w.consumer.op_type != "MatMul" or w.value.name in names]
     # The rest first: ONNX Runtime's quantiser holds several copies of what it is given.
