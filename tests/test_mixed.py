@@ -56,7 +56,7 @@ def test_a_target_beyond_what_can_be_built_gets_the_most_exact():
     assert mixed.search(Halving(), as_it_is, lambda _: 0.1, 0.01) == (16.0, 0.1)
 
 
-@pytest.mark.parametrize(("error", "met"), [(0.0002, True), (0.0003, False)])
+@pytest.mark.parametrize(("error", "met"), [(0.0001, True), (0.0002, False)])
 def test_the_metadata_tell_what_was_measured_from_what_is_expected(error, met):
     said = mixed.outcome(0.999, error)
     assert said["met"] == met
