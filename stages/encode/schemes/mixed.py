@@ -17,8 +17,8 @@ from clip_onnx.settings.sections import Form
 from stages.encode import bias, equalise, weight_only
 from stages.encode.choice import Choice
 
-# The worst of inputs that nothing was fitted to came out up to 4 times as wrong as the worst of those
-# that calibrate in the tiny models, and 7 times in the picture tower of a ViT-B/32's twin.
+# The worst of inputs that nothing was fitted to came out up to 4 times as wrong as the worst of
+# those that calibrate in the tiny models, and 7 times in the picture tower of a ViT-B/32's twin.
 ELSEWHERE = 7
 CLOSE = 0.6  # of the allowed error, from which on no smaller file is sought
 ROUNDS = 6
