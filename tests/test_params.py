@@ -37,6 +37,14 @@ def test_load_accepts_the_shipped_file():
         ({"floors": {"tiny-vit": {"image": {"pytorch": FLOOR}}}}, ["floors.tiny-vit.image"]),
         ({"grid": {"encodings": {"plain": ["int9w"]}}}, ["grid.encodings.plain", "int9w"]),
         ({"grid": {"encodings": {"plain": ["mixed"]}}}, ["grid.encodings.plain", "mixed"]),
+        (
+            {"grid": {"encodings": {"plain": ["fp32", "int8w"]}}},
+            ["grid.encodings", "'int8w' is in plain and in by_sensitivity"],
+        ),
+        (
+            {"encodings": {"mixed": {"target_cosine": {"visual": 0.9}}}},
+            ["encodings.mixed", "target_cosine", "textual"],
+        ),
         ({"encodings": {"int8w": {"scheme": "magic"}}}, ["encodings.int8w", "magic"]),
         ({"encodings": {"int8w": {"blok": 32}}}, ["encodings.int8w", "blok", "unknown key"]),
         ({"encodings": {"int8w": {"bits": "8"}}}, ["encodings.int8w", "bits", "'8'"]),

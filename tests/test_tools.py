@@ -44,7 +44,8 @@ def test_fill_replaces_what_stands_between_the_markers():
     [
         ("fp32", {"plain": ["fp32"]}),
         ("fp16", {"plain": ["fp16"]}),
-        ("int8w", {"plain": ["int8w"]}),
+        ("fp16w", {"plain": ["fp16w"]}),
+        ("int8w", {"by_sensitivity": ["int8w"]}),
         ("mixed", {"by_sensitivity": ["mixed"]}),
         ("int8-static", {"resnets": ["int8-static"]}),
         ("npu", {}),

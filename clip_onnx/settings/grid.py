@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clip_onnx.names import PREPROCESS, PYTORCH, TOWERS
 from clip_onnx.settings.sections import Different, Section, Slug
@@ -28,6 +28,13 @@ class Encodings(Section):
     plain: Different[Slug]
     by_sensitivity: Different[Slug]
     resnets: Different[Slug]  # of the visual towers of Grid.resnets alone
+
+    @model_validator(mode="after")
+    def _stand_in_one_list(self):
+        for slug in self.plain:
+            if slug in self.by_sensitivity:
+                raise ValueError(f"{slug!r} is in plain and in by_sensitivity; leave it in one")
+        return self
 
     @property
     def of_both_towers(self):

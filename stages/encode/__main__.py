@@ -10,6 +10,7 @@ goes by what `calibrate` saw, and with `--sensitivity` by how much each weight m
 """
 
 import argparse
+import json
 from pathlib import Path
 
 from clip_onnx import absent, command, graphs
@@ -36,6 +37,17 @@ def build(name, encoding, source, output, calibration, folder):
     schema.check(encoded)  # a lower opset, which std may have, lacks what some schemes write
     with command.output(output) as directory:
         graphs.save(encoded, directory)
+    if "target" in properties:
+        tell(output, json.loads(properties["target"]))
+
+
+def tell(output, target):
+    """Say it where a file misses the cosine that it was made for; floors judge."""
+    if not target["met"]:
+        print(
+            f"{output}: target_cosine {target['cosine']} is not met: {target['calibration']} where"
+            f" it is calibrated, {target['expected']} to be expected elsewhere"
+        )
 
 
 def main():

@@ -7,8 +7,9 @@
 Loads a file with ONNX Runtime's default optimisations, runs the evaluation split in every batch
 size and padding that must agree and that the file takes, and writes the worst: parity.measure's
 metrics, `size_mb`, for visual files the zero-shot `accuracy` on the labelled drawings, for 16-bit
-files how many tensors were not half-precision numbers already (`rounded_tensors`), and what else
-the file's kind of graph has (stages/evaluate/kinds). Beside them stand the reference's own
+files how many tensors were not half-precision numbers already (`rounded_tensors`), of a file made
+for a target whether it says to have met it (`target_met`), and what else the file's kind of graph
+has (stages/evaluate/kinds). Beside them stand the reference's own
 accuracy, the `control`: another input's embedding, measured the same way, `cosines`, each input's
 worst, and `widths`, the bits of every weight that the file says it has. All in the digits of
 clip_onnx/measure/parity.py.
@@ -37,6 +38,8 @@ def evaluate(directory, output, truth, given):
     rounded = file.rounded()
     if rounded is not None and file.kind in TOWERS:
         found.metrics["rounded_tensors"] = len(rounded.split())
+    if target := file.target():
+        found.metrics["target_met"] = target["met"]
     results.write(output, found, rounded or "", file.widths())
 
 

@@ -45,3 +45,7 @@ class File:
     def widths(self):
         """{tensor: bits} of every weight that the file says it has."""
         return json.loads(self.metadata.get("widths", "{}"))
+
+    def target(self):
+        """What the file says of the cosine that it was made for: {"cosine", "met", …}, or None."""
+        return json.loads(self.metadata.get("target", "null"))
