@@ -118,7 +118,9 @@ def significant(value, digits):
 
 
 def repeatable(name, value):
-    """A figure in the digits that mostly repeat; null for what is no number."""
+    """A figure in the digits that mostly repeat; null for what is no number, yes and no as such."""
+    if isinstance(value, bool):
+        return value
     if not math.isfinite(value):
         return None
     if name in COSINES:
