@@ -4,6 +4,7 @@ import itertools
 
 import psutil
 import pytest
+from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.stage.exceptions import StageCmdFailedError
 from dvc.utils.serialize import load_yaml
@@ -79,6 +80,16 @@ def test_a_lane_holds_a_models_stages_each_after_what_it_depends_on():
 def test_an_unknown_model_is_refused():
     with pytest.raises(command.Refusal, match="vit-b-33; known: tiny-vit, tiny-rn"):
         lanes.stages_of(Repo("."), "vit-b-33")
+
+
+def test_another_dvc_at_work_is_one_line(monkeypatch):
+    def busy(repo):
+        raise LockError("data/evalset is busy, it is being blocked by:\n  (PID 1): dvc repro")
+        yield
+
+    monkeypatch.setattr(lanes, "changed", busy)
+    with pytest.raises(command.Refusal, match="^data/evalset is busy[^\n]*$"):
+        lanes.plan(Repo("."))
 
 
 PIPELINE = """

@@ -73,10 +73,12 @@ def test_control_is_far_below_any_floor():
         ("pixels_off", 1 / 30000, 3.33e-5),
         ("cosine_min", float("nan"), None),
         ("snr_db", float("-inf"), None),
+        ("target_met", True, True),
     ],
 )
 def test_figures_have_the_digits_that_repeat(name, value, written):
-    assert parity.rounded({name: value}) == {name: written}
+    found = parity.rounded({name: value})
+    assert found == {name: written} and type(found[name]) is type(written)
 
 
 @given(st.floats(1e-6, 1), st.floats(-1, 1))

@@ -38,9 +38,12 @@ class Plan(NamedTuple):
 def plan(repo):
     """The Plan for what changed; without models where those of one did, or memory is short.
 
-    None if nothing changed.
+    None if nothing changed. Raises Refusal where another DVC is at work.
     """
-    names = list(changed(repo))
+    try:
+        names = list(changed(repo))
+    except DvcException as error:
+        raise command.Refusal(command.first_line(error)) from None
     if not names:
         return None
     shared, planned, _ = jobs.plan(repo)
