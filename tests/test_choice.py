@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from clip_onnx import command, graphs
-from clip_onnx.settings import sections
-from clip_onnx.settings.sections import Form
+from clip_onnx.settings import encodings
+from clip_onnx.settings.encodings import Form
 from stages.encode import choice as choosing
 from stages.encode import weight_only
 from stages.encode.sensitivity import Sensitivity
@@ -82,7 +82,7 @@ def test_a_table_of_another_tower_is_refused(built, choice, meaning):
 
 def test_bits_are_spread_within_their_bytes_but_not_what_is_named(weights, meaning):
     named = weights[2].value.name
-    encoding = sections.WeightOnly(scheme="weight_only", bits=5, block=WIDE, tensors={named: 7})
+    encoding = encodings.WeightOnly(scheme="weight_only", bits=5, block=WIDE, tensors={named: 7})
     forms = weight_only.formed(weights, encoding, meaning)
     uniform = weight_only.formed(weights, encoding)
     size = sum(choosing.stored(w, form.bits, form.block) for w, form in uniform.items())

@@ -6,7 +6,7 @@ import pytest
 
 from clip_onnx import graphs
 from clip_onnx.measure.calibration import Calibration
-from clip_onnx.settings import sections
+from clip_onnx.settings import encodings
 from stages.encode.schemes import dynamic
 from stages.encode.sensitivity import Sensitivity
 
@@ -49,7 +49,7 @@ def test_the_most_sensitive_products_may_be_excluded(built, monkeypatch):
     worst = max(meaning.rows, key=lambda row: row.get("input_error", 0))["name"]
     model = graphs.load(built / "data/models/vit/visual/fp32")
     split = Calibration(built / "data/calibration/vit", "visual")
-    encoding = sections.Dynamic(scheme="dynamic", exclude=2)
+    encoding = encodings.Dynamic(scheme="dynamic", exclude=2)
     encoded = dynamic.encode(model, encoding, split, meaning)
     before = operators(built / "data/models/vit/visual/int8-dynamic")["MatMulInteger"]
     after = sum(node.op_type == "MatMulInteger" for node in encoded.graph)

@@ -47,12 +47,12 @@ def test_as_many_jobs_at_a_time_as_cpus_and_memory_allow(machine, cpus, free_mb,
 
 def test_two_models_that_changed_are_two_lanes(machine, changed):
     machine(2, 9000)
-    plan = changed("pins", "encode@tiny-rn-int8w", "evaluate@tiny-vit-fp32", "report")
+    plan = changed("pins", "encode@tiny-rn-fp16", "evaluate@tiny-vit-fp32", "report")
     shared, planned, _ = jobs.plan()
     assert plan == lanes.Plan(shared, [job["model"] for job in planned], 2)
 
 
-@pytest.mark.parametrize("names", [["report"], ["encode@tiny-rn-int8w", "bundle@tiny-rn"]])
+@pytest.mark.parametrize("names", [["report"], ["encode@tiny-rn-fp16", "bundle@tiny-rn"]])
 def test_less_than_two_models_go_in_one_go(machine, changed, names):
     machine(2, 9000)
     assert changed(*names) == lanes.Plan([], [], 1)
@@ -60,7 +60,7 @@ def test_less_than_two_models_go_in_one_go(machine, changed, names):
 
 def test_two_models_go_in_one_go_where_memory_is_short(machine, changed):
     machine(2, 3000)
-    assert not changed("encode@tiny-rn-int8w", "encode@tiny-vit-int8w").models
+    assert not changed("encode@tiny-rn-fp16", "encode@tiny-vit-fp16").models
 
 
 def test_nothing_that_changed_is_no_plan(changed):

@@ -7,7 +7,7 @@ from clip_onnx import graphs
 from clip_onnx.host import sessions
 from clip_onnx.measure import parity
 from clip_onnx.measure.calibration import Calibration
-from clip_onnx.settings.sections import Form
+from clip_onnx.settings.encodings import Form
 from stages.encode.schemes import mixed
 
 

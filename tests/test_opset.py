@@ -8,7 +8,7 @@ import pytest
 
 from clip_onnx import command, graphs
 from clip_onnx.graphs import opset, schema
-from clip_onnx.settings import sections
+from clip_onnx.settings import encodings, sections
 from stages.encode import schemes
 
 RNG = np.random.default_rng(20250621)
@@ -49,7 +49,7 @@ def test_every_version_computes_the_same(towers, name):
 
 
 def test_weights_decoded_by_standard_operators_work_at_12(towers):
-    encoding = sections.WeightOnly(scheme="weight_only", bits=8)
+    encoding = encodings.WeightOnly(scheme="weight_only", bits=8)
     given, embeds = feeds("visual"), []
     for version in (18, 12):
         model = towers("tiny-vit/visual")
@@ -64,7 +64,7 @@ def test_weights_decoded_by_standard_operators_work_at_12(towers):
 def test_bit_planes_are_refused_by_name(towers):
     model = towers("tiny-vit/visual")
     ir.external_data.load_to_model(model)
-    model = schemes.weight_only.encode(model, sections.WeightOnly(scheme="weight_only", bits=6))
+    model = schemes.weight_only.encode(model, encodings.WeightOnly(scheme="weight_only", bits=6))
     with pytest.raises(command.Refusal, match="BitwiseAnd needs opset 18, not 13") as refusal:
         opset.convert(model, 13)
     assert "\n" not in str(refusal.value)

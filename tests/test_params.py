@@ -36,7 +36,10 @@ def test_load_accepts_the_shipped_file():
         ({"noise": {"top1_inputs": 0.5}}, ["noise.top1_inputs", "integer", "0.5"]),
         ({"floors": {"tiny-vit": {"image": {"pytorch": FLOOR}}}}, ["floors.tiny-vit.image"]),
         ({"grid": {"encodings": {"plain": ["int9w"]}}}, ["grid.encodings.plain", "int9w"]),
-        ({"grid": {"encodings": {"plain": ["mixed"]}}}, ["grid.encodings.plain", "mixed"]),
+        (
+            {"grid": {"encodings": {"plain": ["mixed"], "by_sensitivity": []}}},
+            ["grid.encodings.plain", "mixed"],
+        ),
         (
             {"grid": {"encodings": {"plain": ["fp32", "int8w"]}}},
             ["grid.encodings", "'int8w' is in plain and in by_sensitivity"],

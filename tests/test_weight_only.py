@@ -11,7 +11,7 @@ from clip_onnx import graphs
 from clip_onnx.host import sessions
 from clip_onnx.measure import inputs, parity
 from clip_onnx.measure.calibration import Calibration
-from clip_onnx.settings import sections
+from clip_onnx.settings import encodings
 from stages.encode import rounding, schemes, weight_only
 
 
@@ -83,7 +83,7 @@ def test_every_width_and_block_decodes_in_the_runtime_as_it_was_meant(
 ):
     """The file computes what the fp32 file with the rounded weights does."""
     source = built / f"data/models/{key}/fp32"
-    encoding = sections.WeightOnly(scheme="weight_only", bits=bits, block=block)
+    encoding = encodings.WeightOnly(scheme="weight_only", bits=bits, block=block)
     rounded = {}
 
     def keep(matrix, *arguments):
@@ -117,7 +117,7 @@ def test_tensors_may_have_widths_and_blocks_of_their_own(built):
     finer = {"bits": 4, "block": 16}
     tensors = {"token_embedding.weight": 8, "*.1.mlp.*": 16, "*positional_embedding": 16}
     tensors |= {"*.0.attn.in*": {"block": 16}, "*.0.attn.out*": finer}
-    encoding = sections.WeightOnly(scheme="weight_only", bits=3, block=32, tensors=tensors)
+    encoding = encodings.WeightOnly(scheme="weight_only", bits=3, block=32, tensors=tensors)
     model = schemes.weight_only.encode(
         graphs.load(built / "data/models/vit/textual/fp32"), encoding
     )
@@ -153,7 +153,7 @@ def test_calibration_brings_a_file_closer(built, tmp_path, key):
             batches = [tensors.get_tensor("input_ids")[:200].astype(np.int64)]
     exact, distances = sessions.run(sessions.session(source), batches), []
     for split in (None, Calibration(built / f"data/calibration/{model}", tower)):
-        encoding = sections.WeightOnly(scheme="weight_only", bits=4, block=32)
+        encoding = encodings.WeightOnly(scheme="weight_only", bits=4, block=32)
         folder = tmp_path / str(split is None)
         folder.mkdir()
         graphs.save(schemes.weight_only.encode(graphs.load(source), encoding, split), folder)
@@ -165,7 +165,7 @@ def test_calibration_brings_a_file_closer(built, tmp_path, key):
 def test_no_cast_feeds_a_cast(tower, built):
     """ONNX Runtime up to 1.16 makes one of two, and reads int8 as uint8."""
     model = graphs.load(built / f"data/models/vit/{tower}/fp32")
-    encoding = sections.WeightOnly(scheme="weight_only", bits=5, block=32)
+    encoding = encodings.WeightOnly(scheme="weight_only", bits=5, block=32)
     casts = [n for n in schemes.weight_only.encode(model, encoding).graph if n.op_type == "Cast"]
     assert casts
     for node in casts:

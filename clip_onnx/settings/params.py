@@ -13,11 +13,11 @@ from pydantic import Field, ValidationError
 from clip_onnx import command
 from clip_onnx.names import PREPROCESS, PYTORCH, STD, TOWERS
 from clip_onnx.settings import reading
+from clip_onnx.settings.encodings import Encoding
 from clip_onnx.settings.grid import SCHEMES, Grid
 from clip_onnx.settings.sections import (
     AmountsBySize,
     Bundle,
-    Encoding,
     Evalset,
     Floor,
     KnownAnswers,

@@ -4,13 +4,11 @@ One class a kind of entry; clip_onnx/settings/params.py puts them together and r
 """
 
 import re
-from fnmatch import fnmatchcase
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -80,87 +78,6 @@ class Model(Section):
     @property
     def remote(self):
         return self.source.startswith(("http://", "https://"))
-
-
-class AsIs(Section):
-    """fp32: the patched graph itself."""
-
-    scheme: Literal["none"]
-
-
-class Half(Section):
-    scheme: Literal["half"]
-
-
-Bits = Literal[3, 4, 5, 6, 7, 8, 16]
-Block = Annotated[int, Field(ge=8)] | Literal["row"]  # weights that share a scale
-
-
-class Form(Section):
-    """How a weight is stored; in `tensors` what is left out is as for the others."""
-
-    bits: Bits | None = None
-    block: Block | None = None
-
-
-def _as_form(given):
-    """A number in the place of a Form is its bits."""
-    return {"bits": given} if isinstance(given, int) else given
-
-
-class WeightOnly(Section):
-    scheme: Literal["weight_only"]
-    bits: Bits
-    block: Block = "row"
-    tensors: dict[str, Annotated[Form, BeforeValidator(_as_form)]] = {}  # by names, or fnmatch
-
-    def named(self, name):
-        """The Form that the first fitting pattern of `tensors` gives to a name, or None."""
-        for pattern, form in self.tensors.items():
-            if fnmatchcase(name, pattern):
-                return Form(bits=form.bits or self.bits, block=form.block or self.block)
-        return None
-
-    def form(self, name):
-        """The Form of a weight: that of its name, or else that of them all."""
-        return self.named(name) or Form(bits=self.bits, block=self.block)
-
-
-Cosine = Annotated[float, Field(gt=0, lt=1)]
-
-
-class Targets(Section):
-    """A worst cosine for each tower."""
-
-    visual: Cosine
-    textual: Cosine
-
-
-class Mixed(Section):
-    """weight_only with the width of every tensor chosen for the worst cosine that is asked for."""
-
-    scheme: Literal["mixed"]
-    target_cosine: Cosine | Targets
-    block: Block = 32
-
-    def target(self, tower):
-        """The worst cosine that is asked of a tower."""
-        one = self.target_cosine
-        return getattr(one, tower) if isinstance(one, Targets) else one
-
-
-class Dynamic(Section):
-    scheme: Literal["dynamic"]
-    exclude: Annotated[int, Field(ge=0)] = 0  # the most sensitive products, stored as int8 instead
-
-
-class Static(Section):
-    scheme: Literal["static"]
-
-
-Encoding = Annotated[
-    AsIs | Half | WeightOnly | Mixed | Dynamic | Static, Field(discriminator="scheme")
-]
 
 
 class Profile(Section):

@@ -9,7 +9,7 @@ sum up to a budget, or the least error in so many bytes.
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from clip_onnx.settings.sections import Form
+from clip_onnx.settings.encodings import Form
 from stages.encode import rounding
 
 WIDTHS = (3, 4, 5, 6, 7, 8, 16)

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from clip_onnx import graphs
-from clip_onnx.settings.sections import Form
+from clip_onnx.settings.encodings import Form
 from stages.encode import bias, decoding, rounding
 from stages.encode.choice import Choice
 

@@ -16,7 +16,7 @@ import onnx_ir as ir
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from clip_onnx import graphs
-from clip_onnx.settings.sections import WeightOnly
+from clip_onnx.settings.encodings import WeightOnly
 from stages.encode import equalise, weight_only
 
 REST = WeightOnly(scheme="weight_only", bits=8)

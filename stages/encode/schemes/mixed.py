@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from clip_onnx import command, graphs
 from clip_onnx.measure import parity
-from clip_onnx.settings.sections import Form
+from clip_onnx.settings.encodings import Form
 from stages.encode import bias, equalise, weight_only
 from stages.encode.choice import Choice
 
@@ -48,7 +48,7 @@ def encode(model, encoding, calibration, sensitivity):
         named = {weight.value.name: result for weight, result in results.items()}
         return error(model, named, calibration)
 
-    target = encoding.target(calibration.tower)
+    target = getattr(encoding.target_cosine, calibration.tower)
     results, reached = search(choice, build, measure, (1 - target) / ELSEWHERE)
     weight_only.store(model, results)
     widths = {w.value.name: result[0].bits if result else 16 for w, result in results.items()}

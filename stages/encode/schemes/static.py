@@ -24,7 +24,7 @@ from onnxscript.rewriter import rewrite
 from onnxscript.rewriter.rules.common import fuse_batchnorm_into_conv_rule
 
 from clip_onnx import command, graphs
-from clip_onnx.settings.sections import Form
+from clip_onnx.settings.encodings import Form
 from stages.encode import bias, equalise, ranges, weight_only
 from stages.encode.schemes.dynamic import REST, quiet
 

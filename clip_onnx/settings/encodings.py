@@ -1,0 +1,90 @@
+"""`encodings:` of params.yaml: how weights are stored and computed with."""
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from clip_onnx.names import TOWERS
+from clip_onnx.settings.sections import Section
+
+
+class AsIs(Section):
+    """fp32: the patched graph itself."""
+
+    scheme: Literal["none"]
+
+
+class Half(Section):
+    scheme: Literal["half"]
+
+
+Bits = Literal[3, 4, 5, 6, 7, 8, 16]
+Block = Annotated[int, Field(ge=8)] | Literal["row"]  # weights that share a scale
+
+
+class Form(Section):
+    """How a weight is stored; in `tensors` what is left out is as for the others."""
+
+    bits: Bits | None = None
+    block: Block | None = None
+
+
+def _as_form(given):
+    """A number in the place of a Form is its bits."""
+    return {"bits": given} if isinstance(given, int) else given
+
+
+class WeightOnly(Section):
+    scheme: Literal["weight_only"]
+    bits: Bits
+    block: Block = "row"
+    tensors: dict[str, Annotated[Form, BeforeValidator(_as_form)]] = {}  # by names, or fnmatch
+
+    def named(self, name):
+        """The Form that the first fitting pattern of `tensors` gives to a name, or None."""
+        for pattern, form in self.tensors.items():
+            if fnmatchcase(name, pattern):
+                return Form(bits=form.bits or self.bits, block=form.block or self.block)
+        return None
+
+    def form(self, name):
+        """The Form of a weight: that of its name, or else that of them all."""
+        return self.named(name) or Form(bits=self.bits, block=self.block)
+
+
+Cosine = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Targets(Section):
+    """A worst cosine for each tower."""
+
+    visual: Cosine
+    textual: Cosine
+
+
+def _as_targets(given):
+    """A number in the place of Targets is each tower's."""
+    return {tower: given for tower in TOWERS} if isinstance(given, int | float) else given
+
+
+class Mixed(Section):
+    """weight_only with the width of every tensor chosen for the worst cosine that is asked for."""
+
+    scheme: Literal["mixed"]
+    target_cosine: Annotated[Targets, BeforeValidator(_as_targets)]
+    block: Block = 32
+
+
+class Dynamic(Section):
+    scheme: Literal["dynamic"]
+    exclude: Annotated[int, Field(ge=0)] = 0  # the most sensitive products, stored as int8 instead
+
+
+class Static(Section):
+    scheme: Literal["static"]
+
+
+Encoding = Annotated[
+    AsIs | Half | WeightOnly | Mixed | Dynamic | Static, Field(discriminator="scheme")
+]
