@@ -54,4 +54,4 @@ def test_the_most_sensitive_products_may_be_excluded(built, monkeypatch):
     before = operators(built / "data/models/vit/visual/int8-dynamic")["MatMulInteger"]
     after = sum(node.op_type == "MatMulInteger" for node in encoded.graph)
     assert before - after == 2
-    assert f"{worst}.int8" in encoded.graph.initializers
+    assert any(name.startswith(f"{worst}.") for name in encoded.graph.initializers)
