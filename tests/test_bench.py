@@ -34,8 +34,8 @@ def test_the_commands_are_dvcs_up_to_the_evaluations(bench):
     lines = models.commands(bench, models.EVALUATIONS)
     names = [models.item(line) for line in lines[2:]]
     assert [line[2] for line in lines[:2]] == ["stages.pins", "stages.evalset"]
-    assert len(names) == len(set(names)) == 11
-    of_model = ("download", "reference", "calibrate", "export", "patch")
+    assert len(names) == len(set(names)) == 12
+    of_model = ("download", "reference", "calibrate", "export", "patch", "sensitivity")
     assert {f"vit.{stage}" for stage in of_model} <= {*names}
     for encoding in ("fp32", "int8w", "int4w"):
         assert {f"vit.{encoding}.encode", f"vit.{encoding}.evaluate"} <= {*names}
