@@ -50,6 +50,14 @@ def test_files_hold_no_paths_and_say_what_made_them(built, kind, stage):
         assert metadata["pipeline_version"]
 
 
+@pytest.mark.parametrize("encoding", small.ALL)
+@pytest.mark.parametrize("kind", ["vit", "rn"])
+def test_an_empty_batch_of_texts_has_no_embeddings(built, kind, encoding):
+    session = sessions.session(built / f"data/models/{kind}/textual/{encoding}")
+    (embeds,) = session.run(None, {"input_ids": np.zeros((0, 77), np.int64)})
+    assert embeds.shape == (0, small.EMBED[kind])
+
+
 def operators(path):
     return [node.op_type for node in onnx.load(path / graphs.FILE).graph.node]
 

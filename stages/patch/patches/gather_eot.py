@@ -7,6 +7,7 @@ the coordinates of the rows are a stored table.
 """
 
 import numpy as np
+import onnx_ir as ir
 from onnxscript.rewriter import MatchResult, RewriteRule, RewriteRuleSet
 
 
@@ -30,7 +31,15 @@ def check(context, x, index, start, end, step, last, last2):
 
 
 def rewrite(op, x, index, last2, **_):
-    return op.GatherND(x, op.Unsqueeze(index, last2), batch_dims=1)
+    return op.GatherND(x, column(op, x, index, last2), batch_dims=1)
+
+
+def column(op, x, index, last):
+    """The index as [batch, 1]. Where an Unsqueeze makes it, ONNX Runtime's GatherND keeps all rows
+    of an empty batch."""
+    if isinstance(x.shape[0], int):
+        return op.Unsqueeze(index, last)
+    return op.Reshape(index, op.Constant(value=ir.tensor(np.array([-1, 1]))))
 
 
 def table(op, x, rows, index, last2):
