@@ -55,7 +55,7 @@ def test_files_hold_no_paths_and_say_what_made_them(built, kind, stage):
 def test_an_empty_batch_of_texts_has_no_embeddings(built, kind, encoding):
     session = sessions.session(built / f"data/models/{kind}/textual/{encoding}")
     (embeds,) = session.run(None, {"input_ids": np.zeros((0, 77), np.int64)})
-    assert embeds.shape == (0, small.EMBED[kind])
+    assert embeds.shape == (0, small.KINDS[kind].embed_dim)
 
 
 def operators(path):
