@@ -11,6 +11,7 @@ from clip_onnx.measure import parity
 from clip_onnx.measure.calibration import Calibration
 from clip_onnx.openai import passes
 from stages.encode import equalise, rounding, weight_only
+from stages.encode.sensitivity import Sensitivity
 from stages.sensitivity import gradients
 
 import small
@@ -82,3 +83,19 @@ def test_inputs_are_rounded_as_the_operator_rounds_them():
     (expected,) = onnxruntime.InferenceSession(file).run(None, {"x": array})
     change = gradients.rounding_of(torch.from_numpy(array).double()).numpy()
     np.testing.assert_allclose(array + change, expected, atol=1e-6)
+
+
+def test_rows_of_a_table_are_rounded_by_what_reads_them(built, monkeypatch):
+    """The change of a row, seen through the gradient at it, is less than of the nearest integers."""
+    monkeypatch.chdir(built)
+    readers = Sensitivity(small.sensitivity("vit"), "textual").readers("token_embedding.weight")
+    found = weight_only.weights(graphs.load(built / "data/models/vit/textual/fp32"))
+    matrix = next(weight.matrix() for weight in found if weight.is_table)[:2000]
+    means = readers.second(np.arange(matrix.shape[1]))  # of the products of two columns' gradients
+    np.testing.assert_allclose(means, means.T)
+
+    def seen(feedback=None):
+        change = rounding.round_matrix(matrix, 4, 16, feedback).matrix() - matrix
+        return np.einsum("ij,jk,ik->", change, means, change)
+
+    assert 0 < seen(rounding.Feedback.of(readers)) < 0.7 * seen()
