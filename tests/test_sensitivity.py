@@ -86,7 +86,7 @@ def test_inputs_are_rounded_as_the_operator_rounds_them():
 
 
 def test_rows_of_a_table_are_rounded_by_what_reads_them(built, monkeypatch):
-    """The change of a row, seen through the gradient at it, is less than of the nearest integers."""
+    """What changes in a row, seen through the gradient at it, is less than by nearest integers."""
     monkeypatch.chdir(built)
     readers = Sensitivity(small.sensitivity("vit"), "textual").readers("token_embedding.weight")
     found = weight_only.weights(graphs.load(built / "data/models/vit/textual/fp32"))
