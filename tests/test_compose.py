@@ -126,7 +126,7 @@ def test_classifier_gives_the_probabilities_of_clips_forward(built, make, model)
     assert json.loads(metadata["preprocessing"])["side"] == 64
 
 
-@pytest.mark.parametrize("encoding", ["fp32", "int8w"])
+@pytest.mark.parametrize("encoding", ["fp32", "fp16w"])
 @pytest.mark.parametrize("model", small.KINDS)
 def test_the_camera_form_is_the_classifier_at_opset_12(built, make, model, encoding):
     pixels, *_ = reference(built, model)

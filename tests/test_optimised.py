@@ -27,8 +27,9 @@ FORMS = {  # operators that are one thing
 }
 AROUND = {  # blocks, and what stands before and after them
     "tiny-vit/visual": (4, {"Norm": 2, "Product": 1, "Reshape": 1, "Transpose": 1, "Add": 1}),
-    "tiny-vit/textual": (3, {"Norm": 1, "Product": 1, "Add": 1 + 3}),  # and the blocks' masks
-    "tiny-rn/textual": (3, {"Norm": 1, "Product": 1, "Add": 1 + 3}),
+    # and the blocks' masks, and the end token's place
+    "tiny-vit/textual": (3, {"Norm": 1, "Product": 1, "Add": 1 + 3, "Reshape": 1}),
+    "tiny-rn/textual": (3, {"Norm": 1, "Product": 1, "Add": 1 + 3, "Reshape": 1}),
 }
 
 

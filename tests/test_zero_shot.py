@@ -10,7 +10,7 @@ from stages.compose import label_files
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty stages/compose/labels."""
-    monkeypatch.setattr(label_files, "LABELS", tmp_path)
+    monkeypatch.setattr(label_files, "LABEL_FILES", tmp_path)
     return tmp_path
 
 
