@@ -103,3 +103,14 @@ def tiny(once):
                 small.export_with_reference(model, pictures, small.TEXTS)
 
     return once("tiny", make)
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """(a folder, the weights in another one that are a link to those in it)."""
+    real, other = tmp_path / "real", tmp_path / "linked"
+    for folder in (real, other):
+        folder.mkdir()
+    (real / "model.safetensors").touch()
+    (other / "model.safetensors").symlink_to(real / "model.safetensors")
+    return real, other / "model.safetensors"

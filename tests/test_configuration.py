@@ -72,16 +72,12 @@ def refusal(folder, files, sizes=VIT, activation=None):
     return str(caught.value)
 
 
-def test_a_configuration_beside_what_a_link_leads_to_counts(tmp_path):
-    real, linked = tmp_path / "real", tmp_path / "linked"
-    for folder in (real, linked):
-        folder.mkdir()
-    (real / "model.safetensors").touch()
-    (linked / "model.safetensors").symlink_to(real / "model.safetensors")
+def test_a_configuration_beside_what_a_link_leads_to_counts(linked):
+    folder, link = linked
     content = json.dumps({"vision_config": {"hidden_act": "gelu"}})
-    (real / "config.json").write_text(content, "utf-8")
+    (folder / "config.json").write_text(content, "utf-8")
     with pytest.raises(command.Refusal, match="hidden_act"):
-        configuration.check(linked / "model.safetensors", VIT, "quick_gelu")
+        configuration.check(link, VIT, "quick_gelu")
 
 
 HUGGING_FACE = [

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from clip_onnx import graphs
 from clip_onnx.measure import inputs
 from stages.evaluate import results
 
@@ -103,3 +104,23 @@ def test_openais_own_code_is_measured_like_a_file_without_a_size(
         check_cosines(found)
     assert visual["metrics"]["accuracy"] == visual["reference"]["accuracy"]
     assert textual["control"] == file["control"]
+
+
+@pytest.mark.parametrize("met", [True, False])
+def test_a_file_that_was_made_for_a_target_says_whether_it_is_met(built, tmp_path, met):
+    """As the file's metadata have it; the gate judges by floors."""
+    model = graphs.load(built / "data/models/vit/visual/mixed")
+    target = json.loads(model.metadata_props["target"])
+    assert target["met"] is True
+    graphs.describe(model, target=target | {"met": met})
+    graphs.save(model, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(built)
+        given = ("data/reference/vit", "data/checkpoints/vit")
+        small.run_stage("evaluate", *given, "--file", tmp_path, tmp_path / "found.json")
+        small.run_stage(
+            "evaluate", *given, "--file", "data/models/vit/visual/fp32", tmp_path / "fp32.json"
+        )
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))["metrics"]
+    assert found["target_met"] is met
+    assert "target_met" not in json.loads((tmp_path / "fp32.json").read_text("utf-8"))["metrics"]

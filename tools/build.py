@@ -42,7 +42,7 @@ class Progress:
         self.done = set()
 
     def lane(self):
-        """What takes the lines of one DVC, which runs a stage at a time: see(line or None)."""
+        """see(line), which takes the lines of one DVC in turn, or None at its end."""
         running, since = None, 0.0
 
         def see(line):
@@ -72,15 +72,15 @@ def repro(options):
         return
     total = sum(stale.of_pipeline(stage) for stage in repo.index.stages)
     progress = Progress(total, write=lambda line: print(line, flush=True))
-    repro = ("dvc", "repro", *options)
+    everything = ("dvc", "repro", *options)
     if planned.models:
-        lane(progress, *repro, *planned.first)
+        lane(progress, *everything, *planned.first)
         with ThreadPoolExecutor(planned.workers) as threads:
             beside = functools.partial(lane, progress, "tools.lanes", beside=planned.workers)
             ended = [threads.submit(beside, model) for model in planned.models]
         for one in ended:
             one.result()
-    lane(progress, *repro)
+    lane(progress, *everything)
 
 
 def lane(progress, module, *arguments, beside=1):
@@ -105,9 +105,9 @@ def lane(progress, module, *arguments, beside=1):
 
 
 def logged(line, see, environment=None, bars=False):
-    """Run a program whose output goes to LOG, and what it says of its progress to `bars`' terminal.
+    """Run a program whose output goes to LOG. Returns its status and the last lines.
 
-    Returns its status and the last lines of what it printed. see: is given every line of it.
+    see: is given every line of its stdout. bars: whether its stderr is shown as it comes.
     """
     last = deque(maxlen=SHOWN)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

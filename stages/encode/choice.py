@@ -1,10 +1,12 @@
 """Which width each weight of a tower gets.
 
 What the widths do to the embedding is nearly the sum of what each does alone (stages/sensitivity
-measures that, at one width), and a bit less makes about four times the squared error, as does a
-block four times as long make twice of it. So a choice is a knapsack: the fewest bytes whose errors
+measures that, at one width). A bit less makes about four times the squared error, and a block four
+times as long about twice. So a choice is a knapsack: the fewest bytes whose errors
 sum up to a budget, or the least error in so many bytes.
 """
+
+import math
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -13,7 +15,9 @@ from clip_onnx.settings.encodings import Form
 from stages.encode import rounding
 
 WIDTHS = (3, 4, 5, 6, 7, 8, 16)
-HALF_BITS = 12  # that fp16 is worth: its 11 significant ones round each weight by its own size
+# What fp16 counts as, about: its 11 significant bits round each weight by its own size, not by the
+# largest of a block.
+HALF_BITS = 12
 
 
 class Choice:
@@ -26,11 +30,12 @@ class Choice:
         self.forms = forms
         alone = [
             sensitivity.error(weight.value.name)
-            * (rounding.block_length(weight.inputs, form.block) / sensitivity.block) ** 0.5
+            * math.sqrt(rounding.block_length(weight.inputs, form.block) / sensitivity.block)
             for weight, form in forms.items()
         ]
         lost = [sensitivity.bits - (HALF_BITS if bits == 16 else bits) for bits in WIDTHS]
-        self.errors = np.outer(alone, 4.0 ** np.array(lost))  # [tensors, widths]
+        growth = np.ldexp(1.0, 2 * np.array(lost))  # 4 a bit, exact on every CPU
+        self.errors = np.outer(alone, growth)  # [tensors, widths]
         self.bytes = np.array(
             [[stored(w, bits, form.block) for bits in WIDTHS] for w, form in forms.items()]
         )

@@ -153,17 +153,16 @@ def workers(weights):
 
 def round_weight(weight, form, known=None):
     """(Rounded, the mean change of its outputs or None) of one weight."""
-    matrix, feedback = weight.matrix(), None
+    matrix, moments = weight.matrix(), None
     if weight.is_table:
         if known is not None and known.sensitivity is not None:
-            readers = known.sensitivity.readers(weight.value.name)
-            feedback = rounding.Feedback.of(readers)
-        return rounding.round_matrix(matrix, form.bits, form.block, feedback), None
-    if known is None:
-        return rounding.round_matrix(matrix, form.bits, form.block), None
-    moments = known.moments(weight)
-    feedback = rounding.Feedback.of(moments)
+            moments = known.sensitivity.readers(weight.value.name)
+    elif known is not None:
+        moments = known.moments(weight)
+    feedback = moments and rounding.Feedback.of(moments)
     result = rounding.round_matrix(matrix, form.bits, form.block, feedback)
+    if moments is None or weight.is_table:
+        return result, None
     return result, (matrix.astype(float) - result.matrix()) @ moments.mean
 
 

@@ -16,6 +16,7 @@ from clip_onnx.measure import parity
 from clip_onnx.settings.encodings import Form
 from stages.encode import bias, equalise, weight_only
 from stages.encode.choice import Choice
+from stages.encode.weight_only import HALF
 
 # The worst of inputs that nothing was fitted to came out up to 4 times as wrong as the worst of
 # those that calibrate in the tiny models, and 7 times in the picture tower of a ViT-B/32's twin.
@@ -34,12 +35,12 @@ def encode(model, encoding, calibration, sensitivity):
     found = list(weight_only.weights(model))
     known = weight_only.Known(calibration, equalise.apply(model, found), sensitivity)
     small = set(weight_only.small(found))
-    form = Form(bits=8, block=encoding.block)
+    form = Form(bits=HALF, block=encoding.block)
     choice = Choice(dict.fromkeys((w for w in found if w not in small), form), sensitivity)
     made = {}  # (weight, Form's bits): what rounding it gave
 
     def build(forms):
-        missing = {w: f for w, f in forms.items() if f.bits < 16 and (w, f.bits) not in made}
+        missing = {w: f for w, f in forms.items() if f.bits < HALF and (w, f.bits) not in made}
         for weight, result in weight_only.rounded(missing, known):
             made[weight, missing[weight].bits] = result
         return {w: made.get((w, forms[w].bits)) if w in forms else None for w in found}
@@ -51,7 +52,7 @@ def encode(model, encoding, calibration, sensitivity):
     target = getattr(encoding.target_cosine, calibration.tower)
     results, reached = search(choice, build, measure, (1 - target) / ELSEWHERE)
     weight_only.store(model, results)
-    widths = {w.value.name: result[0].bits if result else 16 for w, result in results.items()}
+    widths = {w.value.name: result[0].bits if result else HALF for w, result in results.items()}
     graphs.describe(model, widths=widths, target=outcome(target, reached))
     return model
 
@@ -79,7 +80,7 @@ def search(choice, build, measure, allowed):
         if key in seen:
             if best is not None:
                 break
-            if set(key) == {16}:
+            if set(key) == {HALF}:
                 return build(forms), seen[key]
             budget /= 4
             continue

@@ -3,9 +3,11 @@
 With a Calibration: layers are equalised, scales are searched, weights are rounded with error
 feedback, and the mean of what that changed is put back. With a Sensitivity, too: `bits` are what
 weights have on average, more where they mean more to the embedding, and rows of the token table are
-rounded with feedback for what reads them. DequantizeLinear is not used: ONNX Runtime
-fuses it into products with quantised activations. Biases, norms, and positional and class
-embeddings stay in fp32, unless `tensors:` names one with 16 bits.
+rounded with feedback for what reads them.
+
+DequantizeLinear is not used: ONNX Runtime fuses it into products with quantised activations.
+Biases, norms, and positional and class embeddings stay in fp32, unless `tensors:` names one with 16
+bits.
 """
 
 import onnx_ir as ir
@@ -22,8 +24,10 @@ def encode(model, encoding, calibration=None, sensitivity=None):
         changed = [weight.value.name for weight in found if decoding.store_half(model, weight)]
         model.metadata_props["rounded"] = ", ".join(changed)
         return model
-    factors = equalise.apply(model, found) if calibration else None
-    known = calibration and weight_only.Known(calibration, factors, sensitivity)
+    known = None
+    if calibration:
+        factors = equalise.apply(model, found)
+        known = weight_only.Known(calibration, factors, sensitivity)
     widths = weight_only.encode_some(model, found, encoding, known)
     for other in others(model, encoding):
         decoding.store_half(model, other)
