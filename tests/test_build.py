@@ -48,9 +48,11 @@ def test_the_summary_has_two_lines_a_model_that_fit_a_terminal(worst):
         "fp32": {"cosine_min": 1.0, "size_mb": 1681.2},
         "int4w": {"cosine_min": worst, "size_mb": 212.34},
     }
-    parity = {"vit-l-14-336": {"visual": files, "textual": files}}
+    answers = {"a": {"agrees": True}, "b": {"agrees": False}}
+    parity = {"vit-l-14-336": {"visual": files, "textual": files, "known_answers": answers}}
     lines = list(build.summary(parity, "data/bundles/vit-l-14-336"))
-    assert len(lines) == 2 + 3
+    assert len(lines) == 2 + 1 + 3
+    assert lines[2] == "known answers: 1 of 2"
     assert "2 files, 212.34 to 1681.20 MB, worst" in lines[0] and f"{worst} int4w" in lines[0]
     assert all(len(line) <= build.COLUMNS for line in lines)
 

@@ -21,7 +21,7 @@ import small
 LIBRARY = Path("clip_onnx/__init__.py")  # what it offers is loaded when a user asks for it
 OTHER_PYTHONS = {Path("runtimes/litert_run.py")}  # run, not imported
 TORCH_STAGES = {"download", "reference", "calibrate", "export", "sensitivity", "evaluate.pytorch"}
-MEASURING = {"encode"}  # for the scheme mixed alone, when it measures
+MEASURING = {"check", "encode"}  # for noise, and for the scheme mixed, when they need it
 MOST_STAGES = 84
 PINS = groups(Path("requirements.in").read_text("utf-8"))
 SHIPPED = ["tiny-vit", "tiny-rn"]

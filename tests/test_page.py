@@ -88,7 +88,8 @@ def test_a_published_answer_that_is_missed_is_named(settings, monkeypatch, tmp_p
     (tmp_path / "parity.json").write_text(json.dumps({"vit": {"known_answers": answers}}), "utf-8")
     (tmp_path / "controls.json").write_text("{}", "utf-8")
     monkeypatch.setattr(page, "METRICS", tmp_path)
-    shown = page.missed(settings)
+    shown = page.known_answers(settings)
+    assert "1 of 2" in shown
     assert "vit.known_answers.cat" in shown and "dog" not in shown
 
 

@@ -147,6 +147,12 @@ def summary(parity, bundles):
             size = f"{min(sizes):.2f} to {max(sizes):.2f} MB"
             cosine = f"worst {files[worst]['cosine_min']} {worst}"
             yield f"{model:12} {tower:7}  {len(files)} files, {size}, {cosine}"[:COLUMNS]
+    answers = [
+        one for graphs in parity.values() for one in graphs.get("known_answers", {}).values()
+    ]
+    if answers:
+        met = sum(answer["agrees"] for answer in answers)
+        yield f"known answers: {met} of {len(answers)}"
     yield f"to ship: {bundles}"
     yield "figures: metrics/table.md, make report; judged by make gate"
     yield "try them: python -m clip_onnx search FOLDER PICTURES TEXT"

@@ -83,10 +83,13 @@ def judgements(settings):
     }
 
 
-def missed(settings):
-    """A line, in HTML, for each published answer that a model does not give."""
+def known_answers(settings):
+    """How many published answers the models give, and a line for each that is not given, in HTML."""
     found = [one for one in judged(settings) if ".known_answers." in one.key]
-    return "".join(f'<p class="broken">{one}</p>\n' for one in found if not one.holds)
+    if not found:
+        return ""
+    missed = "".join(f'<p class="broken">{one}</p>\n' for one in found if not one.holds)
+    return f"<p>Known answers: {sum(one.holds for one in found)} of {len(found)}.</p>\n{missed}"
 
 
 def results(table, settings, root):
@@ -149,7 +152,7 @@ def page(settings, root=".."):
         entry["href"] = href(row, root)
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     contents = {
-        "<!-- results -->": missed(settings) + results(table, settings, root),
+        "<!-- results -->": known_answers(settings) + results(table, settings, root),
         "/* charts */null": literal(specs),
         "/* candidates */null": literal(listed),
         "/* libraries */": source(vl_convert.javascript_bundle(vl_version=version)),

@@ -142,7 +142,7 @@ class Evalset(Section):
 
 
 class KnownAnswers(Section):
-    picture: str | None
+    pictures: str | None  # a folder
 
 
 class Bundle(Section):

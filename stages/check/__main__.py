@@ -6,8 +6,8 @@
 
 An answer belongs to one checkpoint by its SHA-256, so that a first run on OpenAI's file proves
 the whole chain: download, export, tokenizer, picture transform, runtime. An answer about a
-picture is left out until `known_answers.picture` of params.yaml says where it is. What belongs to
-another checkpoint is not compared: most models get an empty list.
+picture is left out until `known_answers.pictures` of params.yaml names a folder that has it. What
+belongs to another checkpoint is not compared: a fine-tuned model gets an empty list.
 """
 
 import argparse
@@ -27,11 +27,14 @@ def main():
     for name in ("checkpoint", "answers", "output"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
+    listed = json.loads(arguments.answers.read_text("utf-8"))
+    folder = params.load().known_answers.pictures
+    answers.check_folder(folder, listed)
     compared = answers.answers(
         answers.Model(arguments.visual, arguments.textual, arguments.checkpoint),
-        json.loads(arguments.answers.read_text("utf-8")),
+        listed,
         weights.sha256(arguments.checkpoint),
-        params.load().known_answers.picture,
+        folder,
     )
     with command.output_file(arguments.output) as partial:
         partial.write_text(json.dumps(compared, indent=1, allow_nan=False), "utf-8")

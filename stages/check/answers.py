@@ -1,6 +1,12 @@
-"""A model's answers about published captions and pictures, and how far they are off."""
+"""A model's answers about published captions, pictures and noise, and how far they are off.
+
+An answer has the keys of its kind: of `text_embeds` the first values of a caption's embedding, of
+`probabilities` those of captions for a picture, of `embeds_mean` the mean of the embedding, made of
+unit length, that a `tower` makes of noise.
+"""
 
 import contextlib
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -9,6 +15,7 @@ from clip_onnx import absent, command
 from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.host import pictures, preparation, sessions, tokens, zero_shot
 from clip_onnx.measure import parity
+from stages.check import noise
 
 
 class Model:
@@ -17,6 +24,10 @@ class Model:
     def __init__(self, visual, textual, checkpoint):
         self.visual, self.textual, self.checkpoint = visual, textual, checkpoint
 
+    @property
+    def side(self):
+        return architecture.read(weights.shapes(self.checkpoint)).resolution
+
     def texts(self, captions):
         session = sessions.session(self.textual)
         rows = tokens.encode(tokens.load(self.checkpoint / "tokenizer.json"), captions)
@@ -24,14 +35,13 @@ class Model:
 
     def picture(self, path):
         session = sessions.session(self.visual)
-        side = architecture.read(weights.shapes(self.checkpoint)).resolution
         try:
             with Image.open(path) as picture:
-                pixels = pictures.preprocess(picture, side, preparation.read(self.checkpoint))
+                pixels = pictures.preprocess(picture, self.side, preparation.read(self.checkpoint))
         except OSError as error:
             raise command.Refusal(
-                f"{path} cannot be read as a picture, correct known_answers.picture in"
-                f" params.yaml: {command.first_line(error)}"
+                f"{path} cannot be read as a picture, replace it or take it out of"
+                f" known_answers.pictures of params.yaml: {command.first_line(error)}"
             ) from None
         return sessions.run(session, [pixels[None]])
 
@@ -39,6 +49,13 @@ class Model:
         """[captions] softmax of the logits that `CLIP.forward` computes."""
         logits = parity.normalized(self.picture(path)) @ parity.normalized(self.texts(captions)).T
         return zero_shot.softmax(weights.logit_scale(self.checkpoint) * logits[0])
+
+    def noise(self, tower):
+        """[1, E] of torch's noise: pixel values, or token ids."""
+        pixels, input_ids = noise.drawn()
+        if tower == "textual":
+            return sessions.run(sessions.session(self.textual), [input_ids])
+        return sessions.run(sessions.session(self.visual), [pixels[self.side]])
 
 
 def text_answer(model, answer):
@@ -60,10 +77,19 @@ def picture_answer(model, answer, path):
     return {"agrees": agrees} | parity.rounded({"largest_difference": difference})
 
 
-def answers(model, listed, sha256, picture):
+def noise_answer(model, answer):
+    """The mean of the values of noise's unit embedding against the published one."""
+    mean = float(parity.normalized(model.noise(answer["tower"])).mean())
+    difference = abs(mean - answer["embeds_mean"])
+    agrees = difference <= answer["tolerance"]
+    return {"agrees": agrees} | parity.rounded({"largest_difference": difference})
+
+
+def answers(model, listed, sha256, folder):
     """{name: how the model's answer differs} of those that belong to a checkpoint.
 
-    One that takes a tower which the model lacks is left out.
+    One that takes a tower which the model lacks is left out, and so is one about a picture that is
+    not in the folder.
     """
     compared = {}
     for answer in listed:
@@ -72,6 +98,19 @@ def answers(model, listed, sha256, picture):
         with contextlib.suppress(absent.Absent):
             if "caption" in answer:
                 compared[answer["name"]] = text_answer(model, answer)
-            elif picture:
-                compared[answer["name"]] = picture_answer(model, answer, picture)
+            elif "tower" in answer:
+                compared[answer["name"]] = noise_answer(model, answer)
+            elif folder and (Path(folder) / answer["picture"]).exists():
+                path = Path(folder) / answer["picture"]
+                compared[answer["name"]] = picture_answer(model, answer, path)
     return compared
+
+
+def check_folder(folder, listed):
+    """Refuse a folder in which none of the pictures is that answers are about."""
+    names = sorted({answer["picture"] for answer in listed if "picture" in answer})
+    if folder and not any((Path(folder) / name).exists() for name in names):
+        raise command.Refusal(
+            f"{folder} has none of {', '.join(names)}, correct known_answers.pictures of"
+            " params.yaml"
+        )
