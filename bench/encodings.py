@@ -54,8 +54,8 @@ def run(module, *arguments):
     return finished.stdout
 
 
-def workspace(model, entry, evalset, chosen):
-    """A DVC project in build/bench-encodings for one model. Returns its folder."""
+def workspace(folder, model, entry, evalset=None, chosen=()):
+    """A DVC project in a folder for one model. Returns the folder."""
     content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
     grid = content["grid"]
     if chosen:
@@ -67,19 +67,19 @@ def workspace(model, entry, evalset, chosen):
     grid |= {"profiles": [], "products": [], "composed": []}
     content["models"] = {model: entry}
     content |= {"bundle": {}, "floors": {model: {}}}
-    content["evalset"] |= evalset
-    build_one.workspace(FOLDER / model, content, model)
-    return FOLDER / model
+    content["evalset"] |= evalset or {}
+    build_one.workspace(folder, content, model)
+    return folder
 
 
 def prepare(model, settings, chosen=()):
     """The workspace of a model, or of its twin, for all encodings or the chosen ones."""
+    folder, entry = FOLDER / model, settings.model_dump(exclude_none=True)
     if not settings.remote:
-        return workspace(model, settings.model_dump(exclude_none=True), {}, chosen)
+        return workspace(folder, model, entry, chosen=chosen)
     archive = pipeline.twin(model, FOLDER / "twins")
-    entry = settings.model_dump(exclude_none=True)
     entry |= {"source": str(archive), "sha256": pipeline.sha256(archive)}
-    return workspace(model, entry, pipeline.TWINS_EVALSET, chosen)
+    return workspace(folder, model, entry, pipeline.TWINS_EVALSET, chosen)
 
 
 def build(model, folder):

@@ -75,7 +75,7 @@ def params(archives):
     }
     content["grid"] |= {"profiles": [], "products": [], "composed": []}
     content["bundle"] = {}
-    content["floors"] = {kind: {} for kind in archives}
+    content |= {"floors": {kind: {} for kind in archives}, "default_floors": {}}
     return content
 
 

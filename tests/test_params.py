@@ -62,6 +62,7 @@ def test_load_accepts_the_shipped_file():
         ({"evalset": {"crops": "six"}}, ["evalset.crops", "six"]),
         ({"bundle": {"encodings": ["int2w"]}}, ["bundle.encodings", "int2w"]),
         ({"floors": {"tiny-vit": {"sideways": {}}}}, ["floors.tiny-vit", "sideways"]),
+        ({"default_floors": {"visual": {"int2w": FLOOR}}}, ["default_floors.visual", "int2w"]),
         ({"grid": {"models": []}}, ["grid.models", "at least 1"]),
         ({"profiles": {"std": {"patches": ["polish"]}}}, ["profiles.std.patches", "polish"]),
         ({"profiles": {"npu": {"length": 78}}}, ["profiles.npu.length", "77", "78"]),
@@ -162,3 +163,20 @@ def test_paths_that_a_shell_takes_are_taken(tmp_path, path):
     content = merged(SHIPPED, {"evalset": {"images": path, "captions": path}})
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), "utf-8")
     assert params.load(tmp_path / "params.yaml").evalset.images == path
+
+
+def test_a_floor_is_the_models_own_or_the_default():
+    def floor(cosine):
+        return params.Floor(cosine_min=cosine, snr_db=10)
+
+    own, default = floor(0.9), floor(0.8)
+    settings = params.load().model_copy(
+        update={
+            "floors": {"mine": {"visual": {"int8w": own}}, "theirs": {}},
+            "default_floors": {"visual": {"int8w": default, "fp32": default}},
+        }
+    )
+    assert settings.floor("mine", "visual", "int8w") == own
+    assert settings.floor("mine", "visual", "fp32") == default
+    assert settings.floor("theirs", "visual", "int8w") == default
+    assert settings.floor("theirs", "textual", "int8w") is None

@@ -18,7 +18,9 @@ PARAMS = params.load()
 METRICS = json.loads(Path("metrics/parity.json").read_text("utf-8"))
 CONTROLS = json.loads(Path("metrics/controls.json").read_text("utf-8"))
 JUDGED = list(floors.judged(METRICS, CONTROLS, PARAMS))
-FLOORS = [(f"{m}.{graph}.{variant}", floor) for m, graph, variant, floor in floors.cases(PARAMS)]
+FLOORS = [
+    (f"{m}.{graph}.{variant}", floor) for m, graph, variant, floor in floors.cases(METRICS, PARAMS)
+]
 SHIPPED = ("tiny-vit", "tiny-rn")
 SHIPPED_PICTURES = "stages/evalset/photographs.csv"
 LEAST = {"visual": 64, "textual": 256}  # inputs of the shipped evaluation set

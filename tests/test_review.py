@@ -144,6 +144,19 @@ def test_a_published_answer_that_differs_breaks_its_floor():
     ]
 
 
+def test_default_floors_judge_what_was_measured_and_own_ones_what_must_be_there():
+    settings = params.load()
+    (model, *_) = settings.grid.models
+    own = {model: {"visual": {"int8w": FLOOR}}}
+    default = {"visual": {"int4w": FLOOR, "int8w": FLOOR}, "textual": {"int4w": FLOOR}}
+    settings = settings.model_copy(update={"floors": own, "default_floors": default})
+    measured = {model: {"visual": {"int4w": GOOD}}}  # a checkpoint of one tower
+    found = [case[:3] for case in floors.cases(measured, settings)]
+    assert found == [(model, "visual", "int4w"), (model, "visual", "int8w")]
+    missing = [one for one in floors.judged(measured, {}, settings) if one.value is None]
+    assert {one.key for one in missing} == {f"{model}.visual.int8w"}
+
+
 def test_broken_floors_are_a_table_and_what_was_not_measured_says_so():
     settings = params.load()
     measured = {"cosine_min": 0.5, "snr_db": 200.0}

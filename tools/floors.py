@@ -36,13 +36,19 @@ class Judged(NamedTuple):
         return f"{self.key}: {self.metric} is {self.value}, its floor {self.bound}"
 
 
-def cases(settings):
-    """(model, graph, variant, floor) of every floor of the grid's models."""
-    for model, graphs in settings.floors.items():
-        if model not in settings.grid.models:
-            continue
-        for graph, variants in graphs.items():
-            for variant, floor in variants.items():
+def cases(parity, settings):
+    """(model, graph, variant, floor) of every floor of the grid's models.
+
+    A model's own are for files that must be there. Default ones are for what was measured.
+    """
+    for model in settings.grid.models:
+        own = settings.floors.get(model, {})
+        named = {(graph, variant) for graph, variants in own.items() for variant in variants}
+        built = settings.grid.files_and_pytorch(model)
+        measured = {(g, v) for g, v in built if v in parity.get(model, {}).get(g, {})}
+        for graph, variant in sorted(named | measured):
+            floor = settings.floor(model, graph, variant)
+            if floor:
                 yield model, graph, variant, floor
 
 
@@ -60,7 +66,7 @@ def of_file(key, metrics, reference, floor):
 
 def judged(parity, controls, settings):
     """Every figure of metrics/parity.json's content that has a floor."""
-    for model, graph, variant, floor in cases(settings):
+    for model, graph, variant, floor in cases(parity, settings):
         metrics = parity.get(model, {}).get(graph, {}).get(variant, {})
         reference = controls.get(model, {}).get(graph, {}).get("reference", {})
         yield from of_file(f"{model}.{graph}.{variant}", metrics, reference, floor)

@@ -64,16 +64,20 @@ def bundled(settings):
     }
 
 
+def figures(name):
+    """The content of a JSON file of metrics/."""
+    return json.loads(present(name).read_text("utf-8"))
+
+
 def judged(settings):
-    """Every figure with a floor, of stages.floors."""
-    names = ("parity.json", "controls.json")
-    parity, controls = (json.loads(present(name).read_text("utf-8")) for name in names)
-    return floors.judged(parity, controls, settings)
+    """Every figure with a floor, of tools/floors.py."""
+    return floors.judged(figures("parity.json"), figures("controls.json"), settings)
 
 
 def judgements(settings):
     """{file: (the least cosine, what the gate says)} of the files with a floor."""
-    found = {f"{m}.{graph}.{v}": (floor, []) for m, graph, v, floor in floors.cases(settings)}
+    cases = floors.cases(figures("parity.json"), settings)
+    found = {f"{m}.{graph}.{v}": (floor, []) for m, graph, v, floor in cases}
     for one in judged(settings):
         if one.key in found and not one.holds:
             found[one.key][1].append(one.metric)
@@ -84,7 +88,7 @@ def judgements(settings):
 
 
 def known_answers(settings):
-    """How many published answers the models give, and a line for each that is not given, in HTML."""
+    """How many published answers models give, and a line for each that is missed, in HTML."""
     found = [one for one in judged(settings) if ".known_answers." in one.key]
     if not found:
         return ""

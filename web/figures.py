@@ -63,7 +63,7 @@ class Figures:
 
     def _floor(self, measured, *file):
         """A file's in params.yaml; without one, what it reached natively, on more inputs."""
-        found = _at(self.settings.floors, *file)
+        found = self.settings.floor(*file)
         if found:
             return found.cosine_min
         return parity.least_elsewhere(measured["cosine_min"]) if measured else -1

@@ -47,7 +47,13 @@ class Params(Section):
     bundle: Bundle
     noise: Noise
     floors: dict[Slug, dict[Slug, dict[Slug, Floor]]]  # model, graph, variant
+    default_floors: dict[Slug, dict[Slug, Floor]]  # graph, variant
     runtimes: dict[Slug, RuntimeFloor]
+
+    def floor(self, model, graph, variant):
+        """The Floor of a model's file: its own, or else the default one, or None."""
+        own = self.floors.get(model, {}).get(graph, {}).get(variant)
+        return own or self.default_floors.get(graph, {}).get(variant)
 
 
 def load(path="params.yaml"):
@@ -142,9 +148,14 @@ def _references(params):
         yield "bundle.products", slug, [*params.grid.products, PREPROCESS]
     for model, graphs in params.floors.items():
         yield "floors", model, list(params.models)
-        for graph, variants in graphs.items():
-            yield f"floors.{model}", graph, [*TOWERS, PREPROCESS, *params.products]
-            for variant in variants:
-                known = [*params.encodings, *params.profiles]
-                known += [PYTORCH] if graph in TOWERS else []
-                yield f"floors.{model}.{graph}", variant, known
+        yield from _floor_references(params, f"floors.{model}", graphs)
+    yield from _floor_references(params, "default_floors", params.default_floors)
+
+
+def _floor_references(params, place, graphs):
+    for graph, variants in graphs.items():
+        yield place, graph, [*TOWERS, PREPROCESS, *params.products]
+        for variant in variants:
+            known = [*params.encodings, *params.profiles]
+            known += [PYTORCH] if graph in TOWERS else []
+            yield f"{place}.{graph}", variant, known

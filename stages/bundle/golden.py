@@ -79,7 +79,7 @@ def files(model, settings):
     listed = {}
     for name, variant in settings.grid.files(model):
         if chosen(settings, name, variant):
-            floor = settings.floors.get(model, {}).get(name, {}).get(variant)
+            floor = settings.floor(model, name, variant)
             product = settings.products.get(name)
             listed[layout.file_name(name, variant)] = {
                 "key": f"{model}.{name}.{variant}",

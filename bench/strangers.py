@@ -1,0 +1,192 @@
+"""The ladder on checkpoints that it never saw: what a user's own model will get of each encoding.
+
+    python -m bench.strangers [NAME …]
+
+All eight of bench/stranger_models.py without names. Each is made from its seed and built whole by
+the pipeline's own commands, every encoding of `grid:`, in a workspace in build/bench-strangers;
+bench/peers.py makes what other tools make of the same fp32 file. Sizes and parity only: a stranger
+is too small for its times to tell anything. What is finished is kept until the run ends, so that a
+stopped run goes on where it was. Writes bench/strangers.json and .md.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from bench import comparison, encodings, pipeline
+from bench.records import commit, read, write
+from bench.stranger_models import RECIPES
+from clip_onnx import command, graphs
+
+FOLDER = Path("build/bench-strangers")
+RECORDS = Path("bench/strangers.json")
+EVALSET = {"crops": 2}  # of each photograph; all drawings and captions
+
+
+def checkpoint(name):
+    """The path of a stranger's checkpoint, made if it is not there."""
+    path = FOLDER / "checkpoints" / f"{name}{RECIPES[name].suffix}"
+    if not path.exists():
+        with command.output_file(path) as partial:
+            make = [sys.executable, "-m", "bench.stranger_models", name, str(partial)]
+            subprocess.run(make, check=True)
+    return path
+
+
+def measure(file, data):
+    """A file's size and parity; of a peer's that fails, the reason and the size it has."""
+    try:
+        if file.by == "peer":
+            encodings.make(file, data / "models" / file.model / file.tower / encodings.FP32, data)
+    except command.Refusal as refusal:
+        size = round(graphs.size(file.directory) / 1e6, 3) if file.directory.exists() else None
+        nothing = dict.fromkeys(encodings.METRICS)
+        return nothing | {"size_mb": size, "reason": str(refusal)}
+    metrics = json.loads(file.evaluation.read_text("utf-8"))["metrics"]
+    return {name: metrics[name] for name in encodings.METRICS}
+
+
+def measured(name):
+    """The records of one stranger: ours and other tools'."""
+    archive = checkpoint(name)
+    entry = {"source": str(archive), "sha256": pipeline.sha256(archive)}
+    folder = encodings.workspace(FOLDER / name, name, entry, EVALSET)
+    ours = encodings.build(name, folder)
+    records = []
+    for file in [*ours, *encodings.others(ours, folder)]:
+        named = dict(zip(file._fields[:4], file[:4], strict=True))
+        found = measure(file, folder / "data")
+        records.append(named | found | {"synthetic": False, "commit": commit()})
+    return records
+
+
+def publish(fresh):
+    """Put a stranger's records in the place of its earlier ones, and write the page anew."""
+    new = {record["model"] for record in fresh}
+    records = [r for r in read(RECORDS) if r["model"] not in new] + fresh
+    order = list(RECIPES)
+    records.sort(key=lambda r: (order.index(r["model"]), r["tower"] != "visual", r["by"]))
+    write(RECORDS, records)
+    RECORDS.with_suffix(".md").write_text(markdown(records), "utf-8")
+
+
+def held(records):
+    """{(by, encoding, tower): its records}, the closest encoding of a tower first."""
+    groups = {}
+    for record in records:
+        if record["cosine_min"] is not None:
+            key = record["by"], record["encoding"], record["tower"]
+            groups.setdefault(key, []).append(record)
+    middle = {key: median(group, "snr_db") for key, group in groups.items()}
+    return dict(sorted(groups.items(), key=lambda item: (item[0][2] != "visual", -middle[item[0]])))
+
+
+def median(group, figure):
+    return statistics.median(record[figure] for record in group)
+
+
+def overview(records):
+    """A row an encoding and tower: what the middle stranger and the worst one got."""
+    rows = []
+    for (by, encoding, tower), group in held(records).items():
+        share = [one["size_mb"] / comparison.fp32(records, one)["size_mb"] for one in group]
+        worst = min(group, key=lambda record: record["cosine_min"])
+        rows.append(
+            {
+                "tower": tower,
+                "by": by,
+                "encoding": encoding,
+                "of": len(group),
+                "size / fp32": f"{statistics.median(share):.3f}×",
+                "worst cosine, median": f"{median(group, 'cosine_min'):.7f}",
+                "lowest": f"{worst['cosine_min']:.7f}",
+                "of stranger": worst["model"],
+                "SNR dB, median": f"{median(group, 'snr_db'):.1f}",
+                "lowest SNR": f"{min(one['snr_db'] for one in group):.1f}",
+            }
+        )
+    return comparison.table(rows)
+
+
+def against_peers(records):
+    """A row a peer's encoding and tower: of how many strangers a file of ours beats it."""
+    beaten = comparison.dominated(records)
+    rows = {}
+    for key, ours in beaten.items():
+        rows.setdefault((key[2], key[3]), []).append((key[1], bool(ours)))
+    return comparison.table(
+        {
+            "tower": tower,
+            "other tools": encoding,
+            "beaten": f"{sum(won for _, won in found)} of {len(found)}",
+            "not on": ", ".join(name for name, won in found if not won),
+        }
+        for (tower, encoding), found in rows.items()
+    )
+
+
+def each(records):
+    """A row a stranger and tower: its worst cosine in each of our encodings."""
+    names = dict.fromkeys(r["encoding"] for r in records if r["by"] == "ours")
+    rows = []
+    for group in comparison.towers([r for r in records if r["by"] == "ours"]):
+        found = {record["encoding"]: f"{record['cosine_min']:.6f}" for record in group}
+        first = {"stranger": group[0]["model"], "tower": group[0]["tower"]}
+        rows.append(first | {name: found.get(name, "") for name in names})
+    return comparison.table(rows)
+
+
+def markdown(records):
+    commits = ", ".join(sorted({record["commit"] for record in records}))
+    return f"""# The ladder on strangers
+
+Written by `make bench-strangers`, at commit {commits}. Small checkpoints that no encoding was tuned
+for, `bench/stranger_models.py` says how each is made: trained on drawings with other seeds, some
+barely, or random with outliers or heavy tails, of several widths, depths and patch sizes, in fp16
+and fp32. So this is what to expect of a model of one's own, before it is measured.
+
+## What each encoding holds
+
+The worst cosine is that of the input that comes out worst; the middle stranger and the lowest one.
+
+{overview(records)}
+
+## Beside other tools
+
+A file is beaten by one of ours of the same tower that is no larger and closer (`bench/peers.py`
+makes the others').
+
+{against_peers(records)}
+
+## Each stranger
+
+The worst cosine of every encoding.
+
+{each(records)}
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", default=list(RECIPES))
+    names = parser.parse_args().names
+    for name in names:
+        if name not in RECIPES:
+            known = ", ".join(RECIPES)
+            raise command.Refusal(f"{name} is no stranger, take one of {known}")
+    finished = FOLDER / "finished"
+    finished.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if not (finished / name).exists():
+            publish(measured(name))
+            shutil.rmtree(FOLDER / name)
+            (finished / name).touch()
+    shutil.rmtree(finished)
+
+
+if __name__ == "__main__":
+    command.run(main)
