@@ -54,6 +54,8 @@ def measured(name):
     """The records of one stranger: ours and other tools'."""
     archive = checkpoint(name)
     entry = {"source": str(archive), "sha256": pipeline.sha256(archive)}
+    if not RECIPES[name].half:
+        entry["activation"] = "quick_gelu"  # which safetensors do not say
     folder = encodings.workspace(FOLDER / name, name, entry, EVALSET)
     ours = encodings.build(name, folder)
     records = []

@@ -71,6 +71,8 @@ def test_a_strangers_checkpoint_is_one_that_download_takes(tmp_path, monkeypatch
     path = tmp_path / f"x{recipe.suffix}"
     stranger_models.write("x", path)
     content = small.params({"x": path})
+    if not half:
+        content["models"]["x"]["activation"] = "quick_gelu"
     small.write_params(tmp_path, content)
     monkeypatch.chdir(tmp_path)
     small.run_stage("download", "x", "downloads", "checkpoint")
