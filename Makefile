@@ -50,8 +50,8 @@ NEWEST := torch torchvision onnx onnxruntime
 
 .DEFAULT_GOAL := all
 .PHONY: all model team test test-all web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro \
-	bundles comment docs report publish bench-models bench-encodings bench-strangers bench-targets bench-runtimes lock \
-	newest upgrade rerun-check portable docs-check fanout fanout-plan fanout-prepare fanout-model fanout-gather clean help
+	bundles comment docs report publish bench-models bench-encodings bench-strangers bench-outside bench-targets \
+	bench-runtimes lock newest upgrade rerun-check portable docs-check fanout fanout-plan fanout-prepare fanout-model fanout-gather clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
@@ -165,6 +165,9 @@ bench-encodings: $(INSTALLED)  ## maintain: compare encodings with what other to
 
 bench-strangers: $(INSTALLED)  ## maintain: measure the ladder on models that it never saw: [MODELS=]
 	@$(BIN)/python -m bench.strangers $(MODELS)
+
+bench-outside: $(INSTALLED) | data/bundles  ## maintain: measure built files on noise and random tokens: [MODELS=]
+	@$(BIN)/python -m bench.outside $(MODELS)
 
 bench-targets: $(INSTALLED)  ## maintain: measure profiles and products on full-size models
 	@$(BIN)/python -m bench.targets $(MODELS)
