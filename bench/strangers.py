@@ -11,6 +11,7 @@ stopped run goes on where it was. Writes bench/strangers.json and .md.
 
 import argparse
 import json
+import math
 import shutil
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ from bench import comparison, encodings, pipeline
 from bench.records import commit, read, write
 from bench.stranger_models import RECIPES
 from clip_onnx import command, graphs
+from clip_onnx.measure import parity
 
 FOLDER = Path("build/bench-strangers")
 RECORDS = Path("bench/strangers.json")
@@ -142,6 +144,33 @@ def each(records):
     return comparison.table(rows)
 
 
+def floors(records):
+    """{tower: {encoding: its default floor}}: twice the error of the lowest stranger, 3 dB less.
+
+    An error has two digits, rounded up, and none is below a millionth, which fp32 keeps to anywhere.
+    """
+    found = {}
+    for (by, encoding, tower), group in held(records).items():
+        if by == "ours":
+            error = max(2 * (1 - min(one["cosine_min"] for one in group)), 1e-6)
+            step = 10.0 ** (math.floor(math.log10(error)) - 1)
+            error = math.ceil(round(error / step, 3)) * step
+            snr = min(one["snr_db"] for one in group)
+            found.setdefault(tower, {})[encoding] = {
+                "cosine_min": round(1 - error, 7),
+                "snr_db": snr if snr >= parity.MOST_DB else math.floor(2 * (snr - 3)) / 2,
+            }
+    return found
+
+
+def floor_rows(records):
+    return comparison.table(
+        {"tower": tower, "encoding": encoding} | floor
+        for tower, made in floors(records).items()
+        for encoding, floor in made.items()
+    )
+
+
 def markdown(records):
     commits = ", ".join(sorted({record["commit"] for record in records}))
     return f"""# The ladder on strangers
@@ -156,6 +185,12 @@ and fp32. So this is what to expect of a model of one's own, before it is measur
 The worst cosine is that of the input that comes out worst; the middle stranger and the lowest one.
 
 {overview(records)}
+
+## What a model is held to
+
+`default_floors` of `params.yaml`: twice the error of the lowest stranger, and an SNR 3 dB below.
+
+{floor_rows(records)}
 
 ## Beside other tools
 

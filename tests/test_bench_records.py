@@ -1,16 +1,23 @@
-"""What bench/encodings.json holds, as it is committed: every peer is beaten, memory is bounded."""
+"""What bench/encodings.json and strangers.json hold, as they are committed."""
 
 import json
 
 import pytest
 
-from bench import comparison, encodings, peers
+from bench import comparison, encodings, peers, stranger_models, strangers
+from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
 
-RECORDS = json.loads(comparison.RECORDS.read_text("utf-8"))
-GROUPS = {f"{group[0]['model']}.{group[0]['tower']}": group for group in comparison.towers(RECORDS)}
-every_tower = pytest.mark.parametrize("tower", GROUPS)
 
+def grouped(path):
+    records = json.loads(path.read_text("utf-8"))
+    return {
+        f"{group[0]['model']}.{group[0]['tower']}": group for group in comparison.towers(records)
+    }
+
+
+GROUPS, STRANGERS = grouped(comparison.RECORDS), grouped(strangers.RECORDS)
+every_tower = pytest.mark.parametrize("tower", GROUPS)
 
 DECODED = ("weight_only", "mixed")
 
@@ -34,12 +41,35 @@ def test_every_peer_and_every_encoding_was_measured(tower):
         assert one["by"] == "peer" or "reason" not in one
 
 
-@every_tower
+@pytest.mark.parametrize("tower", GROUPS | STRANGERS)
 def test_every_peer_is_dominated(tower):
     """But for `fp16` where no operator is kept in fp32: there the arithmetic is the same."""
-    equalled = comparison.equalled(GROUPS[tower])
-    for place, ours in comparison.dominated(GROUPS[tower]).items():
+    group = (GROUPS | STRANGERS)[tower]
+    equalled = comparison.equalled(group)
+    for place, ours in comparison.dominated(group).items():
         assert ours or (place[3] == "fp16" and equalled[place]), place
+
+
+def test_every_stranger_was_measured_in_every_encoding_of_the_grid():
+    assert {*STRANGERS} == {
+        f"{name}.{tower}" for name in stranger_models.RECIPES for tower in TOWERS
+    }
+    grid = params.load().grid
+    for tower, group in STRANGERS.items():
+        ours = {one["encoding"] for one in group if one["by"] == "ours"}
+        resnet = "tiny-rn" if tower.startswith("rn-") else "tiny-vit"
+        assert ours == {*grid.variants(resnet, tower.split(".")[1])} & {*params.load().encodings}
+        assert {one["encoding"] for one in group if one["by"] == "peer"} == {*peers.PEERS}
+
+
+def test_default_floors_are_what_the_strangers_held():
+    records = [one for group in STRANGERS.values() for one in group]
+    held, default = strangers.floors(records), params.load().default_floors
+    for tower in TOWERS:
+        given = {e: floor.model_dump(exclude_none=True) for e, floor in default[tower].items()}
+        assert {encoding: given[encoding] for encoding in held[tower]} == held[tower]
+        assert {*given} == {*held[tower], "pytorch", "onnxjs", "npu"}
+        assert all(given[name] == given["fp32"] for name in ("pytorch", "onnxjs", "npu"))
 
 
 # Over the bound: ONNX Runtime holds every array that it folds on the way (fp32 after Cast, Mul and
@@ -81,5 +111,7 @@ def test_weight_only_files_run_as_fast_as_fp32(tower):
         assert one["run_ms"] <= 1.1 * one["fp32_ms"] + noise, one["encoding"]
 
 
-def test_the_tables_are_of_the_records():
-    assert comparison.RECORDS.with_suffix(".md").read_text("utf-8") == comparison.markdown(RECORDS)
+@pytest.mark.parametrize("of", [comparison, strangers])
+def test_the_tables_are_of_the_records(of):
+    records = json.loads(of.RECORDS.read_text("utf-8"))
+    assert of.RECORDS.with_suffix(".md").read_text("utf-8") == of.markdown(records)

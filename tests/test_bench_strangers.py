@@ -51,6 +51,14 @@ def test_the_page_has_every_stranger():
     assert "at commit abc" in text
 
 
+def test_floors_are_of_the_lowest_stranger():
+    found = strangers.floors(RECORDS)["visual"]
+    assert found["int4w"] == {"cosine_min": 0.94, "snr_db": 19.0}
+    assert found["fp32"] == {"cosine_min": 0.999999, "snr_db": 100.0}
+    odd = strangers.floors([record("ours", "a", "int6w", 1, 0.9991234, 31.7)])["visual"]
+    assert odd["int6w"] == {"cosine_min": 0.9982, "snr_db": 28.5}
+
+
 def test_records_of_a_stranger_replace_its_earlier_ones(tmp_path, monkeypatch):
     monkeypatch.setattr(strangers, "RECORDS", tmp_path / "strangers.json")
     monkeypatch.setattr(strangers, "RECIPES", dict.fromkeys("abc"))
