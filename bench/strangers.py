@@ -147,7 +147,7 @@ def each(records):
 def floors(records):
     """{tower: {encoding: its default floor}}: twice the error of the lowest stranger, 3 dB less.
 
-    An error has two digits, rounded up, and none is below a millionth, which fp32 keeps to anywhere.
+    An error has two digits, rounded up, and none is below the millionth that fp32 keeps to.
     """
     found = {}
     for (by, encoding, tower), group in held(records).items():
