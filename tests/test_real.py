@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -20,6 +19,7 @@ import small
 from test_check import published
 
 MODELS = {"vit-b-32": ("vit", "ViT-B-32.pt"), "rn50": ("rn", "RN50.pt")}
+HEAD = ("git", "rev-parse", "--short", "HEAD")
 NOISE = params.load().noise
 
 
@@ -214,9 +214,7 @@ def test_openais_files_are_fetched_built_and_noted(project, make, archives):
         assert not any(secret in done.stdout for secret in file_server.SECRETS)
         found = openai(project)[model]
         assert found["sha256"] == sha256
-        assert (
-            found["commit"] == clones.done(project, *"git rev-parse --short HEAD".split()).strip()
-        )
+        assert found["commit"] == clones.done(project, *HEAD).strip()
         assert found["figures"]["visual"].keys() - {"int8-static"} == {"fp32", "int8w"}
         assert ("int8-static" in found["figures"]["visual"]) == (kind == "rn")
         assert found["figures"]["textual"]["fp32"]["cosine_min"] > 0.999999
@@ -248,7 +246,7 @@ def test_an_answer_that_is_not_met_is_named_and_fails(project, make):
 
 @pytest.mark.slow
 def test_a_download_that_fails_is_refused_in_a_line(project, make):
-    """Of a checkpoint that no cache has: one byte of its digest is another."""
+    """Of a checkpoint that no cache has, by another digest."""
     file = project / "params.yaml"
     content = yaml.safe_load(file.read_text("utf-8"))
     old = content["models"]["rn50"]["sha256"]
