@@ -20,6 +20,7 @@ from test_check import published
 
 MODELS = {"vit-b-32": ("vit", "ViT-B-32.pt"), "rn50": ("rn", "RN50.pt")}
 HEAD = ("git", "rev-parse", "--short", "HEAD")
+OTHER = "a" * 64  # the SHA-256 of nothing here
 NOISE = params.load().noise
 
 
@@ -247,15 +248,18 @@ def test_an_answer_that_is_not_met_is_named_and_fails(project, make):
 @pytest.mark.slow
 def test_a_download_that_fails_is_refused_in_a_line(project, make):
     """Of a checkpoint that no cache has, by another digest."""
-    file = project / "params.yaml"
-    content = yaml.safe_load(file.read_text("utf-8"))
-    old = content["models"]["rn50"]["sha256"]
-    file.write_text(file.read_text("utf-8").replace(old, "0" * 64), "utf-8")
-    before = (project / "metrics/openai.json").read_bytes()
+    content = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
+    content["models"]["rn50"] = {"source": f"{OFFICIAL}/{OTHER}/RN50.pt", "sha256": OTHER}
+    small.write_params(project, content)
+    noted = project / "metrics/openai.json"
+    noted.parent.mkdir(exist_ok=True)
+    if not noted.exists():
+        noted.write_text("{}\n", "utf-8")
+    before = noted.read_bytes()
     done = make("rn50", mood=404)
     assert done.returncode == 1
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
     assert line.startswith("error: rn50: http://127.0.0.1") and "404" in line
     assert "Traceback" not in done.stdout
     assert not any(secret in done.stdout for secret in file_server.SECRETS)
-    assert (project / "metrics/openai.json").read_bytes() == before
+    assert noted.read_bytes() == before
