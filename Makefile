@@ -50,8 +50,9 @@ NEWEST := torch torchvision onnx onnxruntime
 
 .DEFAULT_GOAL := all
 .PHONY: all model team test test-all web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro \
-	bundles comment docs report publish bench-models bench-encodings bench-strangers bench-outside bench-targets \
-	bench-runtimes lock newest upgrade rerun-check portable docs-check fanout fanout-plan fanout-prepare fanout-model fanout-gather clean help
+	bundles comment docs report real publish bench-models bench-encodings bench-strangers bench-outside bench-targets \
+	bench-runtimes lock newest upgrade rerun-check portable docs-check fanout fanout-plan fanout-prepare fanout-model \
+	fanout-gather clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
@@ -153,6 +154,10 @@ docs: $(INSTALLED)  ## results: put tables into README.md and docs/, build build
 
 report: $(INSTALLED)  ## results: write build/report.html, a page that needs no network
 	@$(BIN)/python -m tools.page build/report.html
+
+# The shell splits the names, and runs nothing that they hold.
+real: $(INSTALLED)  ## results: measure OpenAI's weights: MODEL="rn50 vit-b-32"
+	@$(BIN)/python -m tools.real $$MODEL
 
 publish: $(INSTALLED)  ## results: release folders, upload: TARGET=owner/name MODELS=tiny-vit
 	@$(BIN)/python -m tools.publish "$(TARGET)" $(MODELS) $(WEIGHTS:%=--weights=%) $(LICENSE:%=--license=%)

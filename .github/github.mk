@@ -36,8 +36,9 @@ inputs: $(INSTALLED)  ## pull from the default remote, if there is one, what `ma
 outputs: $(INSTALLED)  ## push to the default remote, if there is one, what `make runtimes` made
 	@if [ -n "$$($(REMOTE))" ]; then $(BIN)/dvc push runtimes/dvc.yaml; fi
 
-patch:  ## write what differs from HEAD into build/changes.patch, and tell a job whether anything does
+patch:  ## write what differs from HEAD, new files too, into build/changes.patch, and tell a job whether anything does
 	@mkdir -p build
+	@git add --intent-to-add .
 	@git diff --binary HEAD > $(PATCH)
 	@if [ -s $(PATCH) ]; then changed=true; else changed=false; fi; \
 		echo "changed=$$changed" | tee -a "$${GITHUB_OUTPUT:-/dev/null}"

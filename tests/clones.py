@@ -49,6 +49,16 @@ def project(folder, content, remote, *settings):
     `settings` are (name, value) of the default remote.
     """
     small.set_up(folder, content)
+    under_git(folder)
+    done(folder, "dvc", "remote", "add", "--default", "shared", str(remote))
+    for name, value in settings:
+        done(folder, "dvc", "remote", "modify", "shared", name, value)
+    commit(folder)
+    return folder
+
+
+def under_git(folder):
+    """A folder of small.set_up with all that `tools` need, committed."""
     for name in ("tools", "bench"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(small.ROOT / name, folder / name, ignore=ignored)
@@ -57,9 +67,6 @@ def project(folder, content, remote, *settings):
     done(folder, "git", "init", "--quiet")
     done(folder, "dvc", "init", "--quiet")
     shutil.copyfile(small.ROOT / ".dvc/config", folder / ".dvc/config")
-    done(folder, "dvc", "remote", "add", "--default", "shared", str(remote))
-    for name, value in settings:
-        done(folder, "dvc", "remote", "modify", "shared", name, value)
     commit(folder)
     return folder
 

@@ -57,6 +57,16 @@ def test_the_summary_has_two_lines_a_model_that_fit_a_terminal(worst):
     assert all(len(line) <= build.COLUMNS for line in lines)
 
 
+def test_a_program_in_another_folder_is_logged_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+    build.LOG.parent.mkdir()
+    line, said = [sys.executable, "-c", "import os; print(os.path.basename(os.getcwd()))"], []
+    status, last = build.logged(line, said.append, folder="other")
+    assert (status, said, list(last)) == (0, ["other\n"], ["other"])
+    assert build.LOG.read_text("utf-8") == "other\n"
+
+
 FULL = """
 import sys
 print("Running stage 'pins':", flush=True)

@@ -85,6 +85,18 @@ def test_a_change_travels_as_a_patch_and_becomes_a_pull_request(github):
     assert git(origin, "log", "--format=%an %s", "main..new") == "github-actions[bot] Newest\n"
 
 
+def test_a_new_file_travels_too(github):
+    new = github.clone / "metrics/openai.json"
+    new.parent.mkdir()
+    new.write_text("{}\n", "utf-8")
+    github("patch")
+    assert (github.program / "output").read_text("utf-8") == "changed=true\n"
+    git(github.clone, "reset", "--quiet")
+    new.unlink()
+    github("propose", "TITLE=Figures", "BODY=x", "BRANCH=new")
+    assert git(github.clone.parent / "origin", "show", "new:metrics/openai.json") == "{}\n"
+
+
 def test_a_second_proposal_takes_the_place_of_the_first(github):
     given = ("propose", "TITLE=Newest", "BODY=x", "BRANCH=new")
     for version in (2, 3):

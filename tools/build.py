@@ -97,6 +97,11 @@ def lane(progress, module, *arguments, beside=1):
         print(*last, sep="\n", file=sys.stderr)
         raise command.Refusal(f"a stage failed: {LOG} has all that it printed")
     see(None)
+    check_kept()
+
+
+def check_kept():
+    """Refuse where DVC said in LOG that its cache could not take an output."""
     if any(NOT_KEPT in line for line in LOG.read_text("utf-8", errors="replace").splitlines()):
         raise command.Refusal(
             "DVC's cache could not take an output, which may be in dvc.lock nevertheless: make room"
@@ -104,14 +109,15 @@ def lane(progress, module, *arguments, beside=1):
         )
 
 
-def logged(line, see, environment=None, bars=False):
-    """Run a program whose output goes to LOG. Returns its status and the last lines.
+def logged(line, see, environment=None, bars=False, folder=None):
+    """Run a program, in a folder if not here, whose output goes to LOG here.
 
-    see: is given every line of its stdout. bars: whether its stderr is shown as it comes.
+    Returns its status and the last lines. see: is given every line of its stdout. bars: whether its
+    stderr is shown as it comes.
     """
     last = deque(maxlen=SHOWN)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(line, env=environment, **pipes) as process:
+    with subprocess.Popen(line, env=environment, cwd=folder, **pipes) as process:
         errors = threading.Thread(target=copy, args=(process.stderr, last, bars))
         errors.start()
         for printed in process.stdout:

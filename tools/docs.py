@@ -15,7 +15,7 @@ from bench import comparison, old_runtimes, records, table
 from clip_onnx import command
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
-from tools import matrix, stage_graph
+from tools import matrix, real_figures, stage_graph
 
 PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
 MARKERS = re.compile(r"<!-- (\w+) -->\n.*?<!-- end of \1 -->", re.DOTALL)
@@ -47,7 +47,10 @@ def encoded(parity):
 
 def sections():
     """{name: what stands between its markers}."""
+    models = params.load().models
     return {
+        "openai_in_brief": real_figures.in_brief(models),
+        "openai": real_figures.results(models),
         "encodings": encodings(json.loads(Path("metrics/parity.json").read_text("utf-8"))),
         "results": Path("metrics/table.md").read_text("utf-8").strip(),
         "stages": stage_graph.mermaid(),
