@@ -57,6 +57,8 @@ def test_floors_are_of_the_lowest_stranger():
     assert found["fp32"] == {"cosine_min": 0.999999, "snr_db": 100.0}
     odd = strangers.floors([record("ours", "a", "int6w", 1, 0.9991234, 31.7)])["visual"]
     assert odd["int6w"] == {"cosine_min": 0.9982, "snr_db": 28.5}
+    made = strangers.floors([record("ours", "a", "mixed", 1, 0.9999, 41.0)])["visual"]
+    assert made["mixed"]["cosine_min"] == params.load().encodings["mixed"].target_cosine.visual
 
 
 def test_records_of_a_stranger_replace_its_earlier_ones(tmp_path, monkeypatch):
