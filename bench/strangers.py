@@ -200,7 +200,7 @@ The worst cosine is that of the input that comes out worst; the middle stranger 
 ## Beside other tools
 
 A file is beaten by one of ours of the same tower that is no larger and closer (`bench/peers.py`
-makes the others').
+makes the others'). In a ResNet, and where fp32 weights are rounded, `fp16` is the same arithmetic.
 
 {against_peers(records)}
 
