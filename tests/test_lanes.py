@@ -114,6 +114,17 @@ def ordered(repo):
     return sorted(repo.index.stages, key=lambda stage: stage.name)
 
 
+def test_dvc_lock_is_read_only_while_no_other_lane_writes_it(project, monkeypatch):
+    def read(repo, model):
+        with pytest.raises(LockError), lock_repo(Repo(".")):
+            raise AssertionError("another lane could write it now")
+        return []
+
+    monkeypatch.setattr(lanes, "stages_of", read)
+    monkeypatch.setattr("sys.argv", ["lanes", "m"])
+    lanes.main()
+
+
 def test_what_ran_before_a_failure_is_in_the_lock(project):
     repo = Repo(".")
     with pytest.raises(StageCmdFailedError, match="false, exited with 1"):

@@ -107,7 +107,8 @@ def main():
     parser.add_argument("model")
     arguments = parser.parse_args()
     try:
-        with Repo(".", _wait_for_lock=True) as repo:
+        # The lock while dvc.lock is read, too: another lane may be writing it.
+        with Repo(".", _wait_for_lock=True) as repo, lock_repo(repo):
             run(repo, stages_of(repo, arguments.model))
     except DvcException as error:
         raise command.Refusal(command.first_line(error)) from None
