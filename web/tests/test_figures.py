@@ -8,7 +8,7 @@ from pages import ROOT
 from clip_onnx.settings import params
 from web import build, figures
 
-SETTINGS = params.load(ROOT / "params.yaml")
+SETTINGS = params.load(ROOT / "params.yaml").model_copy(update={"default_floors": {}})
 _visual = SETTINGS.floors["tiny-rn"]["visual"]  # a floor that is known here
 _visual["int8w"] = _visual["int8w"].model_copy(update={"cosine_min": 0.9998})
 WEBGPU, WASM, THREADS = "onnxruntime-web-webgpu", "onnxruntime-web", "onnxruntime-web-threads"
