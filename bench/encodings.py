@@ -113,26 +113,40 @@ def make(file, source, data):
         run("stages.evaluate", reference, checkpoint, "--file", file.directory, file.evaluation)
 
 
+def metrics(file, data):
+    """A file's size and parity; a peer's is made first, if it is not there."""
+    if file.by == "peer":
+        make(file, data / "models" / file.model / file.tower / FP32, data)
+    found = json.loads(file.evaluation.read_text("utf-8"))["metrics"]
+    return {name: found[name] for name in METRICS}
+
+
+def failed(file, refusal):
+    """What is known of a peer's file that fails: why, and its size, if it has one."""
+    if file.by == "ours":
+        raise refusal
+    size = round(graphs.size(file.directory) / 1e6, 3) if file.directory.exists() else None
+    return {"size_mb": size, "reason": str(refusal)}
+
+
+def named(file):
+    """Whose file it is, of which model, tower and encoding."""
+    return dict(zip(File._fields[:4], file[:4], strict=True))
+
+
 def measure(file, folder):
     """A file's metrics and costs; where a peer's fails, those up to there and the reason."""
     data, found = folder / "data", {}
     source = data / "models" / file.model / file.tower / FP32
     try:
-        if file.by == "peer":
-            make(file, source, data)
-        metrics = json.loads(file.evaluation.read_text("utf-8"))["metrics"]
-        found |= {name: metrics[name] for name in METRICS}
+        found |= metrics(file, data)
         found |= json.loads(run("bench.load", file.directory))
         inputs = data / "checkpoints" / file.model, data / "reference" / file.model
         found |= json.loads(run("bench.speed", *inputs, source, file.directory))
         if found["cosine_min"] is None:
             found["reason"] = "its embeddings are not finite"
     except command.Refusal as refusal:
-        if file.by == "ours":
-            raise
-        if file.directory.exists():
-            found["size_mb"] = round(graphs.size(file.directory) / 1e6, 3)
-        found["reason"] = str(refusal)
+        found |= failed(file, refusal)
     return dict.fromkeys(MEASURED) | found
 
 
@@ -146,8 +160,7 @@ def measure_all(model, settings, chosen=()):
     for file in [*files, *([] if chosen else others(files, folder))]:
         if file[:4] not in done:
             print(f"{model}: {file.by} {file.tower} {file.encoding}", flush=True)
-            named = dict(zip(File._fields[:4], file[:4], strict=True))
-            record = named | measure(file, folder)
+            record = named(file) | measure(file, folder)
             records.append(record | {"synthetic": settings.remote, "commit": commit()})
             write(progress, records)
     return records

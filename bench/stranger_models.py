@@ -4,6 +4,7 @@
 
 Half are trained on drawings of other seeds than the shipped models', some barely; half are random,
 with outliers or heavy tails in their weights. Some are stored in fp32. A name says how it was made.
+Training ends at slightly other weights on another CPU.
 """
 
 import argparse

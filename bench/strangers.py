@@ -10,7 +10,6 @@ stopped run goes on where it was. Writes bench/strangers.json and .md.
 """
 
 import argparse
-import json
 import math
 import shutil
 import statistics
@@ -21,7 +20,7 @@ from pathlib import Path
 from bench import comparison, encodings, pipeline
 from bench.records import commit, read, write
 from bench.stranger_models import RECIPES
-from clip_onnx import command, graphs
+from clip_onnx import command
 from clip_onnx.measure import parity
 from clip_onnx.settings import params
 
@@ -43,14 +42,9 @@ def checkpoint(name):
 def measure(file, data):
     """A file's size and parity; of a peer's that fails, the reason and the size it has."""
     try:
-        if file.by == "peer":
-            encodings.make(file, data / "models" / file.model / file.tower / encodings.FP32, data)
+        return encodings.metrics(file, data)
     except command.Refusal as refusal:
-        size = round(graphs.size(file.directory) / 1e6, 3) if file.directory.exists() else None
-        nothing = dict.fromkeys(encodings.METRICS)
-        return nothing | {"size_mb": size, "reason": str(refusal)}
-    metrics = json.loads(file.evaluation.read_text("utf-8"))["metrics"]
-    return {name: metrics[name] for name in encodings.METRICS}
+        return dict.fromkeys(encodings.METRICS) | encodings.failed(file, refusal)
 
 
 def measured(name):
@@ -63,9 +57,8 @@ def measured(name):
     ours = encodings.build(name, folder)
     records = []
     for file in [*ours, *encodings.others(ours, folder)]:
-        named = dict(zip(file._fields[:4], file[:4], strict=True))
-        found = measure(file, folder / "data")
-        records.append(named | found | {"synthetic": False, "commit": commit()})
+        found = encodings.named(file) | measure(file, folder / "data")
+        records.append(found | {"synthetic": False, "commit": commit()})
     return records
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench import comparison, encodings, peers, stranger_models, strangers
+from bench import comparison, encodings, outside, peers, stranger_models, strangers
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
 
@@ -128,7 +128,7 @@ def test_weight_only_files_run_as_fast_as_fp32(tower):
         assert one["run_ms"] <= 1.1 * one["fp32_ms"] + noise, one["encoding"]
 
 
-@pytest.mark.parametrize("of", [comparison, strangers])
+@pytest.mark.parametrize("of", [comparison, outside, strangers])
 def test_the_tables_are_of_the_records(of):
     records = json.loads(of.RECORDS.read_text("utf-8"))
     assert of.RECORDS.with_suffix(".md").read_text("utf-8") == of.markdown(records)

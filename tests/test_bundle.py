@@ -10,7 +10,8 @@ from tokenizers import Tokenizer
 from clip_onnx import Clip, command, graphs, verify
 from clip_onnx.host import sessions
 from clip_onnx.measure import inputs, parity
-from stages.bundle.golden import copy_model
+from clip_onnx.settings import params
+from stages.bundle.golden import copy_model, promised
 
 import small
 
@@ -77,6 +78,12 @@ def test_a_file_without_a_floor_in_params_gets_one_from_what_it_reaches(bundle):
     cosine, floor = found["onnx/vision_model_int8.onnx"]
     assert golden["files"]["onnx/vision_model_int8.onnx"]["cosine_min"] == floor
     assert 1 - floor == pytest.approx(2 * (1 - cosine) + 1e-6, abs=2e-7)
+
+
+def test_a_default_floor_makes_no_promise_weaker():
+    default = params.Floor(cosine_min=0.98, snr_db=20.0)
+    assert promised(None, 0.999) == promised(default, 0.999) == pytest.approx(0.998, abs=2e-6)
+    assert promised(default, 0.9) == 0.98
 
 
 def test_verify_passes_every_file(bundle):

@@ -24,7 +24,7 @@ from dvc.repo import Repo
 from clip_onnx import command
 from clip_onnx.names import PYTORCH, TOWERS
 from clip_onnx.settings import params
-from tools import lanes, stale
+from tools import floors, lanes, stale
 
 LOG = Path("build/make.log")
 STARTED = re.compile(r"Running stage '(?:dvc\.yaml:)?([^']+)'")
@@ -157,8 +157,7 @@ def summary(parity, bundles):
         one for graphs in parity.values() for one in graphs.get("known_answers", {}).values()
     ]
     if answers:
-        met = sum(answer["agrees"] for answer in answers)
-        yield f"known answers: {met} of {len(answers)}"
+        yield f"known answers: {floors.met(answers)}"
     yield f"to ship: {bundles}"
     yield "figures: metrics/table.md, make report; judged by make gate"
     yield "try them: python -m clip_onnx search FOLDER PICTURES TEXT"

@@ -64,6 +64,11 @@ def of_file(key, metrics, reference, floor):
         yield Judged(key, "pixels_off", metrics.get("pixels_off"), floor.pixels_off, most=True)
 
 
+def met(answers):
+    """How many of some known answers are as published: `2 of 2`."""
+    return f"{sum(one['agrees'] for one in answers)} of {len(answers)}"
+
+
 def judged(parity, controls, settings):
     """Every figure of metrics/parity.json's content that has a floor."""
     for model, graph, variant, floor in cases(parity, settings):

@@ -14,6 +14,7 @@ import pandas as pd
 from clip_onnx import command
 from clip_onnx.names import TOWERS
 from stages.report import columns, figures, noise
+from tools import floors
 
 FILE = Path("metrics/openai.json")
 SHOWN = "vit-b-32"  # in README, if it is there; else the first of params.yaml
@@ -122,11 +123,6 @@ def markdown(listed):
     return pd.DataFrame(listed).to_markdown(index=False, disable_numparse=True)
 
 
-def met(answers):
-    """How many known answers are met: `2 of 2`."""
-    return f"{sum(one['agrees'] for one in answers)} of {len(answers)}"
-
-
 def in_order(models):
     """The entries that are there, in the order in which params.yaml has their models."""
     entries = read()
@@ -139,7 +135,7 @@ def results(models):
     if not entries:
         return NOT_YET
     told = ", ".join(
-        f"`{model}` {met(found['known_answers'].values())} ({found['commit']})"
+        f"`{model}` {floors.met(found['known_answers'].values())} ({found['commit']})"
         for model, found in entries.items()
     )
     answers = f"Known answers that were met, and the commit that was measured: {told}."

@@ -6,7 +6,7 @@ below what `runtimes:` of params.yaml asks of the runtime, the pages do not offe
 
 import math
 
-from clip_onnx.measure import parity
+from stages.bundle import golden
 
 # The pages' runtimes by their names in metrics/runtimes.json. Threads depend on the visitor's
 # server: the worse of both counts.
@@ -62,11 +62,14 @@ class Figures:
         return {name: one for name, one in found.items() if one and "cosine" in one}
 
     def _floor(self, measured, *file):
-        """A file's in params.yaml; without one, what it reached natively, on more inputs."""
-        found = self.settings.floor(*file)
-        if found:
-            return found.cosine_min
-        return parity.least_elsewhere(measured["cosine_min"]) if measured else -1
+        """A file's own in params.yaml; without one, what it reached natively, on more inputs."""
+        own = _at(self.settings.floors, *file)
+        if own:
+            return own.cosine_min
+        default = _at(self.settings.default_floors, *file[1:])
+        if measured:
+            return golden.promised(default, measured["cosine_min"])
+        return default.cosine_min if default else -1
 
     def _below(self, runtime, figures, variant, floor):
         """Why figures do not suffice, or None. What is no number never does."""

@@ -75,11 +75,11 @@ def chosen(settings, name, variant):
 
 
 def files(model, settings):
-    """{file in the bundle: its key, what kind of graph it is, and its floor, None without one}."""
+    """{file in the bundle: its key, what kind of graph it is, and its own floor, or None}."""
     listed = {}
     for name, variant in settings.grid.files(model):
         if chosen(settings, name, variant):
-            floor = settings.floor(model, name, variant)
+            floor = settings.floors.get(model, {}).get(name, {}).get(variant)
             product = settings.products.get(name)
             listed[layout.file_name(name, variant)] = {
                 "key": f"{model}.{name}.{variant}",
@@ -87,6 +87,13 @@ def files(model, settings):
                 "cosine_min": floor and floor.cosine_min,
             }
     return listed
+
+
+def promised(default, reached):
+    """The least cosine of a file without a floor of its own: what it reached, less what another CPU
+    may take, and no less than the default Floor, if there is one."""
+    least = parity.least_elsewhere(reached)
+    return max(least, default.cosine_min) if default else least
 
 
 def place(file):

@@ -14,6 +14,9 @@ _visual["int8w"] = _visual["int8w"].model_copy(update={"cosine_min": 0.9998})
 WEBGPU, WASM, THREADS = "onnxruntime-web-webgpu", "onnxruntime-web", "onnxruntime-web-threads"
 
 
+MINE = ("mine", "visual", "int8w")
+
+
 def judged(runtimes, *file, parity=None):
     return figures.Figures(parity or {}, runtimes, SETTINGS).of(*file)
 
@@ -78,6 +81,11 @@ def test_model_without_a_floor_has_what_it_reached_natively_and_its_runtimes():
     assert judged(close, "mine", "visual", "int8w")["withheld"] == {}
     reached = {"mine": {"visual": {"int8w": {"cosine_min": 0.9999, "inputs": 77}}}}
     assert "webgpu" in judged(close, "mine", "visual", "int8w", parity=reached)["withheld"]
+    default = {"visual": {"int8w": params.Floor(cosine_min=0.9, snr_db=20.0)}}
+    settings = SETTINGS.model_copy(update={"default_floors": default})
+    assert "webgpu" in figures.Figures(reached, close, settings).of(*MINE)["withheld"]
+    far = measured(0.89, file=MINE)
+    assert "webgpu" in figures.Figures({}, far, settings).of(*MINE)["withheld"]
     half = measured(0.68, 0.68, file=("mine", "visual", "fp16"))
     reached = {"mine": {"visual": {"fp16": {"cosine_min": 0.9999, "inputs": 77}}}}
     assert "webgpu" in judged(half, "mine", "visual", "fp16", parity=reached)["withheld"]

@@ -107,13 +107,15 @@ def choose_by_key(page, description, matches, files):
 
     Chromium opens a chooser only while a key press is fresh, and Playwright catches only one that
     opens after it began to listen: on a busy machine either may be missed, and a person would press
-    the key again.
+    the key again. That each press clicks the input is the page's part, and must hold.
     """
     choosers = []
-    page.on("filechooser", lambda chooser: choosers.append(chooser))
-    for _ in range(6):
+    page.on("filechooser", lambda chooser: choosers.append(chooser))  # it wraps no built-in
+    page.evaluate("window.clicks = 0; document.addEventListener('click', () => { clicks++ }, true)")
+    for press in range(1, 7):
         tab_to(page, description, matches)
         page.keyboard.press("Space")
+        page.wait_for_function("count => clicks === count", arg=press)
         deadline = time.monotonic() + 10
         while not choosers and time.monotonic() < deadline:
             page.wait_for_timeout(50)
