@@ -35,6 +35,7 @@ def project(archives, tmp_path_factory):
     content = clones.params(archives)
     content["models"] |= {name: small.tiny_params()["models"][name] for name in small.TINY}
     content["grid"]["models"] = [*archives, *small.TINY]
+    content["floors"] |= {name: {} for name in small.TINY}
     return clones.project(folder, content, folder.parent / "remote")
 
 
@@ -97,6 +98,7 @@ def test_a_model_that_always_fails_is_named_and_the_others_are_gathered(project,
     content = small.yaml.safe_load((clone / "params.yaml").read_text("utf-8"))
     content["models"] = {"vit": content["models"]["vit"], "gone": {"source": "/gone.pt"}}
     content["grid"]["models"] = ["gone", "vit"]
+    content["floors"] = {"gone": {}, "vit": {}}
     small.write_params(clone, content)
     assert "error: commit first" in clones.run(clone, *FANOUT).stdout
     clones.commit(clone)
