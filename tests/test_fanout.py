@@ -111,7 +111,8 @@ def test_a_model_that_always_fails_is_named_and_the_others_are_gathered(project,
     failed = lines.index("gone: failed")
     assert any("/gone.pt" in line for line in lines[failed : failed + 16])
     assert "vit: done" in lines
-    assert clones.ran("\n".join(lines[lines.index("vit: done") :])) <= NOT_CACHED
+    ran = clones.ran("\n".join(lines[lines.index("vit: done") :]))
+    assert ran <= NOT_CACHED | {"download@gone"}  # whose attempts may end after vit's
     for path in ("data/models/vit/visual/int8w/model.onnx", "data/eval/vit.visual.int8w.json"):
         assert small.sha256(clone / path) == small.sha256(plain / path)
 
