@@ -35,6 +35,17 @@ def equals(ours, peer):
     return no_larger(ours, peer) and closeness(ours) == closeness(peer)
 
 
+def outdone(records):
+    """(ours, peer) where a peer's file is closer, and no larger on disk or in memory."""
+    for ours in (record for record in records if record["by"] == "ours"):
+        for peer in of_tower(records, ours, "peer"):
+            figures = "size_mb", "run_rss_mb"
+            if peer["cosine_min"] is None or any(peer[name] > ours[name] for name in figures):
+                continue
+            if closeness(peer) > closeness(ours):
+                yield ours["encoding"], peer["encoding"]
+
+
 def better(records, holds):
     """{key of a peer's file: those of ours of its tower for which it holds, the closest first}."""
     return {
@@ -89,6 +100,7 @@ def ratios(record, group):
         "size_ratio": times(record["size_mb"], base["size_mb"]),
         "load_ratio": times(record["load_s"], base["load_s"]),
         "load_rss_ratio": times(record["load_rss_mb"], base["load_rss_mb"]),
+        "run_rss_ratio": times(record["run_rss_mb"], base["run_rss_mb"]),
         "run_ratio": times(record["run_ms"], pytorch),
         "fp32_run_ratio": times(record["run_ms"], record["fp32_ms"]),
     }
@@ -115,6 +127,8 @@ def row(record, group):
         "load s / fp32": shown("{:.2f}×", ratio["load_ratio"]),
         "load MB": shown("{:.0f}", record["load_rss_mb"]),
         "load MB / fp32": shown("{:.2f}×", ratio["load_rss_ratio"]),
+        "resident MB": shown("{:.0f}", record["run_rss_mb"]),
+        "resident MB / fp32": shown("{:.2f}×", ratio["run_rss_ratio"]),
         "run ms": shown("{:.2f}", record["run_ms"]),
         "run ms / PyTorch": shown("{:.2f}×", ratio["run_ratio"]),
         "run ms / fp32": shown("{:.2f}×", ratio["fp32_run_ratio"]),
@@ -182,7 +196,8 @@ file of a tower comes from the same fp32 one. The weights of twins are synthetic
 cosines compare encodings with each other and say nothing of trained weights.
 
 `by` is `ours`, or `peer` for what others do today (`bench/peers.py`). `load s` is the creation of
-ONNX Runtime's session, `load MB` the peak of memory meanwhile (`bench/load.py`), `run ms` one
+ONNX Runtime's session, `load MB` the peak of memory meanwhile, `resident MB` what a process holds
+after two runs of one input, Python and ONNX Runtime included (`bench/load.py`), `run ms` one
 picture or one caption of 16 tokens on two threads, the fastest of many runs that took turns with
 our `fp32` and with OpenAI's code in PyTorch (`bench/speed.py`). What follows a `/` is what the
 multiple `×` is of: `fp32` is our file of the same tower. The `fp32` rows' own `run ms / fp32`

@@ -32,7 +32,7 @@ MODELS = ("tiny-vit", "tiny-rn", "vit-b-32", "rn50")
 EVALUATIONS = ("evaluate", "evaluate-by-sensitivity", "evaluate-resnets")
 FP32 = "fp32"  # what peers start from
 METRICS = ("size_mb", "cosine_min", "cosine_mean", "snr_db")
-MEASURED = (*METRICS, "load_s", "load_rss_mb", "run_ms", "fp32_ms", "torch_ms")
+MEASURED = (*METRICS, "load_s", "load_rss_mb", "run_rss_mb", "run_ms", "fp32_ms", "torch_ms")
 
 
 class File(NamedTuple):

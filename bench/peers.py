@@ -4,9 +4,9 @@
 
 Names are transformers.js's, whose scripts make most CLIP files that browsers load: `q8` as its
 `convert.py` does for CLIP (`per_channel` and `reduce_range`), `q8-per-tensor` as its `quantize.py`
-and ONNX Runtime's `quantize_dynamic` do unless told otherwise, `q4`, and `fp16` with
-onnxconverter-common's defaults. Nothing is mended: what comes out wrong for CLIP is what these
-settings give.
+and ONNX Runtime's `quantize_dynamic` do unless told otherwise, `q4`, `q4f16` and `bnb4` as its
+`quantize.py` makes them, `fp16` with onnxconverter-common's defaults. Nothing is mended:
+what comes out wrong for CLIP is what these settings give.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 import onnx
 from onnxconverter_common import float16
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.matmul_bnb4_quantizer import MatMulBnb4Quantizer
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
 from clip_onnx import command, graphs
@@ -51,11 +52,30 @@ def q4(path):
     return quantizer.model.model
 
 
+def q4f16(path):
+    """`q4`, what is left of it in half precision."""
+    return float16.convert_float_to_float16(q4(path), keep_io_types=True)
+
+
+def bnb4(path):
+    """ONNX Runtime's MatMulBnb4, NF4 in blocks of 64."""
+    quantizer = MatMulBnb4Quantizer(onnx.load(path), MatMulBnb4Quantizer.NF4, block_size=64)
+    quantizer.process()
+    return quantizer.model.model
+
+
 def fp16(path):
     return float16.convert_float_to_float16(onnx.load(path), keep_io_types=True)
 
 
-PEERS = {"fp16": fp16, "q8": q8, "q8-per-tensor": q8_per_tensor, "q4": q4}
+PEERS = {
+    "fp16": fp16,
+    "q8": q8,
+    "q8-per-tensor": q8_per_tensor,
+    "q4": q4,
+    "q4f16": q4f16,
+    "bnb4": bnb4,
+}
 
 
 def main():

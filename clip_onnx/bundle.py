@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clip_onnx.command import Refusal, first_line
-from clip_onnx.host import preprocessor, tokens
+from clip_onnx.host import machine, preprocessor, tokens
 from clip_onnx.names import TOWERS
 
 
@@ -36,11 +36,12 @@ class Bundle:
     SHA-256, `files` of graphs.
 
     A bundle of the textual tower alone has no `side` and no `preparation`. Raises Refusal for a
-    folder that is no bundle, or one of another version.
+    folder that is no bundle, or one of another version or of another machine.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        machine.check(self.folder)
         golden = self._json("golden.json")
         try:
             self.towers = towers(golden)

@@ -4,6 +4,7 @@
     clip-onnx classify FOLDER PICTURE … --labels LABEL …
     clip-onnx search FOLDER PICTURES TEXT … [--top 5]
     clip-onnx verify FOLDER
+    clip-onnx optimise FOLDER OUTPUT [--encoding int4w]
 
 FOLDER is data/bundles/MODEL, or a copy of it. Without --output, `embed` prints a JSON line an
 input.
@@ -21,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from clip_onnx import command, opening, picture_files
+from clip_onnx import optimise as optimised
 from clip_onnx import verify as checks
 from clip_onnx.clip import TEMPLATES, Clip
 
@@ -96,6 +98,10 @@ def verify(arguments: argparse.Namespace) -> None:
     checks.report(arguments.folder)
 
 
+def optimise(arguments: argparse.Namespace) -> None:
+    optimised.optimise(arguments.folder, arguments.output, arguments.encoding)
+
+
 def at_least_one(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -132,6 +138,10 @@ def parsed(line: Sequence[str] | None = None) -> argparse.Namespace:
     one.add_argument("texts", nargs="+", metavar="TEXT")
     one.add_argument("--top", type=at_least_one, default=5, help="how many pictures a text (5)")
     action(verify, "check a bundle's files on this machine")
+    one = with_encoding(
+        action(optimise, "make a bundle that loads in little memory, on this machine")
+    )
+    one.add_argument("output", type=Path, metavar="OUTPUT", help="a new folder")
     return parser.parse_args(line)
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from clip_onnx import command, host
 from clip_onnx.bundle import inside, towers
-from clip_onnx.host import layout, pictures, preprocessor, sessions, tokens
+from clip_onnx.host import layout, machine, pictures, preprocessor, sessions, tokens
 from clip_onnx.measure import parity
 from clip_onnx.names import TOWERS
 
@@ -113,6 +113,7 @@ def embed(session: Any, file: Path, batch: np.ndarray) -> np.ndarray:
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """(golden.json's content, the cases to run) of a bundle."""
+    machine.check(folder)
     try:
         golden = json.loads((folder / "golden.json").read_text("utf-8"))
         if not (golden["files"] and golden.get("texts", True)):

@@ -27,7 +27,7 @@ HARDWARE_ADAPTER = (
     "--disable-software-rasterizer",  # else SwiftShader stands in
 )
 ADAPTERS = {"software": SOFTWARE_ADAPTER, "hardware": HARDWARE_ADAPTER}
-GRAPHICS = ("none", "half", "weight_only", "mixed")  # schemes
+GRAPHICS = ("none", "half", "weight_only", "resident", "mixed")  # schemes
 SETTINGS = {  # what the page is told, whether its server isolates it, and inputs of each file
     "onnxruntime-web": ("provider=wasm&threads=1", False, comparison.COUNT),
     "onnxruntime-web-threads": ("provider=wasm&threads=2", True, comparison.COUNT),
@@ -55,7 +55,7 @@ def runner(window, name, root):
 
 
 def for_graphics(files):
-    """Those that are made for WebGPU: towers in fp32, in half precision and weight-only."""
+    """Those that are made for WebGPU: towers in fp32, in half precision and in few bits."""
     encodings = params.load().encodings
     return [
         (name, variant)

@@ -17,14 +17,13 @@ from runtimes import browser, comparison, jobs
 
 HERE = Path(__file__).parent
 BUNDLES = Path("data/bundles")
-DTYPES = {"fp32": "fp32", "fp16": "fp16", "int8w": "q8", "int8-dynamic": "int8"}
 
 
 def client(model):
     """What a client names to load a file data/models/MODEL/GRAPH/VARIANT/model.onnx."""
     *_, name, graph, variant, _ = model.parts
-    options = {"dtype": DTYPES.get(variant, "fp32")}
-    if variant not in DTYPES or graph not in layout.CLASSES:
+    options = {"dtype": layout.DTYPES.get(variant, "fp32")}
+    if variant not in layout.DTYPES or graph not in layout.CLASSES:
         stem = Path(layout.file_name(graph, variant)).stem
         options["model_file_name"] = stem.removesuffix(layout.SUFFIXES.get(variant, ""))
     return {"model": name, "class": layout.CLASSES.get(graph, "AutoModel"), "options": options}

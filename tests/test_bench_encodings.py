@@ -12,7 +12,14 @@ from clip_onnx.settings import params
 
 import small
 
-PLAIN = {"load_s": 1.0, "load_rss_mb": 10.0, "run_ms": 3.0, "fp32_ms": 2.0, "torch_ms": 4.0}
+PLAIN = {
+    "load_s": 1.0,
+    "load_rss_mb": 10.0,
+    "run_rss_mb": 8.0,
+    "run_ms": 3.0,
+    "fp32_ms": 2.0,
+    "torch_ms": 4.0,
+}
 
 
 def record(by, encoding, size, cosine, snr=40.0, tower="visual", **others):
@@ -45,6 +52,12 @@ def test_snr_tells_apart_cosines_of_seven_equal_digits():
     assert beaten_by([*records, record("peer", "fp16", 1, 0.9999997, 64.7)]) == {"fp16": ["a"]}
 
 
+def test_a_peer_outdoes_a_file_where_it_is_closer_and_no_larger_on_disk_nor_in_memory():
+    ours = [record("ours", "a", 1, 0.9, run_rss_mb=9), record("ours", "b", 1, 0.9, run_rss_mb=7)]
+    peer = [record("peer", "q4", 1, 0.95), record("peer", "q8", 1.1, 0.99)]
+    assert [*comparison.outdone(ours + peer)] == [("a", "q4")]
+
+
 def test_an_equal_file_dominates_nothing_and_is_named_so():
     same = [record(by, "fp16", 1, 0.9999927, 57.2) for by in ("ours", "peer")]
     records = [record("ours", "fp32", 2, 1.0), *same]
@@ -68,6 +81,7 @@ def test_ratios_are_against_fp32_and_pytorch_at_its_best():
         "size_ratio": 0.25,
         "load_ratio": 2,
         "load_rss_ratio": 2,
+        "run_rss_ratio": 1,
         "run_ratio": 1,
         "fp32_run_ratio": 1.5,
     }
@@ -147,6 +161,7 @@ def test_a_load_is_measured_and_a_failing_one_says_why(built, tmp_path, monkeypa
     measured = json.loads(encodings.run("bench.load", built / "data/models/vit/textual/fp32"))
     assert 0 < measured["load_s"] < 60
     assert 10 < measured["load_rss_mb"] < 1000
+    assert 10 < measured["run_rss_mb"] < 1000
     (tmp_path / graphs.FILE).write_text("no model", "utf-8")
     with pytest.raises(command.Refusal, match=r"bench\.load: .*model\.onnx"):
         encodings.run("bench.load", tmp_path)

@@ -49,6 +49,11 @@ def test_every_peer_is_dominated(tower):
         assert ours or (place[3] == "fp16" and equalled[place]), place
 
 
+@every_tower
+def test_no_peer_is_closer_and_no_larger_on_disk_nor_in_memory(tower):
+    assert not [*comparison.outdone(GROUPS[tower])]
+
+
 CASTS_MB = 0.01
 
 

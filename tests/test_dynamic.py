@@ -43,6 +43,17 @@ def test_weights_of_products_leave_room_for_the_sum_of_two(built, kind):
             assert np.abs(weight).max() in (63, 64)
 
 
+def test_all_8_bits_may_be_used_where_every_cpu_has_vnni(built, monkeypatch):
+    monkeypatch.chdir(built)
+    meaning = Sensitivity(small.sensitivity("vit"), "visual")
+    split = Calibration(built / "data/calibration/vit", "visual")
+    model = graphs.load(built / "data/models/vit/visual/fp32")
+    encoded = dynamic.encode(model, encodings.Dynamic(scheme="dynamic", bits=8), split, meaning)
+    for node in encoded.graph:
+        if node.op_type == "MatMulInteger":
+            assert np.abs(node.inputs[1].const_value.numpy().astype(int)).max() in (127, 128)
+
+
 def test_the_most_sensitive_products_may_be_excluded(built, monkeypatch):
     monkeypatch.chdir(built)
     meaning = Sensitivity(small.sensitivity("vit"), "visual")

@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 from huggingface_hub import ModelCard, ModelCardData
 
+from clip_onnx.host import layout
 from clip_onnx.names import TOWERS
 from stages.download import addresses
 from stages.report.columns import FIGURES
@@ -24,7 +25,6 @@ TASKS = {  # by the towers
 }
 TAGS = ["clip", "onnx", "onnxruntime", "quantized"]
 COLUMNS = FIGURES | {"inputs": ("inputs", "{:.0f}".format)}
-DTYPES = {"int8w": "q8", "fp32": "fp32", "fp16": "fp16", "int8-dynamic": "int8"}
 
 
 class Release(NamedTuple):
@@ -96,7 +96,9 @@ def dtype(release):
     """transformers.js's name of an encoding that all towers are here in."""
     keys = {file["key"] for file in release.files.values()}
     towers = [f"{release.model}.{tower}" for tower in release.towers]
-    shared = (n for v, n in DTYPES.items() if all(f"{tower}.{v}" in keys for tower in towers))
+    shared = (
+        n for v, n in layout.DTYPES.items() if all(f"{tower}.{v}" in keys for tower in towers)
+    )
     return next(shared, "fp32")
 
 

@@ -5,6 +5,7 @@
     fp16            _fp16         fp16
     int8w           _quantized    q8, the default in browsers
     int8-dynamic    _int8         int8
+    int4r           _q4           q4
 
 Any other encoding or profile stands under its own name: `fp16w` is `vision_model_fp16w.onnx`. So do
 products: `image.onnx`, `classifier_quantized.onnx`; `combined` is their clients' `model.onnx`.
@@ -24,7 +25,20 @@ CLASSES = {
     "textual": "CLIPTextModelWithProjection",
     "combined": "CLIPModel",
 }  # of their clients
-SUFFIXES = {"fp32": "", "fp16": "_fp16", "int8w": "_quantized", "int8-dynamic": "_int8"}
+DTYPES = {  # of transformers.js, the one to show first
+    "int8w": "q8",
+    "fp32": "fp32",
+    "fp16": "fp16",
+    "int8-dynamic": "int8",
+    "int4r": "q4",
+}
+SUFFIXES = {
+    "fp32": "",
+    "fp16": "_fp16",
+    "int8w": "_quantized",
+    "int8-dynamic": "_int8",
+    "int4r": "_q4",
+}
 
 
 def file_name(graph: str, variant: str) -> str:

@@ -17,6 +17,7 @@ class AsIs(Section):
 
 class Half(Section):
     scheme: Literal["half"]
+    fused: bool = False  # attention in ONNX Runtime's own operator, for its GPU providers
 
 
 Bits = Literal[3, 4, 5, 6, 7, 8, 16]
@@ -35,11 +36,15 @@ def _as_form(given):
     return {"bits": given} if isinstance(given, int) else given
 
 
-class WeightOnly(Section):
-    scheme: Literal["weight_only"]
+Tensors = dict[str, Annotated[Form, BeforeValidator(_as_form)]]  # by names, or fnmatch
+
+
+class Forms(Section):
+    """`bits` and `block` of all weights, and in `tensors` of those that have others."""
+
     bits: Bits
-    block: Block = "row"
-    tensors: dict[str, Annotated[Form, BeforeValidator(_as_form)]] = {}  # by names, or fnmatch
+    block: Block
+    tensors: Tensors = {}
 
     def named(self, name):
         """The Form that the first fitting pattern of `tensors` gives to a name, or None."""
@@ -51,6 +56,24 @@ class WeightOnly(Section):
     def form(self, name):
         """The Form of a weight: that of its name, or else that of them all."""
         return self.named(name) or Form(bits=self.bits, block=self.block)
+
+
+class WeightOnly(Forms):
+    scheme: Literal["weight_only"]
+    block: Block = "row"
+
+
+BLOCKS = (256, 128, 64, 32, 16)  # of weights in memory that share a scale
+
+
+class Resident(Forms):
+    """weight_only whose matrices stay in few bits in memory, too: MatMulNBits'."""
+
+    scheme: Literal["resident"]
+    bits: Literal[4, 8]
+    block: Annotated[int, Field(ge=16)]  # by sensitivity what blocks may cost, else one of BLOCKS
+    accuracy_level: Literal[0, 1, 2, 3, 4] = 4  # what is multiplied: 4 int8, 1 fp32, 0 as it comes
+    operators: Literal["contrib", "standard"] = "contrib"  # MatMulNBits, or DequantizeLinear
 
 
 Cosine = Annotated[float, Field(gt=0, lt=1)]
@@ -79,12 +102,12 @@ class Mixed(Section):
 class Dynamic(Section):
     scheme: Literal["dynamic"]
     exclude: Annotated[int, Field(ge=0)] = 0  # the most sensitive products, stored as int8 instead
+    bits: Literal[7, 8] = 7  # of weights; 8 saturate on x86 CPUs without VNNI
 
 
 class Static(Section):
     scheme: Literal["static"]
 
 
-Encoding = Annotated[
-    AsIs | Half | WeightOnly | Mixed | Dynamic | Static, Field(discriminator="scheme")
-]
+Schemes = AsIs | Half | WeightOnly | Resident | Mixed | Dynamic | Static
+Encoding = Annotated[Schemes, Field(discriminator="scheme")]

@@ -9,8 +9,8 @@ from clip_onnx.settings.sections import Different, Section, Slug
 
 BY_SENSITIVITY = ("mixed", "dynamic")  # schemes that choose by what each weight means
 SCHEMES = {  # that each list of grid.encodings may hold
-    "by_sensitivity": (*BY_SENSITIVITY, "weight_only"),
-    "plain": ("none", "half", "weight_only"),
+    "by_sensitivity": (*BY_SENSITIVITY, "weight_only", "resident"),
+    "plain": ("none", "half", "weight_only", "resident"),
     "resnets": ("static",),
 }
 

@@ -10,6 +10,8 @@ import onnx_ir as ir
 
 from clip_onnx import graphs
 
+PLACED = ("Reshape", "Transpose", "Concat")  # between patches and their positions
+
 
 def correct(model, weight, change, stored):
     """Add `change` [N] to the mean output of a weight whose stored matrix [N, K] is `stored`."""
@@ -20,12 +22,10 @@ def correct(model, weight, change, stored):
         add(model, after, 1, change)
     elif after is not None and after.op_type == "BatchNormalization":
         add(model, after, 3, -change)
-    elif weight.consumer.op_type == "Conv":
-        positions = _positions(weight.consumer)
-        if positions is not None:
-            patches = np.ones((positions.inputs[1].shape[0], 1))
-            patches[0] = 0  # the class token is no patch
-            add(model, positions, 1, patches * change)
+    elif (positions := _positions(weight.consumer)) is not None:
+        patches = np.ones((positions.inputs[1].shape[0], 1))
+        patches[0] = 0  # the class token is no patch
+        add(model, positions, 1, patches * change)
     elif _is_norm_for_one(before):
         add(model, before, 2, np.linalg.lstsq(stored.astype(float), change, rcond=None)[0])
 
@@ -44,13 +44,14 @@ def _is_vector(node, place):
 
 
 def _positions(node):
-    """The Add of position embeddings behind a patch embedding."""
-    while node.op_type != "Add":
-        uses = node.outputs[0].uses()
-        if len(uses) != 1:
-            return None
+    """The Add of position embeddings behind a patch embedding, or None behind another weight."""
+    while len(uses := node.outputs[0].uses()) == 1:
         node = uses[0].node
-    return node if node.inputs[1].const_value is not None else None
+        if node.op_type == "Add" and node.inputs[1].const_value is not None:
+            return node if len(node.inputs[1].shape) == 2 else None
+        if node.op_type not in PLACED:
+            return None
+    return None
 
 
 def add(model, node, place, change):

@@ -21,26 +21,18 @@ HALF_BITS = 12
 
 
 class Choice:
-    """The widths that a budget of error, or of bytes, buys.
+    """The forms that a budget of error, or of bytes, buys.
 
-    forms: {weight: Form}; a weight's block stays, and in `fixed` its bits, too.
+    candidates: {weight: [Form, …]}, as many for each.
     """
 
-    def __init__(self, forms, sensitivity, fixed=()):
-        self.forms = forms
-        alone = [
-            sensitivity.error(weight.value.name)
-            * math.sqrt(rounding.block_length(weight.inputs, form.block) / sensitivity.block)
-            for weight, form in forms.items()
-        ]
-        lost = [sensitivity.bits - (HALF_BITS if bits == 16 else bits) for bits in WIDTHS]
-        growth = np.ldexp(1.0, 2 * np.array(lost))  # 4 a bit, exact on every CPU
-        self.errors = np.outer(alone, growth)  # [tensors, widths]
-        self.bytes = np.array(
-            [[stored(w, bits, form.block) for bits in WIDTHS] for w, form in forms.items()]
+    def __init__(self, candidates, sensitivity):
+        self.candidates = candidates
+        self.errors = np.array(  # [tensors, candidates]
+            [[expected(w, form, sensitivity) for form in forms] for w, forms in candidates.items()]
         )
-        self.allowed = np.array(
-            [[w not in fixed or bits == form.bits for bits in WIDTHS] for w, form in forms.items()]
+        self.bytes = np.array(
+            [[stored(w, form) for form in forms] for w, forms in candidates.items()]
         )
 
     def within(self, budget):
@@ -52,34 +44,45 @@ class Choice:
         return self._solved(self.errors, self.bytes, size)
 
     def _solved(self, least, limited, limit):
-        tensors, widths = self.bytes.shape
-        each = np.kron(np.eye(tensors), np.ones(widths))  # one width a tensor
+        tensors, forms = self.bytes.shape
+        each = np.kron(np.eye(tensors), np.ones(forms))  # one of them a tensor
         total = (limited / limit).reshape(1, -1)
         solution = milp(
             (least / least.max()).ravel(),
             integrality=np.ones(self.bytes.size),
-            bounds=Bounds(0, self.allowed.ravel()),
+            bounds=Bounds(0, 1),
             constraints=[LinearConstraint(each, 1, 1), LinearConstraint(total, 0, 1)],
             options={"mip_rel_gap": 0},
         )
         if solution.x is None:  # nothing fits
-            columns = np.where(self.allowed, limited, np.inf).argmin(1)
+            columns = limited.argmin(1)
         else:
-            columns = solution.x.reshape(tensors, widths).argmax(1)
-        return {
-            weight: Form(bits=WIDTHS[column], block=form.block)
-            for (weight, form), column in zip(self.forms.items(), columns, strict=True)
-        }
+            columns = solution.x.reshape(tensors, forms).argmax(1)
+        chosen = zip(self.candidates.items(), columns, strict=True)
+        return {weight: each[column] for (weight, each), column in chosen}
 
     def size(self, forms):
         """Bytes of the weights in {weight: Form}."""
-        return int(sum(stored(w, form.bits, form.block) for w, form in forms.items()))
+        return int(sum(stored(weight, form) for weight, form in forms.items()))
 
 
-def stored(weight, bits, block):
+def widths(_, form):
+    """The Forms of a weight whose block is settled."""
+    return [Form(bits=bits, block=form.block) for bits in WIDTHS]
+
+
+def expected(weight, form, sensitivity):
+    """The error that a weight makes in a Form, as what it makes alone in another lets expect."""
+    lost = sensitivity.bits - (HALF_BITS if form.bits == 16 else form.bits)
+    length = rounding.block_length(weight.inputs, form.block)
+    alone = sensitivity.error(weight.value.name) * math.sqrt(length / sensitivity.block)
+    return alone * 4.0**lost
+
+
+def stored(weight, form):
     """Bytes of a weight with its scales."""
     count = weight.value.const_value.size
-    if bits == 16:
+    if form.bits == 16:
         return 2 * count
-    length = rounding.block_length(weight.inputs, block)
-    return count * bits / 8 + count / length + 2 * count / weight.inputs
+    length = rounding.block_length(weight.inputs, form.block)
+    return count * form.bits / 8 + count / length + 2 * count / weight.inputs

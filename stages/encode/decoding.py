@@ -21,9 +21,9 @@ class Decoder:
         self.graph, self.weight, self.nodes = model.graph, weight, []
         self.prefix = f"w{len(model.graph)}"  # short: there are hundreds, and names are stored
 
-    def initializer(self, array, name):
+    def initializer(self, array, name, dtype=None):
         """A stored array; one of a Gather's table is looked up by its row first."""
-        value = self._register(array, f"{self.weight.value.name}.{name}")
+        value = self._register(array, f"{self.weight.value.name}.{name}", dtype)
         if self.weight.is_table:
             value = self.op("Gather", value, self.weight.consumer.inputs[1], axis=0)
             value.dtype = ir.DataType.from_numpy(array.dtype)
@@ -40,15 +40,15 @@ class Decoder:
         shared = self.graph.initializers.get(name)
         return shared or self._register(np.array(lengths, np.int64), name)
 
-    def _register(self, array, name):
-        value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
+    def _register(self, array, name, dtype=None):
+        value = ir.Value(name=name, const_value=ir.tensor(array, dtype, name=name))
         value.shape, value.dtype = value.const_value.shape, value.const_value.dtype
         self.graph.register_initializer(value)
         return value
 
-    def op(self, op_type, *inputs, **attributes):
+    def op(self, op_type, *inputs, domain="", **attributes):
         name = f"{self.prefix}.{len(self.nodes)}"
-        node = ir.node(op_type, inputs, attributes, name=name)
+        node = ir.node(op_type, inputs, attributes, domain=domain, name=name)
         node.outputs[0].name = name
         self.nodes.append(node)
         return node.outputs[0]
@@ -59,19 +59,30 @@ class Decoder:
         return self.op("Cast", value, to=ir.DataType.FLOAT)
 
     def finish(self, decoded):
-        """Feed the consumer with `decoded`, or replace the consumer if it is a Gather."""
-        value, consumer, place = self.weight
-        self.graph.insert_before(consumer, self.nodes)
+        """Feed the consumer with `decoded`, the last node; if it is a Gather, replace it."""
+        _, consumer, place = self.weight
         if self.weight.is_table:
-            output = consumer.outputs[0]
-            decoded.name, decoded.shape, decoded.type = output.name, output.shape, output.type
-            output.name = f"{output.name}.encoded"
-            ir.convenience.replace_all_uses_with(output, decoded)
-            self.graph.remove(consumer, safe=True)
-        else:
-            consumer.replace_input_with(place, decoded)
-        if not value.uses():
-            self.graph.initializers.pop(value.name)
+            self.replace_consumer()
+            return
+        self.graph.insert_before(consumer, self.nodes)
+        consumer.replace_input_with(place, decoded)
+        self.forget()
+
+    def replace_consumer(self):
+        """Put the last node that was made in the place of the consumer."""
+        consumer, made = self.weight.consumer, self.nodes[-1].outputs[0]
+        self.graph.insert_before(consumer, self.nodes)
+        output = consumer.outputs[0]
+        made.name, made.shape, made.type = output.name, output.shape, output.type
+        output.name = f"{output.name}.encoded"
+        ir.convenience.replace_all_uses_with(output, made, replace_graph_outputs=True)
+        self.graph.remove(consumer, safe=True)
+        self.forget()
+
+    def forget(self):
+        """Drop the weight where nothing reads it any more."""
+        if not self.weight.value.uses():
+            self.graph.initializers.pop(self.weight.value.name)
 
 
 def store_half(model, weight):
@@ -103,11 +114,16 @@ def store_integers(model, weight, rounded):
         rows = weight.arrange_rows(scales.values() * np.float32(unit), len(shape))
         decoder.finish(decoder.op("Mul", values, decoder.initializer(rows, "scale")))
         return
-    halves = decoder.initializer(weight.arrange_rows(scales.rows, 3), "scale")
+    power = np.float32(unit * 2.0**scales.exponent)
+    if weight.is_table:  # WebGPU without half precision cannot look fp16 up
+        rows = decoder.initializer(
+            weight.arrange_rows(scales.rows.astype(np.float32) * power, 3), "scale"
+        )
+    else:
+        halves = decoder.initializer(weight.arrange_rows(scales.rows, 3), "scale")
+        rows = decoder.op("Mul", decoder.to_float(halves), decoder.constant(power, np.float32))
     subs = decoder.initializer(weight.arrange(scales.sub, blocks), "subscale")
-    power = decoder.constant(np.float32(unit * 2.0**scales.exponent), np.float32)
-    scale = decoder.op("Mul", decoder.to_float(halves), power)
-    scale = decoder.op("Mul", decoder.to_float(subs), scale)
+    scale = decoder.op("Mul", decoder.to_float(subs), rows)
     decoded = decoder.op("Mul", values, scale)
     target = [0, 0, shape[1]] if weight.is_table else shape
     decoder.finish(decoder.op("Reshape", decoded, decoder.shape(target)))

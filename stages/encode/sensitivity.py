@@ -35,9 +35,10 @@ class Sensitivity:
         return self.content["tensors"]
 
     def error(self, name):
-        """The mean of 1 - cosine when the weight of this name alone is rounded so."""
+        """The mean of 1 - cosine when the weight of this name alone is rounded so, transposed or
+        not."""
         for row in self.rows:
-            if row["name"] == name:
+            if row["name"].removesuffix(".T") == name.removesuffix(".T"):
                 return row["error"]
         raise command.Refusal(f"the sensitivity table lacks {name}: rerun `sensitivity`")
 

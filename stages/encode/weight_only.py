@@ -17,8 +17,7 @@ from tqdm import tqdm
 
 from clip_onnx import graphs
 from clip_onnx.settings.encodings import Form
-from stages.encode import bias, decoding, rounding
-from stages.encode.choice import Choice
+from stages.encode import bias, choice, decoding, equalise, rounding
 
 PLACES = {"MatMul": 1, "Conv": 1, "Gather": 0}  # of the weight among an operator's inputs
 SMALL_SHARE = 1e-3
@@ -105,6 +104,13 @@ class Known(NamedTuple):
         return moments.scaled(np.repeat(factor, weight.inputs // len(factor)))
 
 
+def known(model, found, calibration, sensitivity=None):
+    """What is Known of a graph, which is equalised in place; None without a Calibration."""
+    if not calibration:
+        return None
+    return Known(calibration, equalise.apply(model, found), sensitivity)
+
+
 def encode_some(model, chosen, encoding, known=None):
     """Encode the chosen weights in place, as what is Known says. Returns {name: bits}."""
     forms = formed(chosen, encoding, known and known.sensitivity)
@@ -125,8 +131,17 @@ def formed(chosen, encoding, sensitivity=None):
     if sensitivity is None:
         return forms
     named = [weight for weight in chosen if encoding.named(weight.value.name)]
-    spread = Choice(forms, sensitivity, fixed={*tiny, *named})
-    return spread.of_size(spread.size(forms))
+    free = {w: form for w, form in forms.items() if w not in {*tiny, *named}}
+    return forms | spread(free, choice.widths, sensitivity)
+
+
+def spread(forms, candidates, sensitivity):
+    """{weight: Form} with the least error in as many bytes, of candidates(weight, Form)."""
+    if not forms:
+        return forms
+    each = {weight: candidates(weight, form) for weight, form in forms.items()}
+    found = choice.Choice(each, sensitivity)
+    return found.of_size(found.size(forms))
 
 
 def small(found):
@@ -172,7 +187,12 @@ def store(model, results):
         if result is None:
             decoding.store_half(model, weight)
             continue
-        matrix, change = result
-        if change is not None:
-            bias.correct(model, weight, change, matrix.matrix())
-        decoding.store_integers(model, weight, matrix)
+        correct(model, weight, result)
+        decoding.store_integers(model, weight, result[0])
+
+
+def correct(model, weight, result):
+    """Put back the mean of what rounding changed, where it is known."""
+    matrix, change = result
+    if change is not None:
+        bias.correct(model, weight, change, matrix.matrix())

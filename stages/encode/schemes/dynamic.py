@@ -1,10 +1,11 @@
 """int8 arithmetic for speed: ONNX Runtime's dynamic quantisation of the matrix products.
 
 Activations are quantised as they come, weights per output channel; layers are equalised before.
-Weights use 7 of the 8 bits: x86 CPUs without VNNI add two products of 8-bit numbers in 16 bits,
-which saturate on full weights (cosines fell to 0.98), and one file has to compute the same
-everywhere. Convolutions stay in fp32 arithmetic, since ConvInteger is slower than Conv; they, the
-token table and the products that are excluded are stored as int8 by the weight_only scheme.
+Weights use 7 of the 8 bits unless `bits` says 8: x86 CPUs without VNNI add two products of 8-bit
+numbers in 16 bits, which saturate on full weights (cosines fell to 0.98), and one file has to
+compute the same everywhere. Convolutions stay in fp32 arithmetic, since ConvInteger is slower than
+Conv; they, the token table and the products that are excluded are stored as int8 by the
+weight_only scheme.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from clip_onnx import graphs
 from clip_onnx.settings.encodings import WeightOnly
-from stages.encode import equalise, weight_only
+from stages.encode import weight_only
 
 REST = WeightOnly(scheme="weight_only", bits=8)
 
@@ -43,7 +44,7 @@ def excluded(sensitivity, count):
 def encode(model, encoding, calibration, sensitivity):
     """Encode, as a Calibration and a Sensitivity say."""
     found = list(weight_only.weights(model))
-    known = weight_only.Known(calibration, equalise.apply(model, found), sensitivity)
+    known = weight_only.known(model, found, calibration, sensitivity)
     names = excluded(sensitivity, encoding.exclude)
     rest = [w for w in found if w.consumer.op_type != "MatMul" or w.value.name in names]
     # The rest first: ONNX Runtime's quantiser holds several copies of what it is given.
@@ -57,7 +58,7 @@ def encode(model, encoding, calibration, sensitivity):
             quantized / graphs.FILE,
             op_types_to_quantize=["MatMul"],
             per_channel=True,
-            reduce_range=True,
+            reduce_range=encoding.bits == 7,
             weight_type=QuantType.QInt8,
             use_external_data_format=graphs.weight_bytes(model) > graphs.EXTERNAL_DATA_FROM,
         )

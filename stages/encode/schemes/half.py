@@ -2,7 +2,8 @@
 
 onnxconverter-common converts. Norms and softmax compute in fp32 between casts; the causal mask's
 -inf is one in half precision too; token ids stay integers, because 49406 and 49407 are the same
-number in half precision.
+number in half precision. With `fused` attention is one operator of ONNX Runtime's
+(stages/encode/attention), and norms are in half precision, too: its GPU kernels sum both in fp32.
 
 The converter copies a model several times over, so it gets to see graph inputs in the place of
 large weights, which are rounded one by one as the file is written.
@@ -16,6 +17,7 @@ from onnx_ir.passes.common import TopologicalSortPass
 from onnxconverter_common import float16
 
 from clip_onnx import graphs
+from stages.encode import attention
 
 FP32_OPERATORS = ["LayerNormalization", "Softmax"]
 SMALLEST, LARGEST = 2.0**-24, 65504.0  # of half precision; the converter's own range is narrower
@@ -23,6 +25,8 @@ LARGE_BYTES = 2**16  # norms and biases are smaller
 
 
 def encode(model, encoding, calibration=None, sensitivity=None):
+    if encoding.fused:
+        model = attention.fuse(model)
     weights = set_aside(model)
     ir.external_data.load_to_model(model)  # the converter knows nothing of external data
     with warnings.catch_warnings():
@@ -33,7 +37,8 @@ def encode(model, encoding, calibration=None, sensitivity=None):
             min_positive_val=SMALLEST,
             max_finite_val=LARGEST,
             keep_io_types=True,
-            op_block_list=float16.DEFAULT_OP_BLOCK_LIST + FP32_OPERATORS,
+            op_block_list=float16.DEFAULT_OP_BLOCK_LIST
+            + ([] if encoding.fused else FP32_OPERATORS),
         )
     model = ir.from_proto(converted)
     put_back(model, weights)

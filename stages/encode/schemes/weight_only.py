@@ -13,7 +13,7 @@ bits.
 import onnx_ir as ir
 
 from clip_onnx import graphs
-from stages.encode import decoding, equalise, weight_only
+from stages.encode import decoding, weight_only
 
 
 def encode(model, encoding, calibration=None, sensitivity=None):
@@ -24,10 +24,7 @@ def encode(model, encoding, calibration=None, sensitivity=None):
         changed = [weight.value.name for weight in found if decoding.store_half(model, weight)]
         model.metadata_props["rounded"] = ", ".join(changed)
         return model
-    known = None
-    if calibration:
-        factors = equalise.apply(model, found)
-        known = weight_only.Known(calibration, factors, sensitivity)
+    known = weight_only.known(model, found, calibration, sensitivity)
     widths = weight_only.encode_some(model, found, encoding, known)
     for other in others(model, encoding):
         decoding.store_half(model, other)

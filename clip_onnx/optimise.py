@@ -1,0 +1,80 @@
+"""A bundle for one kind of machine: its files as ONNX Runtime runs them there.
+
+    clip-onnx optimise FOLDER OUTPUT [--encoding int4w]
+
+Weights are decoded, fused and packed once, and lie in a file of their own, which a process maps
+instead of decoding: it loads in little memory, and processes share its pages. Such a file computes
+wrongly, or not at all, where ONNX Runtime is another version or the CPU knows other instructions;
+machine.json says what it was made for, and whoever opens the folder elsewhere gets a Refusal.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import onnxruntime
+
+from clip_onnx import command
+from clip_onnx.bundle import Bundle
+from clip_onnx.host import layout, machine
+
+# Bytes; larger weights lie in the file beside. Not the causal mask, whose 23,716 bytes would put
+# what follows where ONNX Runtime's kernels crash on it.
+LARGE = 2**16
+OPTIONS = {
+    "session.optimized_model_external_initializers_min_size_in_bytes": str(LARGE),
+    "session.save_external_prepacked_constant_initializers": "1",
+}
+EXTERNAL = "session.optimized_model_external_initializers_file_name"
+
+
+def optimise(folder: str | Path, output: str | Path, encoding: str | Path) -> None:
+    """Write a bundle's towers in one encoding, optimised for this machine, as a bundle.
+
+    Raises Refusal for a folder that is no bundle, or an encoding that is not in it.
+    """
+    bundle = Bundle(folder)
+    variant = bundle.encoding(encoding)
+    towers = {bundle.files[tower, variant]: tower for tower in bundle.towers}
+    with command.output(output) as directory:
+        for file in sorted(bundle.folder.iterdir()):
+            if file.is_file():
+                shutil.copyfile(file, directory / file.name)
+        golden = json.loads((directory / "golden.json").read_text("utf-8"))
+        golden["files"] = {name: golden["files"][name] for name in towers}
+        (directory / "golden.json").write_text(json.dumps(golden, allow_nan=False), "utf-8")
+        for name in towers:
+            write(bundle.folder / name, directory / name)
+        this = json.dumps(machine.here(), indent=1, allow_nan=False)
+        (directory / machine.FILE).write_text(f"{this}\n", "utf-8")
+        verify(directory)
+
+
+def verify(directory: Path) -> None:
+    """Refuse files that ONNX Runtime wrote and does not compute rightly, or crashes on."""
+    line = [sys.executable, "-m", "clip_onnx", "verify", directory]
+    finished = subprocess.run(line, capture_output=True, text=True)
+    if finished.returncode:
+        said = finished.stderr.strip().splitlines() or [f"exit status {finished.returncode}"]
+        raise command.Refusal(f"what ONNX Runtime optimised does not run here: {said[-1]}")
+
+
+def write(file: Path, optimised: Path) -> None:
+    """Write a file as ONNX Runtime optimises it, its weights beside it in NAME.onnx_data."""
+    optimised.parent.mkdir(exist_ok=True)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(optimised)
+    for key, value in OPTIONS.items() | {(EXTERNAL, f"{optimised.name}_data")}:
+        options.add_session_config_entry(key, value)
+    options.log_severity_level = 3  # it warns that the file is for this machine alone
+    try:
+        onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no base of their own
+        raise command.Refusal(
+            f"{file} cannot be loaded, copy the bundle again: {command.first_line(error)}"
+        ) from None
+    beside = layout.projection_name(file.name)
+    if file.with_name(beside).exists():
+        shutil.copyfile(file.with_name(beside), optimised.with_name(beside))
