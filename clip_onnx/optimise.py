@@ -54,7 +54,7 @@ def optimise(folder: str | Path, output: str | Path, encoding: str | Path) -> No
 
 def verify(directory: Path) -> None:
     """Refuse files that ONNX Runtime wrote and does not compute rightly, or crashes on."""
-    line = [sys.executable, "-m", "clip_onnx", "verify", directory]
+    line = [sys.executable, "-m", "clip_onnx", "verify", str(directory)]
     finished = subprocess.run(line, capture_output=True, text=True)
     if finished.returncode:
         said = finished.stderr.strip().splitlines() or [f"exit status {finished.returncode}"]

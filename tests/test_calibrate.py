@@ -43,7 +43,7 @@ def test_embeddings_are_the_towers_and_the_sizes_the_models(built, key):
 
 
 @pytest.mark.parametrize("key", ["vit/visual", "vit/textual"])
-def test_a_fifth_is_held_out_and_calibrates_nothing(built, key):
+def test_a_tenth_is_held_out_and_calibrates_nothing(built, key):
     found = opened(built, key)
     kept, held = (
         {row.tobytes() for batch in found.batches(held=out) for row in batch}
@@ -56,7 +56,9 @@ def test_a_fifth_is_held_out_and_calibrates_nothing(built, key):
 def test_one_input_alone_calibrates_and_is_measured():
     assert calibration.parted([1]) == ([1], [1])
     assert calibration.parted([1, 2]) == ([1], [2])
-    assert calibration.parted(list(range(7))) == ([0, 2, 3, 4, 5], [1, 6])
+    every = list(range(2 * calibration.HELD_OUT))
+    kept, held = calibration.parted(every)
+    assert held == [1, 1 + calibration.HELD_OUT] and sorted(kept + held) == every
 
 
 def test_moments_are_those_of_what_a_product_reads(built):

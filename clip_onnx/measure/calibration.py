@@ -16,7 +16,7 @@ from clip_onnx.measure import inputs
 
 UNIT = 2**15 - 1  # a correlation of 1, in int16
 CAPTIONS = 16  # a batch
-HELD_OUT = 5  # one of so many inputs
+HELD_OUT = 10  # one of so many inputs
 HELD_PIXELS_FILE = "held_pixel_values.npy"
 
 

@@ -6,8 +6,8 @@ Writes pixel_values.npy, and of each tower of the checkpoint a folder: of every 
 or a convolution the moments of what it reads (NAME.safetensors, see calibration.Moments), and
 tower.safetensors with `embeds`, of a text tower `input_ids` and the `scrambled` texts beside them,
 of a ResNet the extremes of its activations. A convolution's moments are taken from some positions
-of a picture. A fifth of the inputs is held out of the moments: its pixels, ids and embeddings stand beside the
-others as `held_`.
+of a picture. A tenth of the inputs is held out of the moments: its pixels, ids and embeddings stand
+beside the others as `held_`.
 
 The towers are those of `export`, which compute what OpenAI's modules do. No caption is padded.
 """

@@ -18,8 +18,8 @@ from stages.encode import bias, weight_only
 from stages.encode.choice import Choice, widths
 from stages.encode.weight_only import HALF
 
-# How much more wrong the worst of other inputs may be than the worst held out. The tiny models' were
-# 2.1 times in pictures, .7 to 8 in texts, of which single ones decide.
+# How much more wrong the worst of other inputs may be than the worst held out. Of the tiny models
+# it was 2.1 times in pictures, .7 to 8 in texts, of which single ones decide.
 ELSEWHERE = {"visual": 3, "textual": 8}
 CLOSE = 0.6  # of the allowed error, from which on no smaller file is sought
 ROUNDS = 6
