@@ -37,28 +37,7 @@ def test_embeddings_are_the_towers_and_the_sizes_the_models(built, key):
     found, checkpoint = opened(built, key), built / f"data/checkpoints/{model}"
     assert found.sizes() == architecture.read(weights.shapes(checkpoint))
     again = passes.of_model(graphs.load(built / f"data/models/{key}/fp32"), found.sizes(), tower)
-    for held in (False, True):
-        embeds = again.embed(found.batches(held=held))
-        np.testing.assert_allclose(embeds, found.embeds(held), atol=1e-6)
-
-
-@pytest.mark.parametrize("key", ["vit/visual", "vit/textual"])
-def test_a_tenth_is_held_out_and_calibrates_nothing(built, key):
-    found = opened(built, key)
-    kept, held = (
-        {row.tobytes() for batch in found.batches(held=out) for row in batch}
-        for out in (False, True)
-    )
-    assert not kept & held
-    assert len(held) == pytest.approx(len(kept | held) / calibration.HELD_OUT, abs=1)
-
-
-def test_one_input_alone_calibrates_and_is_measured():
-    assert calibration.parted([1]) == ([1], [1])
-    assert calibration.parted([1, 2]) == ([1], [2])
-    every = list(range(2 * calibration.HELD_OUT))
-    kept, held = calibration.parted(every)
-    assert held == [1, 1 + calibration.HELD_OUT] and sorted(kept + held) == every
+    np.testing.assert_allclose(again.embed(found.batches()), found.embeds(), atol=1e-6)
 
 
 def test_moments_are_those_of_what_a_product_reads(built):
@@ -151,12 +130,12 @@ def test_positions_stand_in_all_columns_alike(side):
 
 def test_a_resnets_extremes_are_of_every_picture_and_channel(built):
     found = opened(built, "rn/visual")
-    count = len(found.embeds()) + len(found.embeds(held=True))
+    count = len(found.embeds())
     for place, channels in {"conv1.input": 3, "bn1.output": 4, "layer4.1.sum": 256}.items():
         low, high = found.extremes(place)
         assert low.shape == high.shape == (count, channels)
         assert (low <= high).all() and (low < high).any()
-    pixels = np.concatenate([*found.batches(), *found.batches(held=True)])
+    pixels = np.concatenate(list(found.batches()))
     np.testing.assert_array_equal(found.extremes("conv1.input")[1], pixels.max((2, 3)))
 
 

@@ -16,8 +16,6 @@ from clip_onnx.measure import inputs
 
 UNIT = 2**15 - 1  # a correlation of 1, in int16
 CAPTIONS = 16  # a batch
-HELD_OUT = 10  # one of so many inputs
-HELD_PIXELS_FILE = "held_pixel_values.npy"
 
 
 class Moments(NamedTuple):
@@ -75,19 +73,8 @@ class Moments(NamedTuple):
         return self.squares()[order] * 4 * deviation * np.sqrt(len(self.size))
 
 
-def parted(items):
-    """(what calibrates, what is held out to measure what was fitted to it). One alone is both."""
-    held = items[1::HELD_OUT]
-    if not held:
-        return items, items
-    return [item for number, item in enumerate(items) if number % HELD_OUT != 1], held
-
-
 class Calibration:
-    """One tower's part of data/calibration/MODEL; `batches()` may be called again and again.
-
-    `held` asks for the inputs that nothing is fitted to, in the place of those that calibrate.
-    """
+    """One tower's part of data/calibration/MODEL; `batches()` may be called again and again."""
 
     FILE = "tower.safetensors"
 
@@ -115,30 +102,28 @@ class Calibration:
             return Moments(*map(file.get_tensor, Moments._fields))
 
     def extremes(self, name):
-        """float32 [2, pictures, channels]: the least and the largest values in a ResNet's place, of
-        all pictures, those held out at the end.
+        """float32 [2, pictures, channels]: the least and the largest values in a ResNet's place.
 
         Places are CONVOLUTION.input, NORM.output and BLOCK.sum, what a block adds up.
         """
         return self._read(name)
 
-    def embeds(self, held=False):
+    def embeds(self):
         """float32 [n, E]: what OpenAI's code makes of the batches, one after the other."""
-        return self._read("held_embeds" if held else "embeds")
+        return self._read("embeds")
 
-    def batches(self, size=1, held=False):
+    def batches(self, size=1):
         """pixel_values [B, 3, R, R] of at most `size` pictures, or input_ids [B, length] of
         captions that are equally long.
 
         No caption is padded: what stands behind EOT would count in the statistics.
         """
         if self.tower == "visual":
-            file = HELD_PIXELS_FILE if held else inputs.PIXELS_FILE
-            pixels = np.load(self.directory / file, mmap_mode="r")
+            pixels = np.load(self.directory / inputs.PIXELS_FILE, mmap_mode="r")
             for start in range(0, len(pixels), size):
                 yield np.array(pixels[start : start + size])
         else:
-            yield from equally_long(self._read("held_input_ids" if held else "input_ids"))
+            yield from equally_long(self._read("input_ids"))
 
     def scrambled(self):
         """input_ids [B, length] of the texts besides captions that calibrated, as `batches` has
