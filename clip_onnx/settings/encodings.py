@@ -63,7 +63,7 @@ class WeightOnly(Forms):
     block: Block = "row"
 
 
-BLOCKS = (256, 128, 64, 32, 16)  # of weights in memory that share a scale
+BLOCKS = (256, 128, 64, 32, 16)  # how many weights in memory may share a scale
 
 
 class Resident(Forms):
@@ -71,7 +71,7 @@ class Resident(Forms):
 
     scheme: Literal["resident"]
     bits: Literal[4, 8]
-    block: Annotated[int, Field(ge=16)]  # by sensitivity what blocks may cost, else one of BLOCKS
+    block: Literal[BLOCKS]
     accuracy_level: Literal[0, 1, 2, 3, 4] = 4  # what is multiplied: 4 int8, 1 fp32, 0 as it comes
     operators: Literal["contrib", "standard"] = "contrib"  # MatMulNBits, or DequantizeLinear
 

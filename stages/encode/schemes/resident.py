@@ -10,11 +10,10 @@ ResNets' convolutions have no operator of this kind: their visual tower is not m
 
 from clip_onnx import absent, command, graphs
 from clip_onnx.graphs import opset
-from clip_onnx.settings.encodings import Form
+from clip_onnx.settings.encodings import BLOCKS, Form
 from stages.encode import decoding, products, weight_only
 from stages.encode.schemes.weight_only import others
 
-BLOCKS = (128, 64, 32, 16)
 WHOLE = Form(bits=8, block="row")  # of what no block divides
 
 
@@ -29,7 +28,7 @@ def encode(model, encoding, calibration=None, sensitivity=None):
     found = list(weight_only.weights(model))
     known = weight_only.known(model, found, calibration, sensitivity)
     forms = weight_only.formed(found, encoding)
-    resident = {w: form for w, form in forms.items() if stays(w, form, encoding)}
+    resident = {w: form for w, form in forms.items() if stays(w, form)}
     forms |= {w: WHOLE for w in found if not (w in resident or w.is_table or forms[w].bits == 16)}
     if sensitivity is not None:
         free = {w: f for w, f in resident.items() if not encoding.named(w.value.name)}
@@ -51,18 +50,18 @@ def encode(model, encoding, calibration=None, sensitivity=None):
 
 def candidates(weight, form):
     """The Forms that a weight may have: of 4 or 8 bits, in blocks that divide its inputs."""
-    fitting = [block for block in BLOCKS if weight.inputs % block == 0] or [form.block]
+    fitting = [block for block in BLOCKS if weight.inputs % block == 0]
     blocks = [next((b for b in fitting if b <= block), fitting[-1]) for block in BLOCKS]
     return [Form(bits=bits, block=block) for bits in (4, 8) for block in blocks]
 
 
-def stays(weight, form, encoding):
+def stays(weight, form):
     """Whether a weight can stay as it is stored."""
     if weight.is_table or form.bits == 16:
         return False
-    if form.bits not in (4, 8) or not isinstance(form.block, int):
+    if form.bits not in (4, 8) or form.block not in BLOCKS:
         raise command.Refusal(
             f"{weight.value.name}: {form.bits} bits in blocks of {form.block} cannot stay in"
             " memory: take 4 or 8 bits, in blocks of 16, 32, 64, 128 or 256"
         )
-    return weight.inputs % BLOCKS[-1] == 0
+    return weight.inputs % form.block == 0
