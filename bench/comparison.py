@@ -40,7 +40,9 @@ def outdone(records):
     for ours in (record for record in records if record["by"] == "ours"):
         for peer in of_tower(records, ours, "peer"):
             figures = "size_mb", "run_rss_mb"
-            if peer["cosine_min"] is None or any(peer[name] > ours[name] for name in figures):
+            if None in (ours.get("run_rss_mb"), peer.get("run_rss_mb"), peer["cosine_min"]):
+                continue  # measured before memory was, or does not run
+            if any(peer[name] > ours[name] for name in figures):
                 continue
             if closeness(peer) > closeness(ours):
                 yield ours["encoding"], peer["encoding"]
@@ -85,7 +87,7 @@ def fp32(records, like):
 
 
 def times(number, of):
-    return None if number is None else number / of
+    return None if None in (number, of) else number / of
 
 
 def ratios(record, group):
@@ -100,7 +102,7 @@ def ratios(record, group):
         "size_ratio": times(record["size_mb"], base["size_mb"]),
         "load_ratio": times(record["load_s"], base["load_s"]),
         "load_rss_ratio": times(record["load_rss_mb"], base["load_rss_mb"]),
-        "run_rss_ratio": times(record["run_rss_mb"], base["run_rss_mb"]),
+        "run_rss_ratio": times(record.get("run_rss_mb"), base.get("run_rss_mb")),
         "run_ratio": times(record["run_ms"], pytorch),
         "fp32_run_ratio": times(record["run_ms"], record["fp32_ms"]),
     }
@@ -127,7 +129,7 @@ def row(record, group):
         "load s / fp32": shown("{:.2f}×", ratio["load_ratio"]),
         "load MB": shown("{:.0f}", record["load_rss_mb"]),
         "load MB / fp32": shown("{:.2f}×", ratio["load_rss_ratio"]),
-        "resident MB": shown("{:.0f}", record["run_rss_mb"]),
+        "resident MB": shown("{:.0f}", record.get("run_rss_mb")),
         "resident MB / fp32": shown("{:.2f}×", ratio["run_rss_ratio"]),
         "run ms": shown("{:.2f}", record["run_ms"]),
         "run ms / PyTorch": shown("{:.2f}×", ratio["run_ratio"]),
@@ -200,7 +202,8 @@ ONNX Runtime's session, `load MB` the peak of memory meanwhile, `resident MB` wh
 after two runs of one input, Python and ONNX Runtime included (`bench/load.py`), `run ms` one
 picture or one caption of 16 tokens on two threads, the fastest of many runs that took turns with
 our `fp32` and with OpenAI's code in PyTorch (`bench/speed.py`). What follows a `/` is what the
-multiple `×` is of: `fp32` is our file of the same tower. The `fp32` rows' own `run ms / fp32`
+multiple `×` is of: `fp32` is our file of the same tower. A blank stands where a tower was last
+measured before that column was. The `fp32` rows' own `run ms / fp32`
 compare that file with itself: their distance from 1.00× is the noise.
 
 {sections}"""

@@ -34,10 +34,12 @@ def weight_only(group):
 @every_tower
 def test_every_peer_and_every_encoding_was_measured(tower):
     group = GROUPS[tower]
-    assert {one["encoding"] for one in group if one["by"] == "peer"} == {*peers.PEERS}
+    known = {one["encoding"] for one in group if one["by"] == "peer"}
+    assert {"fp16", "q8", "q8-per-tensor", "q4"} <= known <= {*peers.PEERS}  # others came later
     for one in group:
         assert one["commit"]
-        assert one.get("reason") or all(one[name] is not None for name in encodings.MEASURED)
+        columns = [name for name in encodings.MEASURED if name in one or name != "run_rss_mb"]
+        assert one.get("reason") or all(one[name] is not None for name in columns)
         assert one["by"] == "peer" or "reason" not in one
 
 

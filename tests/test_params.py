@@ -180,3 +180,14 @@ def test_a_floor_is_the_models_own_or_the_default():
     assert settings.floor("mine", "visual", "fp32") == default
     assert settings.floor("theirs", "visual", "int8w") == default
     assert settings.floor("theirs", "textual", "int8w") is None
+
+
+def test_a_resnets_visual_tower_is_in_no_encoding_that_has_no_convolutions():
+    settings = params.load()
+    grid = settings.grid
+    resident = {name for name, one in settings.encodings.items() if one.scheme == "resident"}
+    assert resident & {*grid.encodings.of_both_towers}
+    for model in grid.models:
+        for tower in ("visual", "textual"):
+            convolves = tower == "visual" and model in grid.resnets
+            assert bool(resident & {*grid.variants(model, tower)}) != convolves

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from clip_onnx.names import PREPROCESS, PYTORCH, TOWERS
 from clip_onnx.settings.sections import Different, Section, Slug
 
 BY_SENSITIVITY = ("mixed", "dynamic")  # schemes that choose by what each weight means
+OF_PRODUCTS = ("resident",)  # schemes that no convolution has
 SCHEMES = {  # that each list of grid.encodings may hold
     "by_sensitivity": (*BY_SENSITIVITY, "weight_only", "resident"),
     "plain": ("none", "half", "weight_only", "resident"),
@@ -52,11 +53,17 @@ class Grid(Section):
     profiles: Different[Slug]
     products: Different[Slug]
     composed: Different[Slug]  # the encodings that products are made of
+    _of_products: set = PrivateAttr(default_factory=set)  # encodings of such a scheme
+
+    def know(self, encodings):
+        """Take in `encodings` of params.yaml: ResNets' visual towers are not built in all."""
+        self._of_products |= {n for n, one in encodings.items() if one.scheme in OF_PRODUCTS}
 
     def variants(self, model, tower):
         """The encodings and the profiles in which a model's tower is built."""
-        resnet = tower == "visual" and model in self.resnets
-        encodings = self.encodings.all if resnet else self.encodings.of_both_towers
+        encodings = self.encodings.of_both_towers
+        if tower == "visual" and model in self.resnets:
+            encodings = [n for n in self.encodings.all if n not in self._of_products]
         return encodings + self.profiles
 
     def files(self, model):

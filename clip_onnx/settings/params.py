@@ -8,7 +8,7 @@ A wrong key, type or reference is refused with its place in the file.
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from clip_onnx import command
 from clip_onnx.names import PREPROCESS, PYTORCH, STD, TOWERS
@@ -49,6 +49,11 @@ class Params(Section):
     floors: dict[Slug, dict[Slug, dict[Slug, Floor]]]  # model, graph, variant
     default_floors: dict[Slug, dict[Slug, Floor]]  # graph, variant
     runtimes: dict[Slug, RuntimeFloor]
+
+    @model_validator(mode="after")
+    def _let_the_grid_know(self):
+        self.grid.know(self.encodings)
+        return self
 
     def floor(self, model, graph, variant):
         """The Floor of a model's file: its own, or else the default one, or None."""
