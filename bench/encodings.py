@@ -23,7 +23,7 @@ import yaml
 
 from bench import comparison, peers, picture, pipeline
 from bench.records import commit, read, write
-from clip_onnx import command, graphs
+from clip_onnx import absent, command, graphs
 from clip_onnx.settings import params
 from tools import build_one
 
@@ -90,7 +90,8 @@ def build(model, folder):
             for evaluation in pipeline.outputs(arguments):
                 _, tower, encoding, _ = Path(evaluation).name.split(".")
                 directory = folder / "data/models" / model / tower / encoding
-                files.append(File("ours", model, tower, encoding, directory, folder / evaluation))
+                file = File("ours", model, tower, encoding, directory, folder / evaluation)
+                files += [] if absent.why(directory) else [file]
     return files
 
 
