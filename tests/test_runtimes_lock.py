@@ -41,8 +41,12 @@ def outputs(lock):
 
 
 def built(lock, grid):
-    """The same without models' files that the grid no longer asks for."""
-    files = {f"data/models/{m}/{graph}/{v}" for m in grid.models for graph, v in grid.files(m)}
+    """The same without models' files that the grid no longer asks for. What a ResNet's visual
+    tower has not is a folder, too, which says so."""
+    both = [(tower, v) for tower in TOWERS for v in grid.encodings.of_both_towers]
+    files = {
+        f"data/models/{m}/{graph}/{v}" for m in grid.models for graph, v in (*grid.files(m), *both)
+    }
     found = outputs(lock).items()
     return {path: out for path, out in found if path in files or "data/models/" not in path}
 
@@ -151,7 +155,9 @@ def test_what_a_foreign_stage_makes_is_compared_too():
 
 
 def test_what_the_grid_no_longer_asks_for_counts_nowhere():
-    grid = SimpleNamespace(models=["m"], files=lambda model: [("visual", "npu")])
+    none = SimpleNamespace(of_both_towers=[])
+    files = {"files": lambda model: [("visual", "npu")]}
+    grid = SimpleNamespace(models=["m"], encodings=none, **files)
     lock = {"s": {"outs": [*MADE.values(), entry("data/models/gone/visual/npu", "h")]}}
     assert set(built(lock, grid)) == {"data/models/m/visual/npu", "data/bundles/m"}
     names = ["run@m", "encode@m-visual", "collect", "run@gone", "encode@gone-visual"]
