@@ -159,6 +159,8 @@ def test_default_floors_judge_what_was_measured_and_own_ones_what_must_be_there(
 
 def test_broken_floors_are_a_table_and_what_was_not_measured_says_so():
     settings = params.load()
+    few = {"tiny-vit": {"visual": {"onnxjs": settings.floors["tiny-vit"]["visual"]["onnxjs"]}}}
+    settings = settings.model_copy(update={"floors": few, "default_floors": {}})
     measured = {"cosine_min": 0.5, "snr_db": 200.0}
     metrics = {"tiny-vit": {"visual": {"onnxjs": measured}}}
     controls = {"tiny-vit": {"visual": {"reference": {"accuracy": 0.9}}}}
