@@ -33,8 +33,11 @@ EXTERNAL = "session.optimized_model_external_initializers_file_name"
 def optimise(folder: str | Path, output: str | Path, encoding: str | Path) -> None:
     """Write a bundle's towers in one encoding, optimised for this machine, as a bundle.
 
-    Raises Refusal for a folder that is no bundle, or an encoding that is not in it.
+    Raises Refusal for a folder that is no bundle, an encoding that is not in it, and an `output`
+    that is there, were it the bundle itself.
     """
+    if Path(output).exists():
+        raise command.Refusal(f"{output} is there already: name a new folder")
     bundle = Bundle(folder)
     variant = bundle.encoding(encoding)
     towers = {bundle.files[tower, variant]: tower for tower in bundle.towers}

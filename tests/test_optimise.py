@@ -88,6 +88,13 @@ def test_a_file_that_the_runtime_wrote_wrongly_is_refused(bundle, tmp_path, monk
     assert not (tmp_path / "new").exists()
 
 
+def test_what_is_there_stays(bundle):
+    before = sorted(bundle.rglob("*"))
+    with pytest.raises(command.Refusal, match="is there already: name a new folder"):
+        optimise.optimise(bundle, bundle, ENCODING)
+    assert sorted(bundle.rglob("*")) == before
+
+
 def test_an_encoding_that_is_not_there_is_refused_and_nothing_is_written(bundle, tmp_path):
     with pytest.raises(command.Refusal, match="has no 'int3w'"):
         optimise.optimise(bundle, tmp_path / "new", "int3w")

@@ -36,6 +36,32 @@ def saved(model, folder):
     return folder
 
 
+@pytest.mark.parametrize("change", [{"strides": [8, 16]}, {"pads": [1] * 4}, {"dilations": [2, 2]}])
+def test_a_convolution_of_other_patches_stays(built, change):
+    model = graphs.load(built / "data/models/vit/visual/fp32")
+    (conv,) = (node for node in model.graph if node.op_type == "Conv")
+    for name, lengths in change.items():
+        conv.attributes.add(graphs.ir.AttrInt64s(name, lengths))
+    assert operators(products.from_patches(model))["Conv"] == 1
+
+
+@pytest.mark.parametrize("level", ["ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_ALL"])
+@pytest.mark.parametrize("accuracy", [0, 4])
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("key", ["vit/visual", "vit/textual"])
+def test_it_is_right_however_much_the_runtime_optimises(
+    built, tmp_path, key, bits, accuracy, level
+):
+    source = built / f"data/models/{key}/fp32"
+    wanted = encoding(bits=bits, accuracy_level=accuracy)
+    file = saved(schemes.resident.encode(graphs.load(source), wanted), tmp_path)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    session = onnxruntime.InferenceSession(file / graphs.FILE, options, ["CPUExecutionProvider"])
+    exact = sessions.run(sessions.session(source), given_to(key))
+    assert parity.cosine(exact, sessions.run(session, given_to(key))).min() > 0.95
+
+
 def operators(model):
     return collections.Counter(node.op_type for node in model.graph)
 
@@ -49,11 +75,10 @@ def optimised(folder):
     return collections.Counter(node.op_type for node in nodes)
 
 
-@pytest.mark.parametrize("patch", ["vit/visual"])
-def test_patches_are_a_product(built, tmp_path, patch):
+def test_patches_are_a_product(built, tmp_path):
+    patch = "vit/visual"
     source = built / f"data/models/{patch}/fp32"
-    model = graphs.load(source)
-    products.from_patches(model)
+    model = products.from_patches(graphs.load(source))
     assert not operators(model)["Conv"]
     ours = saved(model, tmp_path)
     onnx.checker.check_model(ours / graphs.FILE, full_check=True)

@@ -22,9 +22,9 @@ def here() -> dict[str, Any]:
 
 
 def instructions() -> set[str]:
-    """Of this CPU, as Linux names them; none where they cannot be read."""
+    """Of this CPU, as Linux names them; elsewhere the CPU's name stands for them."""
     if not CPU.exists():
-        return set()
+        return {platform.processor()}
     lines = CPU.read_text("utf-8").splitlines()
     flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
     return {flag for flag in flags.partition(":")[2].split() if flag.startswith(KINDS)}

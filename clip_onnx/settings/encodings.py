@@ -72,7 +72,7 @@ class Resident(Forms):
     scheme: Literal["resident"]
     bits: Literal[4, 8]
     block: Literal[BLOCKS]
-    accuracy_level: Literal[0, 1, 2, 3, 4] = 4  # what is multiplied: 4 int8, 1 fp32, 0 as it comes
+    accuracy_level: Literal[0, 4] = 0  # MatMulNBits': what is multiplied, as it comes or int8
     operators: Literal["contrib", "standard"] = "contrib"  # MatMulNBits, or DequantizeLinear
 
 

@@ -5,11 +5,14 @@
                which ONNX Runtime makes the same of as it loads the file
 
 Scales are stored as int8 for each block and fp32 for each row, and multiplied as the file is
-loaded. Which CPU kernel runs is `accuracy_level`'s: at 4, products of int8.
+loaded. But for kernels that multiply int8 (`accuracy_level` 4) they are stored as they are: where a
+graph is not optimised these take scales that are computed for zeros, and say nothing.
 """
 
 import numpy as np
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+from onnxscript.rewriter import MatchResult, RewriteRule, RewriteRuleSet, rewrite
 
 from clip_onnx import graphs
 from stages.encode.decoding import Decoder
@@ -17,76 +20,61 @@ from stages.encode.decoding import Decoder
 CONTRIB = "com.microsoft"
 INTEGERS = {4: ir.DataType.INT4, 8: ir.DataType.INT8}
 STANDARD_OPSET = 21  # the first whose DequantizeLinear has blocks
+INT8_PRODUCTS = 4  # accuracy_level
+
+
+def convolved(op, pixels, weight, shape):
+    maps = op.Conv(pixels, weight, _outputs=["maps"])
+    return op.Transpose(op.Reshape(maps, shape), perm=[0, 2, 1], _outputs=["patches"])
+
+
+def check(context, weight, maps, patches, **_):
+    result, kernel = MatchResult(), list(weight.shape.numpy()[2:])
+    conv = maps.producer().attributes
+    whole = {"strides": kernel, "pads": [0] * 4, "dilations": [1, 1]}
+    if any(list(conv.get_ints(name, [])) != wanted for name, wanted in whole.items()):
+        return result.fail("patches overlap, or do not cover the picture")
+    if kernel != [kernel[0]] * 2 or conv.get_int("group", 1) != 1:
+        return result.fail("patches are no squares of all channels")
+    return result
+
+
+def multiplied(op, pixels, weight, patches, **_):
+    """Reshape -> Transpose -> Reshape -> MatMul."""
+    width, channels, side, _ = weight.shape.numpy()
+    count = patches.shape[1]
+    across = round(count**0.5)
+
+    def to(lengths):
+        name = f"patches.{len(lengths)}"
+        return op.initializer(ir.tensor(np.array(lengths, np.int64), name=name), name=name)
+
+    cut = op.Reshape(pixels, to([0, channels, across, side, across, side]))
+    rows = op.Reshape(
+        op.Transpose(cut, perm=[0, 2, 4, 1, 3, 5]), to([0, count, channels * side**2])
+    )
+    return op.MatMul(rows, op.initializer(transposed(weight), name=f"{weight.name}.T"))
+
+
+def transposed(weight):
+    """The weight [N, …] of a convolution as that of a product, [K, N]; read as it is needed."""
+    stored, width = weight.const_value, weight.shape[0]
+
+    def read():
+        return ir.tensor(graphs.array(stored).reshape(width, -1).T.copy())
+
+    shape = ir.Shape([stored.size // width, width])
+    return ir.LazyTensor(read, dtype=stored.dtype, shape=shape, name=f"{weight.name}.T")
+
+
+RULES = RewriteRuleSet([RewriteRule(convolved, multiplied, check)])
 
 
 def from_patches(model):
-    """Write a convolution whose patches do not overlap as the product that it is, in place.
-
-    Conv -> Reshape -> Transpose becomes Reshape -> Transpose -> Reshape -> MatMul.
-    """
-    for node in [node for node in model.graph if node.op_type == "Conv"]:
-        weight, after = node.inputs[1], node.outputs[0].uses()[0].node
-        width, channels, height, _ = weight.shape.numpy()
-        last = after.outputs[0].uses()[0].node
-        tokens = last.outputs[0].shape[1]
-        across = round(tokens**0.5)
-        at = Sequence(model, node)
-        cut = at.op("Reshape", node.inputs[0], [0, channels, across, height, across, height])
-        patches = at.op("Transpose", cut, perm=(0, 2, 4, 1, 3, 5))
-        rows = at.op("Reshape", patches, [0, tokens, channels * height * height])
-        product = at.op("MatMul", rows, transposed(model, weight, width))
-        product.shape, product.type = last.outputs[0].shape, last.outputs[0].type
-        ir.convenience.replace_all_uses_with(last.outputs[0], product)
-        for gone in (last, after, node):
-            read = [value for value in gone.inputs[1:] if value.is_initializer()]
-            model.graph.remove(gone, safe=True)
-            for value in read:
-                if not value.uses():
-                    model.graph.initializers.pop(value.name)
-
-
-def is_patches(node):
-    """Whether a Conv's patches do not overlap, and only their order is changed behind it."""
-    height, width = node.inputs[1].shape.numpy()[2:]
-    strides = node.attributes["strides"].as_ints() if "strides" in node.attributes else [1, 1]
-    kinds, value = [], node.outputs[0]
-    while len(kinds) < 2 and len(value.uses()) == 1:
-        kinds.append(value.uses()[0].node.op_type)
-        value = value.uses()[0].node.outputs[0]
-    return list(strides) == [height, width] == [height] * 2 and kinds == ["Reshape", "Transpose"]
-
-
-class Sequence:
-    """Nodes in front of one, named after it."""
-
-    def __init__(self, model, node):
-        self.model, self.before, self.count = model, node, 0
-
-    def op(self, op_type, value, second=None, **attributes):
-        name, self.count = f"{self.before.name}.{self.count}", self.count + 1
-        inputs = [value]
-        if isinstance(second, list):
-            second = graphs.constant(self.model, second, f"{name}.shape")
-        if second is not None:
-            inputs.append(second)
-        node = ir.node(op_type, inputs, attributes, name=name)
-        node.outputs[0].name = name
-        self.model.graph.insert_before(self.before, node)
-        return node.outputs[0]
-
-
-def transposed(model, weight, width):
-    """The weight [N, …] of a convolution as that of a product, [K, N]."""
-    stored, name = weight.const_value, f"{weight.name}.T"
-
-    def read():
-        return ir.tensor(graphs.array(stored).reshape(width, -1).T.copy(), name=name)
-
-    shape = ir.Shape([stored.size // width, width])
-    value = ir.Value(name=name, type=weight.type, shape=shape)
-    value.const_value = ir.LazyTensor(read, dtype=stored.dtype, shape=shape, name=name)
-    model.graph.register_initializer(value)
-    return value
+    """The model, its convolution of patches written as the product that it is."""
+    model = rewrite(model, RULES)
+    RemoveUnusedNodesPass()(model)
+    return model
 
 
 def store(model, weight, rounded, encoding):
@@ -106,9 +94,13 @@ def store(model, weight, rounded, encoding):
         "accuracy_level": encoding.accuracy_level,
     }
     stored = decoder.initializer(packed(rounded), f"uint{rounded.bits}")
-    scales = scaled(decoder, sub, rows(rounded.scales))
+    if encoding.accuracy_level == INT8_PRODUCTS:
+        scales = decoder.initializer(rounded.scales.values(), "scale")
+    else:
+        scales = scaled(decoder, sub, rows(rounded.scales))
     product = weight.consumer
     decoder.op("MatMulNBits", product.inputs[0], stored, scales, domain=CONTRIB, **attributes)
+    decoder.nodes[-1].name = product.name  # one for one, so the decoder's own would come again
     decoder.replace_consumer()
 
 

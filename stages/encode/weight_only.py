@@ -144,6 +144,21 @@ def spread(forms, candidates, sensitivity):
     return found.of_size(found.size(forms))
 
 
+def store_others(model, encoding):
+    """Keep initializers that are no weights, and that `tensors:` names with 16 bits, in fp16.
+
+    Returns {name: bits}.
+    """
+    widths = {}
+    for value in list(model.graph.initializers.values()):
+        form = encoding.named(value.name) if value.dtype == ir.DataType.FLOAT else None
+        uses = value.uses() if form is not None and form.bits == HALF else ()
+        if len(uses) == 1 and uses[0].node.op_type not in PLACES:
+            decoding.store_half(model, Weight(value, *uses[0]))
+            widths[value.name] = HALF
+    return widths
+
+
 def small(found):
     """The weights that are kept in fp16, whatever is asked for the others."""
     least = sum(weight.value.const_value.size for weight in found) * SMALL_SHARE

@@ -11,8 +11,7 @@ ResNets' convolutions have no operator of this kind: their visual tower is not m
 from clip_onnx import absent, command, graphs
 from clip_onnx.graphs import opset
 from clip_onnx.settings.encodings import BLOCKS, Form
-from stages.encode import decoding, products, weight_only
-from stages.encode.schemes.weight_only import others
+from stages.encode import products, weight_only
 
 WHOLE = Form(bits=8, block="row")  # of what no block divides
 
@@ -20,11 +19,11 @@ WHOLE = Form(bits=8, block="row")  # of what no block divides
 def encode(model, encoding, calibration=None, sensitivity=None):
     """Encode in place, as a Calibration and a Sensitivity say. The metadata say `widths`, the bits
     of every weight."""
-    if not all(products.is_patches(node) for node in model.graph if node.op_type == "Conv"):
+    model = products.from_patches(model)
+    if any(node.op_type == "Conv" for node in model.graph):
         raise absent.Absent("convolutions have no weights that stay in few bits in memory")
     if encoding.operators == "standard":
         opset.convert(model, products.STANDARD_OPSET)
-    products.from_patches(model)
     found = list(weight_only.weights(model))
     known = weight_only.known(model, found, calibration, sensitivity)
     forms = weight_only.formed(found, encoding)
@@ -41,10 +40,7 @@ def encode(model, encoding, calibration=None, sensitivity=None):
             products.store(model, weight, result[0], encoding)
     weight_only.store(model, {w: results.get(w) for w in found if w not in resident})
     widths = {w.value.name: form.bits for w, form in (forms | resident).items()}
-    for other in others(model, encoding):
-        decoding.store_half(model, other)
-        widths[other.value.name] = 16
-    graphs.describe(model, widths=widths)
+    graphs.describe(model, widths=widths | weight_only.store_others(model, encoding))
     return model
 
 

@@ -10,8 +10,6 @@ Biases, norms, and positional and class embeddings stay in fp32, unless `tensors
 bits.
 """
 
-import onnx_ir as ir
-
 from clip_onnx import graphs
 from stages.encode import decoding, weight_only
 
@@ -26,17 +24,5 @@ def encode(model, encoding, calibration=None, sensitivity=None):
         return model
     known = weight_only.known(model, found, calibration, sensitivity)
     widths = weight_only.encode_some(model, found, encoding, known)
-    for other in others(model, encoding):
-        decoding.store_half(model, other)
-        widths[other.value.name] = 16
-    graphs.describe(model, widths=widths)
+    graphs.describe(model, widths=widths | weight_only.store_others(model, encoding))
     return model
-
-
-def others(model, encoding):
-    """Initializers that are no weights, named by `tensors:` to be kept in fp16."""
-    for value in list(model.graph.initializers.values()):
-        form = encoding.named(value.name) if value.dtype == ir.DataType.FLOAT else None
-        uses = value.uses() if form is not None and form.bits == 16 else ()
-        if len(uses) == 1 and uses[0].node.op_type not in weight_only.PLACES:
-            yield weight_only.Weight(value, *uses[0])
