@@ -90,8 +90,9 @@ def build(model, folder):
             for evaluation in pipeline.outputs(arguments):
                 _, tower, encoding, _ = Path(evaluation).name.split(".")
                 directory = folder / "data/models" / model / tower / encoding
-                file = File("ours", model, tower, encoding, directory, folder / evaluation)
-                files += [] if absent.why(directory) else [file]
+                if not absent.why(directory):
+                    file = File("ours", model, tower, encoding, directory, folder / evaluation)
+                    files.append(file)
     return files
 
 
