@@ -2,44 +2,48 @@
 
     python -m bench.gpu [MODEL …] [--batches 1 16 128]
 
-vit-b-32 and vit-l-14 without names. Needs an NVIDIA GPU, and onnxruntime-gpu in the place of
-onnxruntime. Models with an address are replaced by their twins (tools/make_twin.py: random weights,
-OpenAI's architecture), which the pipeline's own commands encode in build/bench-gpu. Inputs and
-outputs stay on the GPU; all runs of a batch take turns (bench/speed.py). PyTorch's attention is its
-fused one, which OpenAI's code calls by itself. Writes bench/gpu.json and bench/gpu.md.
+vit-b-32, vit-l-14 and rn50 without names. Needs an NVIDIA GPU, and onnxruntime-gpu in the place of
+onnxruntime; with onnxruntime-ep-webgpu beside it, WebGPU is measured, too. Models with an address
+are replaced by their twins (tools/make_twin.py: random weights, OpenAI's architecture), which the
+pipeline's own commands encode in build/bench-gpu. Inputs and outputs stay on the GPU; all runs of a
+batch take turns (bench/speed.py). PyTorch's attention is its fused one, which OpenAI's code calls
+by itself. Writes bench/gpu.json and bench/gpu.md.
 """
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import torch
 
-from bench import comparison, encodings, pipeline, speed
+from bench import comparison, encodings, gpu_runs, pipeline, speed
 from bench.records import commit, read, write
-from clip_onnx import command, graphs
+from clip_onnx import command
 from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.measure import parity
 from clip_onnx.names import TOWERS
-from clip_onnx.openai import build_model
 from clip_onnx.settings import params
 
 RECORDS = Path("bench/gpu.json")
 FOLDER = Path("build/bench-gpu")
-MODELS, BATCHES = ("vit-b-32", "vit-l-14"), (1, 16, 128)
+MODELS, BATCHES = ("vit-b-32", "vit-l-14", "rn50"), (1, 16, 128)
 ENCODINGS = ("fp32", "fp16", "fp16-gpu")
+CHANNELS_LAST, GRAPH = "fp16-gpu, channels last", "fp16-gpu, CUDA graph"
+WEBGPU = "fp16, WebGPU"  # for other makers' GPUs, through Vulkan
+OPTIONS = {CHANNELS_LAST: {"prefer_nhwc": "1"}, GRAPH: {"enable_cuda_graph": "1"}}  # CUDA's
 STAGES = ("download", "export", "patch", "encode")  # these encodings need no calibration
 LENGTH = 77
 SECONDS = 20  # of runs of a batch, at most
-PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 
 
 def need(device):
     """Refuse a device that ONNX Runtime or PyTorch lacks here."""
-    if PROVIDERS[device] not in onnxruntime.get_available_providers():
+    provider = gpu_runs.PROVIDERS[device]
+    if provider not in onnxruntime.get_available_providers():
         raise command.Refusal(
-            f"ONNX Runtime has no {PROVIDERS[device]} here: install onnxruntime-gpu in the place of"
+            f"ONNX Runtime has no {provider} here: install onnxruntime-gpu in the place of"
             " onnxruntime, on a machine with an NVIDIA GPU"
         )
     if device == "cuda" and not torch.cuda.is_available():
@@ -68,57 +72,33 @@ def batch_of(sizes, tower, count):
     return ids
 
 
-def onnx_run(directory, batch, device):
-    """A function that runs a file once: its embeddings, which stay on the device."""
-    session = onnxruntime.InferenceSession(directory / graphs.FILE, providers=[PROVIDERS[device]])
-    if session.get_providers()[0] != PROVIDERS[device]:
-        raise command.Refusal(f"{directory} does not run on {device}: see ONNX Runtime's message")
-    binding, given = session.io_binding(), session.get_inputs()[0].name
-    binding.bind_ortvalue_input(given, onnxruntime.OrtValue.ortvalue_from_numpy(batch, device, 0))
-    binding.bind_output(session.get_outputs()[0].name, device)
-
-    def run():
-        session.run_with_iobinding(binding)
-        binding.synchronize_outputs()
-        return binding
-
-    return run
-
-
-def torch_runs(checkpoint, tower, batch, device):
-    """{name: a function that runs OpenAI's code once}, in half precision on a GPU, as clip.load."""
-    names = weights.shapes(checkpoint)
-    model = build_model({name: torch.from_numpy(weights.read(checkpoint, name)) for name in names})
-    model = model.float() if device == "cpu" else model.to(device)
-    given = torch.from_numpy(batch).to(device)
-    encode = model.encode_image if tower == "visual" else model.encode_text
-
-    def timed(function):
-        def run():
-            with torch.inference_mode():
-                embeds = function(given)
-            if device == "cuda":
-                torch.cuda.synchronize()
-            return embeds
-
-        return run
-
-    return {"pytorch": timed(encode), "torch.compile": timed(torch.compile(encode))}
+def ways(transformer, device):
+    """Our encodings, and the best of them as CUDA's provider runs it otherwise."""
+    if device != "cuda":
+        return ENCODINGS
+    webgpu = [WEBGPU] if find_spec("onnxruntime_ep_webgpu") else []
+    return [*ENCODINGS, *([] if transformer else [CHANNELS_LAST]), GRAPH, *webgpu]
 
 
 def measure(data, model, tower, count, device):
     """Records of a tower at a batch: every file of ours, PyTorch eager and compiled."""
     checkpoint = data / "checkpoints" / model
-    batch = batch_of(architecture.read(weights.shapes(checkpoint)), tower, count)
-    runs = torch_runs(checkpoint, tower, batch, device)
+    sizes = architecture.read(weights.shapes(checkpoint))
+    batch = batch_of(sizes, tower, count)
+    runs = gpu_runs.torch_runs(checkpoint, tower, batch, device)
     truth = runs["pytorch"]().float().cpu().numpy()
     cosines = dict.fromkeys(runs)
-    for encoding in ENCODINGS:
-        runs[encoding] = onnx_run(data / "models" / model / tower / encoding, batch, device)
-        embeds = runs[encoding]().copy_outputs_to_cpu()[0]
-        cosines[encoding] = round(float(parity.cosine(truth, embeds).min()), 7)
+    for name in ways(sizes.vit or tower == "textual", device):
+        directory = data / "models" / model / tower / name.split(",")[0]
+        if name == WEBGPU:
+            runs[name] = gpu_runs.webgpu_run(directory, batch)
+        else:
+            runs[name] = gpu_runs.onnx_run(directory, batch, device, **OPTIONS.get(name, {}))
+        embeds = gpu_runs.numpy_of(runs[name]())
+        cosines[name] = round(float(parity.cosine(truth, embeds).min()), 7)
     least = speed.least({name: speed.timed(run) for name, run in runs.items()}, SECONDS)
     place = {"model": model, "tower": tower, "batch": count, "device": name_of(device)}
+    place["with"] = f"ONNX Runtime {onnxruntime.__version__} and PyTorch {torch.__version__}"
     for name, milliseconds in least.items():
         found = {"by": name, "ms": milliseconds, "cosine": cosines[name], "commit": commit()}
         yield place | found
@@ -129,22 +109,25 @@ def name_of(device):
 
 
 def markdown(records):
-    groups = {}
+    groups, ways = {}, dict.fromkeys(one["by"] for one in records if one["by"] != "pytorch")
     for one in records:
         groups.setdefault((one["model"], one["tower"], one["batch"]), {})[one["by"]] = one
     rows = []
-    for (model, tower, batch), of in groups.items():
+    for (model, tower, batch), of in sorted(groups.items()):
         base = of["pytorch"]["ms"]
         row = {"model": model, "tower": tower, "batch": batch, "PyTorch ms": f"{base:.2f}"}
-        row |= {name: f"{base / one['ms']:.2f}×" for name, one in of.items() if name != "pytorch"}
+        row |= {way: f"{base / of[way]['ms']:.2f}×" if way in of else "" for way in ways}
         rows.append(row | {"worst cosine": f"{of['fp16-gpu']['cosine']:.7f}"})
-    devices = ", ".join(sorted({one["device"] for one in records}))
-    commits = ", ".join(sorted({one["commit"] for one in records}))
+    where, by, when = (
+        ", ".join(sorted({one[key] for one in records})) for key in ("device", "with", "commit")
+    )
     return f"""# On a GPU
 
-Written by `python -m bench.gpu`, at commit {commits}, on {devices}. How many times as fast as
+Written by `python -m bench.gpu`, at commit {when}, on {where}, with {by}. How many times as fast as
 OpenAI's code in PyTorch, eager and in half precision, each is; the fastest of many runs that took
-turns. `worst cosine` is `fp16-gpu`'s to that code, of random inputs on random weights.
+turns. `worst cosine` is `fp16-gpu`'s to that code, of random inputs on random weights. The batch's
+shape is a constant of each session, as it is one of `torch.compile`'s. WebGPU's time holds the
+copies to the GPU and back.
 
 {comparison.table(rows)}
 """

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench import gpu
+from bench import gpu, gpu_runs
 from clip_onnx import command
 
 import small
@@ -24,7 +24,7 @@ def data(built, monkeypatch):
 @pytest.mark.parametrize("tower", ["visual", "textual"])
 def test_every_way_is_timed_on_the_same_batch(data, monkeypatch, tower):
     monkeypatch.setattr(gpu, "SECONDS", 0.1)
-    monkeypatch.setattr(gpu.torch, "compile", lambda function: function)
+    monkeypatch.setattr(gpu_runs.torch, "compile", lambda function, dynamic: function)
     records = [*gpu.measure(data, "vit", tower, 2, "cpu")]
     assert {one["by"] for one in records} == {"pytorch", "torch.compile", *gpu.ENCODINGS}
     assert all(one["ms"] > 0 for one in records)
@@ -34,6 +34,7 @@ def test_every_way_is_timed_on_the_same_batch(data, monkeypatch, tower):
 def test_the_page_says_how_many_times_as_fast(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu, "RECORDS", tmp_path / "gpu.json")
     place = {"model": "m", "tower": "visual", "batch": 1, "device": "a GPU", "commit": "abc"}
+    place["with"] = "some versions"
     times = {"pytorch": 4.0, "torch.compile": 2.0, "fp32": 8.0, "fp16": 3.2, "fp16-gpu": 1.6}
     gpu.publish([place | {"by": by, "ms": ms, "cosine": 0.5} for by, ms in times.items()])
     page = (tmp_path / "gpu.md").read_text("utf-8")
@@ -45,7 +46,7 @@ def test_the_page_says_how_many_times_as_fast(tmp_path, monkeypatch):
 
 
 def test_without_a_gpu_it_says_so_in_one_line():
-    if gpu.PROVIDERS["cuda"] in gpu.onnxruntime.get_available_providers():
+    if gpu_runs.PROVIDERS["cuda"] in gpu.onnxruntime.get_available_providers():
         pytest.skip("there is one")
     with pytest.raises(command.Refusal, match="no CUDAExecutionProvider here: install onnxr"):
         gpu.need("cuda")

@@ -4,6 +4,8 @@ onnxconverter-common converts. Norms and softmax compute in fp32 between casts; 
 -inf is one in half precision too; token ids stay integers, because 49406 and 49407 are the same
 number in half precision. With `fused` attention is one operator of ONNX Runtime's
 (stages/encode/attention), and norms are in half precision, too: its GPU kernels sum both in fp32.
+Then the end of a text is found among its ids as fp32, which holds them exactly: CUDA has no ArgMax
+of integers, and one node on the CPU forbids a CUDA graph of the whole.
 
 The converter copies a model several times over, so it gets to see graph inputs in the place of
 large weights, which are rounded one by one as the file is written.
@@ -42,8 +44,17 @@ def encode(model, encoding, calibration=None, sensitivity=None):
         )
     model = ir.from_proto(converted)
     put_back(model, weights)
+    if encoding.fused:
+        find_end_in_fp32(model)
     TopologicalSortPass()(model)
     return model
+
+
+def find_end_in_fp32(model):
+    for node in [node for node in model.graph if node.op_type == "ArgMax"]:
+        ids = ir.node("Cast", node.inputs[:1], {"to": ir.DataType.FLOAT}, name=f"{node.name}_fp32")
+        model.graph.insert_before(node, ids)
+        node.replace_input_with(0, ids.outputs[0])
 
 
 def set_aside(model):
