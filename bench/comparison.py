@@ -187,7 +187,8 @@ def summary(records):
     return table(rows)
 
 
-def markdown(records):
+def markdown(records, by_use):
+    """The page; `by_use` is the table of uses."""
     commits = ", ".join(sorted({record["commit"] for record in records}))
     sections = "\n".join(section(group) for group in towers(records))
     return f"""# Every encoding, and what other tools make
@@ -205,5 +206,11 @@ our `fp32` and with OpenAI's code in PyTorch (`bench/speed.py`). What follows a 
 multiple `×` is of: `fp32` is our file of the same tower. A blank stands where a tower was last
 measured before that column was. The `fp32` rows' own `run ms / fp32`
 compare that file with itself: their distance from 1.00× is the noise.
+
+## Which file for which use
+
+The visual and the textual tower of vit-b-32's twin.
+
+{by_use}
 
 {sections}"""

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import yaml
 
-from bench import comparison, peers, picture, pipeline
+from bench import comparison, peers, picture, pipeline, uses
 from bench.records import commit, read, write
 from clip_onnx import absent, command, graphs
 from clip_onnx.settings import params
@@ -180,7 +180,9 @@ def publish(fresh, whole=True):
 
 
 def show(records):
-    comparison.RECORDS.with_suffix(".md").write_text(comparison.markdown(records), "utf-8")
+    comparison.RECORDS.with_suffix(".md").write_text(
+        comparison.markdown(records, uses.table(records)), "utf-8"
+    )
     picture.draw(records, comparison.RECORDS.with_suffix(".svg"))
 
 
