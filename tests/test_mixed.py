@@ -1,4 +1,5 @@
 import json
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from clip_onnx.host import sessions
 from clip_onnx.measure import parity
 from clip_onnx.measure.calibration import Calibration
 from clip_onnx.settings.encodings import Form
+from stages.encode.choice import Choice, widths
 from stages.encode.schemes import mixed
 
 
@@ -54,6 +56,33 @@ def test_a_near_miss_that_a_smaller_budget_does_not_change_is_left_behind():
 
 def test_a_target_beyond_what_can_be_built_gets_the_most_exact():
     assert mixed.search(Halving(), as_it_is, lambda _: 0.1, 0.01) == (16.0, 0.1)
+
+
+class Told:
+    """A Sensitivity to two weights, one of which means nothing to the embedding."""
+
+    bits, block = 4, 32
+
+    def error(self, name):
+        return {"counts": 1e-3, "does not": 0.0}[name]
+
+
+class Stored(NamedTuple):
+    value: object
+    inputs: int
+
+
+def weight(name):
+    values = np.zeros((64, 32), "f")
+    value = graphs.ir.Value(name=name, const_value=graphs.ir.tensor(values, name=name))
+    return Stored(value, 64)
+
+
+def test_where_nothing_is_exact_enough_a_weight_without_meaning_gets_the_most_bits_too():
+    candidates = [weight("counts"), weight("does not")]
+    choice = Choice({one: widths(one, Form(bits=16, block=32)) for one in candidates}, Told())
+    bits, _ = mixed.search(choice, lambda forms: [*forms.values()], lambda _: 0.1, 0.01)
+    assert [form.bits for form in bits] == [16, 16]
 
 
 @pytest.mark.parametrize(("error", "met"), [(0.0001, True), (0.0002, False)])

@@ -21,7 +21,7 @@ from clip_onnx.settings.grid import BY_SENSITIVITY
 from stages.encode import schemes
 from stages.encode.sensitivity import Sensitivity
 
-KEPT = ("rounded", "widths", "target")  # of what a scheme says of its work
+KEPT = ("rounded", "widths", "target")  # of the metadata that a scheme writes
 
 
 def build(name, encoding, source, output, calibration, folder):

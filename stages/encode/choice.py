@@ -54,8 +54,8 @@ class Choice:
             constraints=[LinearConstraint(each, 1, 1), LinearConstraint(total, 0, 1)],
             options={"mip_rel_gap": 0},
         )
-        if solution.x is None:  # nothing fits
-            columns = limited.argmin(1)
+        if solution.x is None:  # nothing fits: the least; of equal ones the last, the most exact
+            columns = forms - 1 - limited[:, ::-1].argmin(1)
         else:
             columns = solution.x.reshape(tensors, forms).argmax(1)
         chosen = zip(self.candidates.items(), columns, strict=True)

@@ -104,7 +104,7 @@ class Known(NamedTuple):
         return moments.scaled(np.repeat(factor, weight.inputs // len(factor)))
 
 
-def known(model, found, calibration, sensitivity=None):
+def calibrated(model, found, calibration, sensitivity=None):
     """What is Known of a graph, which is equalised in place; None without a Calibration."""
     if not calibration:
         return None

@@ -44,7 +44,7 @@ def excluded(sensitivity, count):
 def encode(model, encoding, calibration, sensitivity):
     """Encode, as a Calibration and a Sensitivity say."""
     found = list(weight_only.weights(model))
-    known = weight_only.known(model, found, calibration, sensitivity)
+    known = weight_only.calibrated(model, found, calibration, sensitivity)
     names = excluded(sensitivity, encoding.exclude)
     rest = [w for w in found if w.consumer.op_type != "MatMul" or w.value.name in names]
     # The rest first: ONNX Runtime's quantiser holds several copies of what it is given.

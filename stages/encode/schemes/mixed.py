@@ -33,7 +33,7 @@ def encode(model, encoding, calibration, sensitivity):
     """Encode in place, as a Calibration and a Sensitivity say. The metadata say `widths`, the bits
     of every weight, and how the `target` was met."""
     found = list(weight_only.weights(model))
-    known = weight_only.known(model, found, calibration, sensitivity)
+    known = weight_only.calibrated(model, found, calibration, sensitivity)
     small = set(weight_only.small(found))
     form = Form(bits=HALF, block=encoding.block)
     choice = Choice({w: widths(w, form) for w in found if w not in small}, sensitivity)

@@ -25,7 +25,7 @@ def encode(model, encoding, calibration=None, sensitivity=None):
     if encoding.operators == "standard":
         opset.convert(model, products.STANDARD_OPSET)
     found = list(weight_only.weights(model))
-    known = weight_only.known(model, found, calibration, sensitivity)
+    known = weight_only.calibrated(model, found, calibration, sensitivity)
     forms = weight_only.formed(found, encoding)
     resident = {w: form for w, form in forms.items() if stays(w, form)}
     forms |= {w: WHOLE for w in found if not (w in resident or w.is_table or forms[w].bits == 16)}

@@ -22,7 +22,7 @@ def encode(model, encoding, calibration=None, sensitivity=None):
         changed = [weight.value.name for weight in found if decoding.store_half(model, weight)]
         model.metadata_props["rounded"] = ", ".join(changed)
         return model
-    known = weight_only.known(model, found, calibration, sensitivity)
+    known = weight_only.calibrated(model, found, calibration, sensitivity)
     widths = weight_only.encode_some(model, found, encoding, known)
     graphs.describe(model, widths=widths | weight_only.store_others(model, encoding))
     return model
