@@ -179,10 +179,12 @@ def publish(fresh, whole=True):
     show(records)
 
 
+def markdown(records):
+    return comparison.markdown(records, uses.table(records))
+
+
 def show(records):
-    comparison.RECORDS.with_suffix(".md").write_text(
-        comparison.markdown(records, uses.table(records)), "utf-8"
-    )
+    comparison.RECORDS.with_suffix(".md").write_text(markdown(records), "utf-8")
     picture.draw(records, comparison.RECORDS.with_suffix(".svg"))
 
 

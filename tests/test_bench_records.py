@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench import comparison, encodings, outside, peers, stranger_models, strangers
+from bench import comparison, encodings, gpu, outside, peers, stranger_models, strangers
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
 
@@ -94,6 +94,18 @@ def test_every_stranger_was_measured_in_every_encoding_of_the_grid():
         assert known == {*peers.PEERS} - missing
 
 
+def test_what_docs_say_of_the_margin_of_mixed():
+    smaller = 0
+    for group in STRANGERS.values():
+        ours = [one for one in group if one["by"] == "ours"]
+        (mixed,) = [one for one in ours if one["encoding"] == "mixed"]
+        target = params.load().encodings["mixed"].target_cosine
+        floor = getattr(target, mixed["tower"])
+        closer = [one for one in ours if one["cosine_min"] >= floor]
+        smaller += any(one["size_mb"] < mixed["size_mb"] for one in closer)
+    assert (smaller, len(STRANGERS)) == (13, 16)
+
+
 def test_default_floors_are_what_the_strangers_held():
     records = [one for group in STRANGERS.values() for one in group]
     held, default = strangers.floors(records), params.load().default_floors
@@ -143,7 +155,8 @@ def test_weight_only_files_run_as_fast_as_fp32(tower):
         assert one["run_ms"] <= 1.1 * one["fp32_ms"] + noise, one["encoding"]
 
 
-@pytest.mark.parametrize("of", [comparison, outside, strangers])
+@pytest.mark.parametrize("of", [encodings, gpu, outside, strangers])
 def test_the_tables_are_of_the_records(of):
-    records = json.loads(of.RECORDS.read_text("utf-8"))
-    assert of.RECORDS.with_suffix(".md").read_text("utf-8") == of.markdown(records)
+    path = comparison.RECORDS if of is encodings else of.RECORDS
+    records = json.loads(path.read_text("utf-8"))
+    assert path.with_suffix(".md").read_text("utf-8") == of.markdown(records)

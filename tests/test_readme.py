@@ -55,8 +55,9 @@ def test_the_table_of_runtimes_is_that_of_the_metrics():
 
 
 def test_the_review_shown_starts_from_todays_metrics():
-    rows = re.findall(r"^(\S+)\.(\S+)\.(\S+)\.(\w+) +(\S+) +\S+ +\S+$", CHANGE, re.MULTILINE)
-    assert len(rows) >= 12
+    row = re.compile(r"^(\S+)\.(\S+)\.(\S+)\.(\w+) +(\S+) +\S+ +\S+$", re.MULTILINE)
+    brief, rows = row.findall(README), row.findall(CHANGE)
+    assert len(rows) >= 12 and brief == rows[: len(brief)] != []
 
     def complaints(text):
         parity = json.loads(text)

@@ -4,6 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from stages.report import figures
+
 import small
 
 NAMES = ("parity.json", "controls.json", "parity.csv", "table.md")
@@ -112,6 +114,13 @@ def test_table_names_the_tensors_that_were_rounded(reported):
     (row,) = [line for line in text.splitlines() if "vit.visual.pytorch" in line]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[1:5] == ["", "1.0000000", "1.0000000", "> 100"]
+
+
+def test_the_table_names_the_files_that_miss_their_target():
+    rows = [{"file": "a", "size_mb": 1, "target_met": False}, {"file": "b", "size_mb": 2}]
+    text = figures.markdown(pd.DataFrame([*rows, {"file": "c", "target_met": True}]), {})
+    assert text.rstrip().endswith("\n\nLess close than their `target_cosine` asks for: `a`")
+    assert "target_cosine" not in figures.markdown(pd.DataFrame(rows[1:]), {})
 
 
 def test_cosines_have_a_row_a_file(reported):

@@ -9,7 +9,7 @@ FIGURES = ["file", "size_mb", "cosine_min", "snr_db"]
 
 
 def frontier(table):
-    """The files of `table` than which none is both smaller and as close, by model and graph."""
+    """The files of a model's graph that no other beats in both size and closeness."""
     kept = []
     for _, files in table.dropna(subset=["cosine_min"]).groupby(["model", "graph"], sort=False):
         ordered = files.sort_values(["size_mb", "cosine_min"], ascending=[True, False])

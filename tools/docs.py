@@ -15,6 +15,7 @@ from bench import comparison, old_runtimes, records, table
 from clip_onnx import command
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
+from stages.report.columns import decibels
 from tools import matrix, real_figures, stage_graph
 
 PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
@@ -32,6 +33,7 @@ def encodings(parity):
             "worst cosine": f"{min(tower[name]['cosine_min'] for tower in towers):.7f}",
             "of the pictures": f"{towers[0][name]['cosine_min']:.7f}",
             "of the texts": f"{towers[1][name]['cosine_min']:.7f}",
+            "SNR of both, dB": " ".join(decibels(tower[name]["snr_db"]) for tower in towers),
         }
         for name in encoded(parity)
     ]

@@ -63,16 +63,27 @@ def shortened(tensors):
     return tensors if len(names) <= 3 else f"{len(names)} tensors"
 
 
+def missing_target(table):
+    """The files that no widths brought as close as their target asks for."""
+    return table["file"][column(table, "target_met").eq(False)]
+
+
+def column(table, name):
+    """A column of a table, without values where no file has such a figure."""
+    return table.get(name, pd.Series(index=table.index, dtype=object))
+
+
 def markdown(table, rounded):
     """The table that README shows."""
-    table = table.reindex(columns=["file", *FIGURES])
     shown = table[["file"]].copy()
     for name, (title, formatter) in FIGURES.items():
-        shown[title] = [formatter(x) if pd.notna(x) else "" for x in table[name]]
+        shown[title] = [formatter(x) if pd.notna(x) else "" for x in column(table, name)]
     text = shown.to_markdown(index=False, disable_numparse=True)
     if rounded:
         names = [f"`{file}` ({shortened(tensors)})" for file, tensors in rounded.items()]
         text += "\n\nNot bit-exact, because the checkpoint holds them in fp32: " + ", ".join(names)
+    if missed := [f"`{file}`" for file in missing_target(table)]:
+        text += "\n\nLess close than their `target_cosine` asks for: " + ", ".join(missed)
     return text + "\n"
 
 
