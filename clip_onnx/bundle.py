@@ -1,6 +1,7 @@
 """The folder of a bundle: what its JSON files say, read whole and checked."""
 
 import json
+import math
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -51,7 +52,7 @@ class Bundle:
                 inside(self.folder, name)
             keys = {name: file["key"].split(".") for name, file in golden["files"].items()}
             self.files = {(graph, variant): name for name, (_, graph, variant) in keys.items()}
-            if not (self.files and (self._scale is None or 0 < self._scale < 1e4)):
+            if not (self.files and (self._scale is None or 0 < self._scale < math.inf)):
                 raise ValueError("sizes, scale or files are missing")
             if "visual" in self.towers:
                 self.side, self.preparation = preprocessor.read(self._json(preprocessor.FILE))

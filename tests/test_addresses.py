@@ -41,6 +41,13 @@ def test_a_source_of_another_protocol_is_refused(source):
     one_line(caught.value)
 
 
+@pytest.mark.parametrize("letter", ["\0", "\ud800"])
+def test_a_source_with_a_character_that_no_path_has_is_refused(letter):
+    with pytest.raises(command.Refusal, match="is no path, for it holds a char") as caught:
+        addresses.local_path(f"data/{letter}.pt")
+    one_line(caught.value)
+
+
 def test_the_registry_is_openais():
     models = params.load().models
     addresses = {model.source for model in models.values() if model.source.startswith("https")}

@@ -191,6 +191,14 @@ def test_what_the_command_cannot_do_is_a_line_and_loses_nothing(
     assert (tmp_path / "kept").read_text("utf-8") == "kept"
 
 
+@pytest.mark.parametrize("scale", [1e-3, 4.85e8, 3e38])
+def test_whatever_scale_a_checkpoint_may_have_is_taken(folder, tmp_path, scale):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    golden = json.loads((copy / "golden.json").read_text("utf-8"))
+    (copy / "golden.json").write_text(json.dumps(golden | {"logit_scale": scale}), "utf-8")
+    assert Clip(copy).logit_scale == scale
+
+
 def test_a_bundle_that_is_torn_is_refused(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     golden = json.loads((copy / "golden.json").read_text("utf-8"))

@@ -163,6 +163,11 @@ def test_labels_that_the_camera_form_cannot_hold_are_refused(make, label):
     make("vit", "classifier", labels=[label, "other"])
 
 
+def test_a_file_of_labels_with_a_name_that_no_file_has_is_refused(make):
+    with pytest.raises(command.Refusal, match=r"a\\x00b' is no readable UTF-8 text"):
+        make("vit", "classifier", labels="a\0b")
+
+
 def test_an_encoding_that_opset_12_cannot_express_is_refused_by_its_operator(make):
     with pytest.raises(command.Refusal, match="BitwiseAnd needs opset 18, not 12"):
         make("vit", "classifier", "int4w", form="camera")

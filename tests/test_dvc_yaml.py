@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from dvc.repo import Repo
 
@@ -211,7 +212,9 @@ def test_dvc_lock_matches_the_tree():
     assert stale_in(".") == set()
 
 
-def test_a_new_encoding_is_a_line_that_runs_its_own_stages_alone(tmp_path):
+@pytest.fixture
+def project(tmp_path):
+    """(folder of a copy without data, its params.yaml's content)."""
     for name in (*small.CODE, "data/tiny"):
         shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (*small.PROJECT_FILES, "dvc.lock", "data/pins.json"):
@@ -219,6 +222,25 @@ def test_a_new_encoding_is_a_line_that_runs_its_own_stages_alone(tmp_path):
     content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
     small.write_params(tmp_path, content)
     subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=tmp_path)
+    return tmp_path, content
+
+
+@pytest.mark.parametrize("model", ["vit-b-32", "rn50"])
+def test_a_new_model_reruns_no_stage_of_another(project, model):
+    folder, content = project
+    before = stale_in(folder)
+    content["grid"]["models"].append(model)
+    content["floors"][model] = {}
+    if model == "rn50":
+        content["grid"]["resnets"].append(model)
+    small.write_params(folder, content)
+    again = stale_in(folder) - before
+    assert f"bundle@{model}" in again
+    assert {name for name in again if model not in name} <= {"report"}
+
+
+def test_a_new_encoding_is_a_line_that_runs_its_own_stages_alone(project):
+    tmp_path, content = project
     before = stale_in(tmp_path)
     content["encodings"]["int3w"] = {"scheme": "weight_only", "bits": 3, "block": 16}
     content["grid"]["encodings"]["plain"].append("int3w")

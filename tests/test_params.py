@@ -145,6 +145,9 @@ def test_load_refuses_broken_yaml_and_a_missing_file_on_one_line(tmp_path):
             for old, new in itertools.pairwise("abcdefghi")
         ).encode(), "stands for more than"),
         (b"a: \x01", "special characters are not allowed"),
+        *((f"n: !!{tag}".encode(), "does not fit its value") for tag in (
+            "int ''", "int '-'", "float ''", "timestamp x", "bool x", "map [1]"
+        )),
         (b"", "valid dictionary"),
     ],
 )  # fmt: skip

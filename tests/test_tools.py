@@ -30,6 +30,15 @@ def test_a_lock_forgets_what_is_no_stage(tmp_path):
     assert prune.forget(lock, ["a@m"]) == prune.forget(tmp_path / "none.lock", []) == []
 
 
+def test_a_lock_that_a_merge_tore_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], check=True)
+    (tmp_path / "dvc.yaml").write_text("stages:\n  a:\n    cmd: x\n", "utf-8")
+    (tmp_path / "dvc.lock").write_text("<<<<<<< HEAD\nschema: '2.0'\n", "utf-8")
+    with pytest.raises(command.Refusal, match=r"dvc\.lock"):
+        prune.main()
+
+
 def test_fill_replaces_what_stands_between_the_markers():
     text = "a\n<!-- results -->\nold\n<!-- end of results -->\nb\n"
     filled = docs.fill(text, {"results": "new"})

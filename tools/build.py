@@ -24,7 +24,7 @@ from dvc.repo import Repo
 from clip_onnx import command
 from clip_onnx.names import PYTORCH, TOWERS
 from clip_onnx.settings import params
-from tools import floors, lanes, stale
+from tools import floors, lanes, pictures, stale
 
 LOG = Path("build/make.log")
 STARTED = re.compile(r"Running stage '(?:dvc\.yaml:)?([^']+)'")
@@ -66,6 +66,7 @@ def repro(options):
     """Build what changed. Raises Refusal if a stage fails, or DVC's cache could not take all."""
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_bytes(b"")
+    pictures.check(params.load().evalset.images)
     repo = Repo(".")
     planned = lanes.Plan([], [], 1) if options else lanes.plan(repo)
     if planned is None:

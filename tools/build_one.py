@@ -24,6 +24,7 @@ from clip_onnx.names import PREPROCESS, STD
 from clip_onnx.settings import params, sections
 from clip_onnx.settings.grid import SCHEMES, best_group
 from stages.download import addresses
+from tools import pictures
 
 WANTED = ("bundle", "report")  # stages
 CODE = ("clip_onnx", "stages")
@@ -103,6 +104,7 @@ def main():
         params.lookup(settings.products, product, "products")
     if products and (variant in profiles or settings.encodings[variant].scheme == "static"):
         raise command.Refusal(f"{variant} is no encoding of both towers: products need one that is")
+    pictures.check(settings.evalset.images)
     folder = Path("build") / f"{model}.{variant}"
     workspace(folder, grid_of_one(settings, model, variant, products), model)
     line = [sys.executable, "-m", "dvc", "repro", *WANTED]  # nothing that these do not need

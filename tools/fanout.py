@@ -25,11 +25,13 @@ from pathlib import Path
 
 import pandas
 from dvc.config import Config
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from clip_onnx import command
 from clip_onnx.settings import params
 from tools import jobs as planning
+from tools import pictures
 
 RETRIES = 2
 # Variables that tasks get, by their beginnings: credentials, mirrors, and threads, which may change
@@ -179,8 +181,11 @@ def main():
     parser.add_argument("model", nargs="?")
     parser.add_argument("--format", choices=("text", "github"), default="text")
     arguments = parser.parse_args()
-    params.load()  # refuses what DVC would say less plainly
-    shared, jobs, uncached = planning.plan()
+    pictures.check(params.load().evalset.images)  # refuses what DVC would say less plainly
+    try:
+        shared, jobs, uncached = planning.plan()
+    except DvcException as error:
+        raise command.Refusal(command.first_line(error)) from None
     if arguments.verb == "run":
         run(jobs, uncached)
     elif arguments.verb == "prepare":

@@ -10,8 +10,11 @@ which is read by every command. What stages made stays in DVC's cache.
 import shutil
 from pathlib import Path
 
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.utils.serialize import load_yaml, modify_yaml
+
+from clip_onnx import command
 
 LOCKS = {"dvc.yaml": "dvc.lock", "runtimes/dvc.yaml": "runtimes/dvc.lock"}
 GENERATED = (
@@ -55,6 +58,13 @@ def forget(lock, names):
 
 
 def main():
+    try:
+        prune()
+    except DvcException as error:
+        raise command.Refusal(command.first_line(error)) from None
+
+
+def prune():
     index = Repo(".").index
     for file, lock in LOCKS.items():
         names = [stage.name for stage in index.stages if stage.path_in_repo == file]
@@ -68,4 +78,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

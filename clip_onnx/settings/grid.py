@@ -70,6 +70,15 @@ class Grid(Section):
         """(graph, variant) of everything that is built of a model."""
         for tower in TOWERS:
             yield from ((tower, variant) for variant in self.variants(model, tower))
+        yield from self._of_all()
+
+    def possible_files(self):
+        """(graph, variant) of all that may be built of a model, whichever `resnets` names."""
+        for tower in TOWERS:
+            yield from ((tower, variant) for variant in self.encodings.all + self.profiles)
+        yield from self._of_all()
+
+    def _of_all(self):
         for product in self.products:
             yield from ((product, encoding) for encoding in self.composed)
         yield PREPROCESS, "fp32"

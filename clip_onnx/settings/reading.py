@@ -45,6 +45,9 @@ def read(path):
         ) from None
     except RecursionError:
         raise command.Refusal(f"{path}: it is nested too deeply: write it flat") from None
+    except (LookupError, TypeError, AttributeError) as error:  # PyYAML's own, of tags such as !!int
+        reason = f"a tag, of two exclamation marks, does not fit its value ({error!r})"
+        raise command.Refusal(f"{path}: {reason}: remove it") from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise command.Refusal(f"{path}: {reason}: mend that line") from None

@@ -74,11 +74,14 @@ def chosen(settings, name, variant):
     return listed is None or variant in listed
 
 
-def files(model, settings):
-    """{file in the bundle: its key, what kind of graph it is, and its own floor, or None}."""
+def files(model, settings, built):
+    """{file in the bundle: its key, what kind of graph it is, and its own floor, or None}.
+
+    built(graph, variant): whether there is such a file of this model.
+    """
     listed = {}
-    for name, variant in settings.grid.files(model):
-        if chosen(settings, name, variant):
+    for name, variant in settings.grid.possible_files():
+        if chosen(settings, name, variant) and built(name, variant):
             floor = settings.floors.get(model, {}).get(name, {}).get(variant)
             product = settings.products.get(name)
             listed[layout.file_name(name, variant)] = {
@@ -94,12 +97,6 @@ def promised(default, reached):
     may take, and no less than the default Floor, if there is one."""
     least = parity.least_elsewhere(reached)
     return max(least, default.cosine_min) if default else least
-
-
-def place(file):
-    """Where a file of `files` lies in data/models/MODEL."""
-    _, graph, variant = file["key"].split(".")
-    return f"{graph}/{variant}"
 
 
 def copy_model(source, target):

@@ -12,10 +12,10 @@ def read(labels):
         path = LABEL_FILES / Path(labels).name  # nowhere else: DVC watches this folder
         try:
             text = path.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):
             held = ", ".join(sorted(file.name for file in LABEL_FILES.glob("*"))) or "nothing"
             raise command.Refusal(
-                f"{path} is no readable UTF-8 text, {LABEL_FILES} holds: {held};"
+                f"{str(path)!r} is no readable UTF-8 text, {LABEL_FILES} holds: {held};"
                 " labels are a list or a file there"
             ) from None
         labels = [line.strip() for line in text.splitlines() if line.strip()]

@@ -26,6 +26,11 @@ def mirrored(url):
 def local_path(source):
     """The path that a `source` without http names; `file:` and `file://` may stand before it."""
     path = source.removeprefix("file://").removeprefix("file:")
+    if "\0" in path or any("\ud800" <= letter <= "\udfff" for letter in path):
+        raise command.Refusal(
+            f"{shown(source)} is no path, for it holds a character that none can: correct its"
+            " `source` in params.yaml"
+        )
     if "://" in path:
         raise command.Refusal(
             f"{shown(source)} is neither a path nor an address of http:// or https://: correct its"
