@@ -46,7 +46,7 @@ def _needed(module, package):
             warnings.simplefilter("ignore")
             yield
     except ModuleNotFoundError as error:
-        if error.name != module:
+        if (error.name or "").split(".")[0] != module:
             raise
         raise command.Refusal(
             f"the checkpoint is defined by {module}'s code, which is not installed: run"
