@@ -101,16 +101,15 @@ def hugging_face(configuration):
     config._attn_implementation = "sdpa"
     with torch.device("meta"):
         model = CLIPModel(config)
-    parts = {"image": model.vision_model, "text": model.text_model}
 
     def encode_image(pixel_values):
-        return model.visual_projection(parts["image"](pixel_values=pixel_values).pooler_output)
+        return model.get_image_features(pixel_values=pixel_values).pooler_output
 
     def encode_text(input_ids):
-        return model.text_projection(parts["text"](input_ids=input_ids).pooler_output)
+        return model.get_text_features(input_ids=input_ids).pooler_output
 
     def settle():
-        for part in parts.values():
+        for part in (model.vision_model, model.text_model):
             positions = part.embeddings.position_ids.shape[-1]
             part.embeddings.position_ids = torch.arange(positions)[None]
 

@@ -9,7 +9,6 @@ is static in the trace.
 memory can be taken through them one by one.
 """
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,8 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from clip_onnx.checkpoint.network import GELU, GELU_TANH, QUICK_GELU
 from clip_onnx.openai import ModifiedResNet
+from clip_onnx.openai.activations import ACTIVATIONS
 
 
 class Step(NamedTuple):
@@ -48,24 +47,6 @@ class Attention(nn.Module):
     def forward(self, x, mask):
         q, k, v = F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
         return self.out_proj(attend(q, k, v, self.heads, mask))
-
-
-def quick_gelu(x):
-    return x * torch.sigmoid(1.702 * x)
-
-
-def gelu(x):
-    """By the error function, in the order of which ONNX Runtime makes one operator, Gelu."""
-    return x * (1 + torch.erf(x / math.sqrt(2))) * 0.5
-
-
-def gelu_tanh(x):
-    """The approximation by tanh, in the order of which ONNX Runtime makes one, FastGelu."""
-    inner = x * math.sqrt(2 / math.pi) * (1 + x * (x * 0.044715))
-    return x * 0.5 * (1 + torch.tanh(inner))
-
-
-ACTIVATIONS = {QUICK_GELU: quick_gelu, GELU: gelu, GELU_TANH: gelu_tanh}
 
 
 class Feedforward(nn.Module):

@@ -45,10 +45,10 @@ FIXED = {
 }
 
 
-def _heads(number, width, absent):
+def _heads(width, absent):
     """The Rule of how many heads a tower has."""
     openai = "has {}, 64 wide each, and others any number that divides the width"
-    return Rule(lambda s, _: (number(s),), openai, absent, divides(width))
+    return Rule(rules.heads(width), openai, absent, divides(width))
 
 
 VISION = FIXED | {
@@ -56,7 +56,7 @@ VISION = FIXED | {
     "hidden_size": size(lambda s: s.vision_width),
     "intermediate_size": size(lambda s: s.vision_mlp_width),
     "num_hidden_layers": size(lambda s: s.vision_layers),
-    "num_attention_heads": _heads(lambda s: s.vision_heads, lambda s: s.vision_width, 12),
+    "num_attention_heads": _heads(lambda s: s.vision_width * (1 if s.vit else 32), 12),
     "num_channels": only(3, openai="reads {}"),
     "image_size": square(lambda s: s.resolution),
     "patch_size": square(lambda s: s.patch_size),
@@ -67,7 +67,7 @@ TEXT = FIXED | {
     "hidden_size": size(lambda s: s.text_width),
     "intermediate_size": size(lambda s: s.text_mlp_width),
     "num_hidden_layers": size(lambda s: s.text_layers),
-    "num_attention_heads": _heads(lambda s: s.text_heads, lambda s: s.text_width, 8),
+    "num_attention_heads": _heads(lambda s: s.text_width, 8),
     "max_position_embeddings": only(CONTEXT_LENGTH, openai="reads {}"),
     # 2 is what transformers wrote once, and takes as: where the highest id stands.
     "eos_token_id": only(END_ID, 2, openai="takes the embedding at {}"),
@@ -88,7 +88,6 @@ def check(path, sizes):
     config = described.read(place)
     rules.check(path, config, TOP, sizes, FILE)
     alone = config.get("model_type") in ALONE.values()  # of one tower: a section without the whole
-    whole = config
     if alone:
         config = {SECTIONS[t]: config for t in sizes.towers if ALONE[t] == config["model_type"]}
     sections = {}
@@ -100,17 +99,15 @@ def check(path, sizes):
                 found = FILE if alone else f"{key} of {FILE}"
                 rules.check(path, section, TABLES[tower], sizes, found)
                 sections[tower] = section
-    return _network(sections, whole, sizes) if sections else None
+    return _network(sections, sizes) if sections else None
 
 
-def _network(sections, config, sizes):
+def _network(sections, sizes):
     """The Network of {tower: its section}, all of which were checked."""
+    sections = {t: rules.completed(section, TABLES[t], sizes) for t, section in sections.items()}
     blocks = {tower: _blocks(section, sizes, tower) for tower, section in sections.items()}
-    configuration = {
-        SECTIONS[tower]: rules.completed(section, TABLES[tower], sizes)
-        for tower, section in sections.items()
-    }
-    configuration["projection_dim"] = config.get("projection_dim", sizes.embed_dim)
+    configuration = {SECTIONS[tower]: section for tower, section in sections.items()}
+    configuration["projection_dim"] = sizes.embed_dim
     return Network(HUGGING_FACE, configuration, **blocks)
 
 

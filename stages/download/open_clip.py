@@ -33,6 +33,7 @@ OFF = dict.fromkeys(
     only(False, None, openai="has none"),
 )
 EPS = {"eps": 1e-5}
+MOST = 1e6  # times the width
 
 
 def _has_eps_alone(sizes, value):
@@ -43,7 +44,8 @@ def _by_ratio(mlp_width, width):
     """The Rule of how wide a tower's MLPs are, as open_clip rounds it; the tensors say it, too."""
 
     def built(sizes, value):
-        return rules.is_number(value) and int(width(sizes) * value) == mlp_width(sizes)
+        small = rules.is_number(value) and 0 < value < MOST
+        return small and int(width(sizes) * value) == mlp_width(sizes)
 
     def right(sizes, section):
         return (mlp_width(sizes) / width(sizes),)
@@ -69,15 +71,15 @@ VISION = BOTH | {
     "mlp_ratio": _by_ratio(lambda s: s.vision_mlp_width, lambda s: s.vision_width),
     "layers": size(lambda s: s.vision_layers if s.vit else list(s.vision_layers)),
     "width": size(lambda s: s.vision_width),
-    "head_width": only(
+    "head_width": Rule(
+        lambda s, _: (HEAD_WIDTH if not s.vit or s.vision_width % HEAD_WIDTH == 0 else 1,),
+        "has heads {} wide, and others a width that divides the tower's",
         HEAD_WIDTH,
-        openai="has heads {} wide, and others a width that divides the tower's",
-        absent=HEAD_WIDTH,
-        built=divides(lambda s: s.vision_width),
+        divides(lambda s: s.vision_width),
     ),
     "patch_size": Rule(
         lambda s, section: (
-            (s.patch_size, [s.patch_size] * 2) if s.vit else (section["patch_size"],)
+            (s.patch_size, [s.patch_size] * 2) if s.vit else (section.get("patch_size"),)
         ),
         rules.TENSORS,
         by_tensors=True,
@@ -99,7 +101,7 @@ TEXT = BOTH | {
     "tokenizer_kwargs": only(None, {}, openai="has one tokenizer"),
     "width": size(lambda s: s.text_width),
     "heads": Rule(
-        lambda s, _: (s.text_heads,),
+        rules.heads(lambda s: s.text_width),
         "has {}, 64 wide each, and others any number that divides the width",
         8,
         divides(lambda s: s.text_width),
@@ -191,7 +193,7 @@ def check(path, sizes):
                 what = f"act_kwargs in {name} of {FILE}"
                 raise rules.refusal(path, what, shown, "computes QuickGELU, which takes none")
             sections[name] = rules.completed(section, table, sizes)
-            blocks[tower] = _blocks(section, sizes, tower, quick)
+            blocks[tower] = _blocks(sections[name], sizes, tower, quick)
     top = {"embed_dim": sizes.embed_dim, "quick_gelu": quick}
     return Network(OPEN_CLIP, top | sections, **blocks)
 

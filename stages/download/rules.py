@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clip_onnx import command
+from clip_onnx.checkpoint.network import HEAD_WIDTH
 from stages.download import described
 
 
@@ -57,6 +58,16 @@ def divides(width):
     )
 
 
+def heads(width):
+    """right(sizes, section) of a number of heads: 64 wide, where that divides `width(sizes)`."""
+
+    def right(sizes, section):
+        whole = width(sizes) % HEAD_WIDTH == 0
+        return (width(sizes) // HEAD_WIDTH if whole else 1,)
+
+    return right
+
+
 def plain(sizes):
     """Whether all towers are transformers, of which other kinds than OpenAI's are built."""
     return sizes.vit or "visual" not in sizes.towers
@@ -75,9 +86,17 @@ def check(path, section, rules, sizes, place):
 
 
 def completed(section, rules, sizes):
-    """A section that was checked, with the sizes that it leaves to the tensors."""
-    sizes_left = [f for f, rule in rules.items() if rule.by_tensors and f not in section]
-    return section | {field: rules[field].right(sizes, section)[0] for field in sizes_left}
+    """A section that was checked, as its package takes it: with the sizes of the tensors, which it
+    may leave to them, and whole numbers where it has such as 2.0."""
+    whole = dict(section)
+    for field, rule in rules.items():
+        if rule.by_tensors or field in section:
+            right = rule.right(sizes, section)[0]
+            if rule.by_tensors:
+                whole[field] = right
+            elif isinstance(right, int) and isinstance(section[field], float):
+                whole[field] = int(section[field])
+    return whole
 
 
 def check_known(path, section, known, place):

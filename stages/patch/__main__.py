@@ -37,6 +37,8 @@ def build(name, settings, source, output):
     try:
         beside = profile.apply(model, settings)
     except absent.Absent as absence:
+        if name == STD:
+            raise command.Refusal(f"{output}: {absence.reason}: add it to profiles.{STD}") from None
         print(f"{output}: {absence.reason}; nothing is built there")
         raise
     graphs.describe(model, profile=name)
