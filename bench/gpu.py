@@ -21,7 +21,7 @@ import torch
 from bench import comparison, encodings, gpu_runs, pipeline, speed
 from bench.records import commit, read, write
 from clip_onnx import command
-from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.checkpoint import architecture
 from clip_onnx.measure import parity
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
@@ -83,7 +83,7 @@ def ways(transformer, device):
 def measure(data, model, tower, count, device):
     """Records of a tower at a batch: every file of ours, PyTorch eager and compiled."""
     checkpoint = data / "checkpoints" / model
-    sizes = architecture.read(weights.shapes(checkpoint))
+    sizes = architecture.of(checkpoint)
     batch = batch_of(sizes, tower, count)
     runs = gpu_runs.torch_runs(checkpoint, tower, batch, device)
     truth = runs["pytorch"]().float().cpu().numpy()

@@ -18,7 +18,7 @@ from PIL import Image
 from bench import comparison
 from bench.records import commit, read, write
 from clip_onnx import command
-from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.checkpoint import architecture
 from clip_onnx.host import pictures, preparation, sessions, tokens
 from clip_onnx.measure import parity
 from clip_onnx.openai import models
@@ -75,7 +75,7 @@ def prepared(tower, made, checkpoint):
         rows = [[tokens.START_ID, *row, tokens.END_ID] for row in made]
         return list(sessions.batches(tokens.pad(rows)))
     how = preparation.read(checkpoint)
-    side = architecture.read(weights.shapes(checkpoint)).resolution
+    side = architecture.of(checkpoint).resolution
     pixels = [pictures.preprocess(Image.fromarray(one), side, how) for one in made]
     return list(sessions.batches(np.stack(pixels)))
 
@@ -83,7 +83,7 @@ def prepared(tower, made, checkpoint):
 def measured(model, settings):
     """The records of every encoding of both towers of a built model."""
     checkpoint = Path("data/checkpoints") / model
-    side = architecture.read(weights.shapes(checkpoint)).resolution
+    side = architecture.of(checkpoint).resolution
     for tower, kinds in KINDS.items():
         for kind in kinds:
             made = kind(np.random.default_rng(SEED), side)

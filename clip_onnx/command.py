@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from clip_onnx.names import ABSENT, DATA_FILE, FILE, PREPARATION, PROJECTION, TOWERS
+from clip_onnx.names import ABSENT, DATA_FILE, FILE, NETWORK, PREPARATION, PROJECTION, TOWERS
 
 
 class Refusal(Exception):
     """Bad input. The message is one line: it names the thing and the remedy."""
 
 
-SOMETIMES = {DATA_FILE, PROJECTION, ABSENT, PREPARATION}  # what an output's folder may hold or not
+# What an output's folder may hold or not.
+SOMETIMES = {DATA_FILE, PROJECTION, ABSENT, PREPARATION, NETWORK}
 LONGEST = 1000  # characters of a message
 INTERRUPTED = 130  # exit status: 128 and the signal's number
 REMEDIES = {

@@ -11,3 +11,4 @@ ABSENT = "absent.txt"  # instead of them, where there is no such graph: clip_onn
 PROJECTION = "text_projection.npy"  # what a profile leaves to the host: clip_onnx/host
 
 PREPARATION = "preparation.json"  # in a checkpoint's, where it wants other pictures than OpenAI's
+NETWORK = "network.json"  # in a checkpoint's, where its network is not OpenAI's

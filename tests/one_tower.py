@@ -8,7 +8,8 @@ from dvc.repo import Repo
 
 from clip_onnx.checkpoint import architecture
 from clip_onnx.host import layout
-from stages.download import checkpoints, formats
+from clip_onnx.openai import names
+from stages.download import checkpoints
 
 import small
 
@@ -20,17 +21,8 @@ def part(state, tower):
 
 def in_hugging_faces_names(state):
     """A state dict of OpenAI's names under Hugging Face's, q, k and v apart."""
-    found = {}
-    for name, tensor in state.items():
-        theirs = formats.hugging_face_name(name)
-        if name in formats.TRANSPOSED:
-            tensor = tensor.T
-        if "{q,k,v}" in theirs:
-            parts = zip("qkv", tensor.chunk(3), strict=True)
-            found |= {theirs.replace("{q,k,v}", letter): third for letter, third in parts}
-        else:
-            found[theirs] = tensor
-    return {name: tensor.float().contiguous() for name, tensor in found.items()}
+    found = [names.to_hugging_face(name, tensor) for name, tensor in state.items()]
+    return {n: t.float().contiguous() for renamed in found for n, t in renamed.items()}
 
 
 def hugging_face(archive, sha256, tower, folder):

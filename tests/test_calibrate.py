@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from clip_onnx import graphs
-from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.checkpoint import architecture
 from clip_onnx.measure import calibration
 from clip_onnx.openai import passes
 from stages.calibrate import collected
@@ -35,7 +35,7 @@ def test_every_weight_but_a_table_has_moments(built, key):
 def test_embeddings_are_the_towers_and_the_sizes_the_models(built, key):
     model, tower = key.split("/")
     found, checkpoint = opened(built, key), built / f"data/checkpoints/{model}"
-    assert found.sizes() == architecture.read(weights.shapes(checkpoint))
+    assert found.sizes() == architecture.of(checkpoint)
     again = passes.of_model(graphs.load(built / f"data/models/{key}/fp32"), found.sizes(), tower)
     np.testing.assert_allclose(again.embed(found.batches()), found.embeds(), atol=1e-6)
 

@@ -62,7 +62,7 @@ def check(folder, files, sizes=VIT, activation=None):
     for name, content in files.items():
         content = content if isinstance(content, bytes) else json.dumps(content).encode()
         (folder / name).write_bytes(content)
-    configuration.check(folder / "model.safetensors", sizes, activation)
+    return configuration.check(folder / "model.safetensors", sizes, activation)
 
 
 def refusal(folder, files, sizes=VIT, activation=None):
@@ -74,24 +74,26 @@ def refusal(folder, files, sizes=VIT, activation=None):
 
 def test_a_configuration_beside_what_a_link_leads_to_counts(linked):
     folder, link = linked
-    content = json.dumps({"vision_config": {"hidden_act": "gelu"}})
+    content = json.dumps({"vision_config": {"hidden_act": "relu"}})
     (folder / "config.json").write_text(content, "utf-8")
     with pytest.raises(command.Refusal, match="hidden_act"):
         configuration.check(link, VIT, "quick_gelu")
 
 
 HUGGING_FACE = [
-    ("vision_config.num_attention_heads", 4, "has 2, 64 wide each"),
+    ("vision_config.num_attention_heads", 3, "has 2, 64 wide each"),
     ("vision_config.image_size", 72, "goes by the tensors, which say 64"),
     ("vision_config.patch_size", 8, "goes by the tensors, which say 16"),
     ("vision_config.num_hidden_layers", 1, "goes by the tensors, which say 2"),
     ("vision_config.intermediate_size", 256, "goes by the tensors, which say 512"),
-    ("vision_config.hidden_act", "gelu", 'computes "quick_gelu"'),
-    ("vision_config.layer_norm_eps", 1e-6, "has 1e-05"),
+    ("vision_config.hidden_act", "relu", 'computes "quick_gelu"'),
+    ("vision_config.layer_norm_eps", 0, "has 1e-05"),
+    ("vision_config.layer_norm_eps", None, "has 1e-05"),
     ("vision_config.model_type", "siglip_vision_model", 'is "clip_vision_model"'),
     ("text_config.eos_token_id", 3, "takes the embedding at 49407"),
     ("text_config.eos_token_id", [2, 49407], "takes the embedding at 49407"),
-    ("text_config.hidden_act", "gelu_new", 'computes "quick_gelu"'),
+    ("text_config.hidden_act", "gelu_10", 'computes "quick_gelu"'),
+    ("text_config.hidden_act", ["gelu"], 'computes "quick_gelu"'),
     ("text_config.num_attention_heads", True, "has 2, 64 wide each"),
     ("text_config.max_position_embeddings", 64, "reads 77"),
     ("projection_dim", 512, "goes by the tensors, which say 48"),
@@ -112,20 +114,24 @@ def test_hugging_faces_configuration_of_another_network(tmp_path, place, value, 
 OPEN_CLIPS = [
     ("vision_cfg.pool_type", "avg", 'takes the class token, "tok"'),
     ("vision_cfg.head_width", 80, "has heads 64 wide"),
+    ("vision_cfg.mlp_ratio", 2, "goes by the tensors, which say 4.0"),
+    ("vision_cfg.act_kwargs", {"approximate": "tanh"}, "computes QuickGELU, which takes none"),
+    ("vision_cfg.act_kwargs", {"inplace": True}, "has none, and GELU of others"),
     ("vision_cfg.image_size", 72, "goes by the tensors, which say 64"),
     ("vision_cfg.ls_init_value", 1e-5, "scales no layer"),
     ("vision_cfg.no_ln_pre", True, "has a LayerNorm there"),
-    ("vision_cfg.norm_kwargs", {"eps": 1e-6}, "has an eps of 1e-5"),
+    ("vision_cfg.norm_kwargs", {"eps": 1e-6, "bias": False}, "has an eps of 1e-5"),
+    ("vision_cfg.norm_kwargs", {"eps": 0}, "has an eps of 1e-5"),
     ("vision_cfg.timm_model_name", "vit_base", "has no tower of timm"),
     ("vision_cfg.rope_theta", 100, "knows no such field"),
     ("text_cfg.pool_type", "last", 'takes the end token, "argmax"'),
     ("text_cfg.pool_type", "eos", 'takes the end token, "argmax"'),
     ("text_cfg.no_causal_mask", True, "lets no token look ahead"),
-    ("text_cfg.heads", 8, "has 2, 64 wide each"),
+    ("text_cfg.heads", 3, "has 2, 64 wide each"),
     ("text_cfg.hf_tokenizer_name", "timm/ViT-B-16-SigLIP", "has a tokenizer of its own"),
     ("text_cfg.tokenizer_kwargs", {"clean": "canonicalize"}, "has one tokenizer"),
     ("text_cfg.embed_cls", True, "takes the end token"),
-    ("quick_gelu", False, "computes QuickGELU: true"),
+    ("quick_gelu", 0, "computes QuickGELU: true"),
     ("embed_dim", 64, "goes by the tensors, which say 48"),
     ("multimodal_cfg", {"layers": 2}, "has no third tower"),
 ]
@@ -188,7 +194,7 @@ def test_a_resnets_configuration_passes(tmp_path):
         (b"[" * 100_000, "config.json is no JSON"),
         (b'{"vision_config": 5}', "config.json is 5, no object: mend or remove it"),
         (b'{"text_config": "\\u001b[1m\\n"}', 'is "\\u001b[1m\\n", no object'),
-        (b'{"vision_config_dict": {"hidden_act": "gelu"}}', "hidden_act in vision_config_dict of"),
+        (b'{"vision_config_dict": {"hidden_act": "relu"}}', "hidden_act in vision_config_dict of"),
         (b"\xff\xfe" * 70, "config.json is no JSON"),
     ],
 )

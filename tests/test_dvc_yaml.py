@@ -34,6 +34,7 @@ PACKAGES = {
     "PIL": "pillow",
     "clip": "openai-clip",
     "onnx_ir": "onnx-ir",
+    "open_clip": "open-clip-torch",
     "onnxconverter_common": "onnxconverter-common",
     "skimage": "scikit-image",
 }

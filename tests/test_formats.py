@@ -130,18 +130,18 @@ def test_extra_tensors_are_named(copied):
     [
         (
             "text_config",
-            {"hidden_act": "gelu"},
-            'hidden_act in text_config of config.json is "gelu"',
+            {"hidden_act": "relu"},
+            'hidden_act in text_config of config.json is "relu"',
         ),
         (
             "vision_config",
             {"hidden_act": "gelu"},
-            'hidden_act in vision_config of config.json is "gelu"',
+            "the configuration beside it says gelu of the visual tower",
         ),
         (
             "vision_config",
-            {"num_attention_heads": 4},
-            "config.json is 4, OpenAI's code has 2, 64 wide each",
+            {"num_attention_heads": 3},
+            "config.json is 3, OpenAI's code has 2, 64 wide each",
         ),
     ],
 )
@@ -180,11 +180,11 @@ def test_open_clips_training_checkpoint(archives, tmp_path, kind):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"vision_cfg": {}}, "quick_gelu in model_cfg of open_clip_config.json is false, OpenAI"),
         (
             {"quick_gelu": True, "vision_cfg": {"head_width": 80}},
             "head_width in vision_cfg of open_clip_config.json is 80, OpenAI",
         ),
+        ({"vision_cfg": {}}, "the configuration beside it has no text_cfg: add it"),
         ({"quick_gelu": True, "vision_cfg": {"width": 128}}, None),
     ],
 )

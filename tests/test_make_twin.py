@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -5,8 +7,9 @@ from PIL import Image
 
 from clip_onnx import openai
 from clip_onnx.checkpoint.architecture import Architecture
+from clip_onnx.checkpoint.network import Blocks
 from clip_onnx.measure import parity
-from clip_onnx.openai import archive
+from clip_onnx.openai import archive, towers
 from stages.download import checkpoints
 from stages.evalset import captions, collection
 from tools import make_twin
@@ -27,6 +30,34 @@ def test_a_twin_is_a_checkpoint_in_openais_format(kind, tmp_path):
     for name, tensor in model.state_dict().items():
         assert state[name].dtype == tensor.dtype, name
         assert torch.isfinite(state[name]).all(), name
+
+
+def test_a_twin_of_laions_is_a_folder_in_open_clips_format(tmp_path):
+    sizes = dataclasses.replace(
+        SMALL["vit"], visual=Blocks("gelu", head_width=32), textual=Blocks("gelu")
+    )
+    make_twin.write_folder(make_twin.make(sizes), sizes, tmp_path / "twin")
+    state, network = checkpoints.read(
+        tmp_path / "twin", sha256(tmp_path / "twin/open_clip_model.safetensors")
+    )
+    assert state["visual.conv1.weight"].dtype == torch.float16
+    assert network.family == "open_clip"
+    assert (network.visual, network.textual) == (sizes.visual, sizes.textual)
+
+
+@pytest.mark.parametrize("model", make_twin.LAION)
+def test_laions_sizes_are_open_clips(model):
+    import open_clip
+
+    name = {"laion-vit-b-32": "ViT-B-32", "laion-vit-h-14": "ViT-H-14"}[model]
+    config, sizes = open_clip.get_model_config(name), make_twin.LAION[model]
+    with torch.device("meta"):
+        theirs = open_clip.model.CLIP(**config).state_dict()
+    shapes = {name: tuple(tensor.shape) for name, tensor in theirs.items()}
+    assert shapes == towers.expected_shapes(sizes)
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    assert vision.get("head_width", 64) == sizes.visual.head_width
+    assert text["heads"] == sizes.text_heads
 
 
 def embeddings(model):

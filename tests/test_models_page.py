@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from clip_onnx.checkpoint import network
+from clip_onnx.openai import definitions
 from stages.download import hugging_face, open_clip, sources, tensors, wrappers
 
 import small
@@ -34,7 +36,7 @@ def test_the_fields_that_are_named_have_rules():
     tables += [open_clip.TOP, open_clip.VISION, open_clip.TEXT]
     known = {field for rules in tables for field in rules} | {"activation", "do_lower_case"}
     refused = table("refused")
-    first = next(n for n, row in enumerate(refused) if row[0].startswith("another activation"))
+    first = next(n for n, row in enumerate(refused) if row[0].startswith("an activation that"))
     named = {name for row in refused[first:] for name in re.findall(r"`([a-z_]+)`", row[0])}
     assert named <= known and len(named) > 20
 
@@ -47,3 +49,19 @@ def test_the_forms_that_are_taken_are_those_of_the_code():
         short = {"float16": "fp16", "float32": "fp32"}
         name = str(dtype).removeprefix("torch.")
         assert short.get(name, name) in text
+
+
+def test_the_families_are_those_of_the_code_with_the_fields_that_it_reads():
+    lines = PAGE.split("<!-- families:")[1].split("\n\n")[0].splitlines()[3:]
+    rows = {cells[1].strip(" `"): cells[3] for cells in (line.split("|") for line in lines)}
+    assert rows.keys() == {network.OPENAI, *definitions.OF}
+    built = {
+        network.HUGGING_FACE: [hugging_face.VISION, hugging_face.TEXT],
+        network.OPEN_CLIP: [open_clip.TOP, open_clip.VISION, open_clip.TEXT],
+    }
+    for family, tables in built.items():
+        read = {field for rules in tables for field, rule in rules.items() if rule.built}
+        read |= {"intermediate_size"} if family == network.HUGGING_FACE else set()
+        named = set(re.findall(r"`([a-z_]+)`", rows[family]))
+        assert read == named - {*hugging_face.ACTIVATIONS.keys() - read, "eps"}
+    assert {*hugging_face.ACTIVATIONS} <= set(re.findall(r"`(\w+)`", rows[network.HUGGING_FACE]))

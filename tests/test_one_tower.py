@@ -13,7 +13,7 @@ import torch
 from clip_onnx import Clip, absent, command, graphs, verify
 from clip_onnx.checkpoint import architecture
 from clip_onnx.host import sessions
-from clip_onnx.openai import models
+from clip_onnx.openai import towers
 from stages.download import checkpoints
 from tools import build
 from web import index
@@ -52,7 +52,7 @@ def test_a_tower_alone_has_the_tensors_that_it_has_in_the_whole(
     sizes = architecture.read(shapes)
     assert sizes.towers == (tower,) and not sizes.whole
     assert sizes.embed_dim == small.KINDS[kind].embed_dim
-    assert models.expected_shapes(sizes) == shapes
+    assert towers.expected_shapes(sizes) == shapes
     assert f"it has the {tower} tower alone" in capsys.readouterr().out
 
 
@@ -68,7 +68,7 @@ def test_a_logit_scale_beside_a_tower_alone_is_left_out(archives, tmp_path, caps
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"hidden_act": "gelu"}, 'hidden_act in config.json is "gelu"'),
+        ({"hidden_act": "relu"}, 'hidden_act in config.json is "relu"'),
         ({"model_type": "clip_text_model"}, "model_type in config.json is"),
         ({"image_size": 96}, "image_size in config.json is 96"),
     ],

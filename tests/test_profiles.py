@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from clip_onnx import command, graphs
-from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.checkpoint import architecture
 from clip_onnx.host import sessions
 from clip_onnx.measure import inputs, parity
 from clip_onnx.openai import passes
@@ -159,7 +159,7 @@ def test_one_hot_input_decides_which_token_counts(files):
 def test_tower_of_int32_ids_and_a_low_opset_can_be_calibrated(files):
     """`std` may have both: the float64 tower finds every weight and computes the same."""
     directory, batch = files / "tiny-vit/textual/old", np.array([[49406, 320, 2368, 49407]])
-    sizes = architecture.read(weights.shapes(files.parent / "checkpoints/tiny-vit"))
+    sizes = architecture.of(files.parent / "checkpoints/tiny-vit")
     model, seen = graphs.load(directory), set()
     tower = passes.of_model(model, sizes, "textual")
     embeds = tower.embed([batch], lambda product, _: seen.add(product.name))

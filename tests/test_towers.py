@@ -2,14 +2,14 @@ import pytest
 import torch
 
 from clip_onnx import openai
-from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.checkpoint import architecture
 from clip_onnx.openai import towers
 
 
 @pytest.mark.parametrize("kind", ["vit", "rn"])
 def test_towers_compute_what_openais_modules_do(built, archives, kind):
     model, _ = openai.load(str(archives[kind]), device="cpu", jit=False)
-    sizes = architecture.read(weights.shapes(built / f"data/checkpoints/{kind}"))
+    sizes = architecture.of(built / f"data/checkpoints/{kind}")
     visual, textual = towers.build(sizes, "visual"), towers.build(sizes, "textual")
     state = model.state_dict()
     visual.load_state_dict({k[7:]: v for k, v in state.items() if k.startswith("visual.")})

@@ -1,6 +1,9 @@
 """Make a twin: an official architecture with random weights, in OpenAI's file format.
 
     python -m tools.make_twin vit-l-14-336 OUT.pt [--outliers] [--seed 0]
+    python -m tools.make_twin laion-vit-h-14 OUT
+
+Those of LAION's models are folders in open_clip's format, their weights in half precision.
 
 For work on memory, size and speed where the real weights are not at hand. Matrices have the
 scale that OpenAI's code starts from (`CLIP.initialize_parameters`), residual branches write a
@@ -16,15 +19,18 @@ a ReLU reads by a standard deviation, which leaves 1.1.
 """
 
 import argparse
+import json
 import math
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from clip_onnx import command
 from clip_onnx.checkpoint.architecture import Architecture
+from clip_onnx.checkpoint.network import GELU, Blocks
 from clip_onnx.openai import archive, convert_weights, models, transform
 from stages.evalset import drawings
 
@@ -39,6 +45,13 @@ OFFICIAL = {
     "vit-b-16": Architecture(512, 224, 12, 768, 16, 77, 49408, 512, 12),
     "vit-l-14": Architecture(768, 224, 24, 1024, 14, 77, 49408, 768, 12),
     "vit-l-14-336": Architecture(768, 336, 24, 1024, 14, 77, 49408, 768, 12),
+}
+H = Blocks(activation=GELU, head_width=80)  # of its visual tower
+LAION = {
+    "laion-vit-b-32": Architecture(
+        512, 224, 12, 768, 32, 77, 49408, 512, 12, Blocks(GELU), Blocks(GELU)
+    ),
+    "laion-vit-h-14": Architecture(1024, 224, 32, 1280, 14, 77, 49408, 1024, 24, H, Blocks(GELU)),
 }
 SPREAD = 0.25  # sigma of the lognormal factors
 ATTENTION_GAIN, MLP_GAIN = 2.5, 1.2  # of what a block writes, over OpenAI's start
@@ -64,6 +77,22 @@ def make(sizes, seed=0, outliers=False):
             _plant(norm, readers, generator)
     convert_weights(model)
     return model
+
+
+def write_folder(model, sizes, folder):
+    """Write a model as open_clip does, with the configuration of its sizes."""
+    vision = {"layers": sizes.vision_layers, "width": sizes.vision_width}
+    vision |= {"head_width": sizes.visual.head_width, "patch_size": sizes.patch_size}
+    text = {"layers": sizes.text_layers, "width": sizes.text_width, "heads": sizes.text_heads}
+    config = {
+        "embed_dim": sizes.embed_dim,
+        "vision_cfg": vision | {"image_size": sizes.resolution},
+        "text_cfg": text | {"context_length": sizes.context_length, "vocab_size": sizes.vocab_size},
+    }
+    with command.output(folder) as partial:
+        save_file(model.state_dict(), partial / "open_clip_model.safetensors")
+        content = json.dumps({"model_cfg": config}, indent=1, allow_nan=False)
+        (partial / "open_clip_config.json").write_text(content + "\n", "utf-8")
 
 
 def _normal(tensor, std, generator):
@@ -163,14 +192,18 @@ def _plant(norm, readers, generator):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", choices=OFFICIAL)
+    parser.add_argument("model", choices=OFFICIAL | LAION)
     parser.add_argument("output", type=Path)
     parser.add_argument("--outliers", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    model = make(OFFICIAL[arguments.model], arguments.seed, arguments.outliers)
-    archive.write_archive(model, arguments.output)
+    sizes = (OFFICIAL | LAION)[arguments.model]
+    model = make(sizes, arguments.seed, arguments.outliers)
+    if arguments.model in LAION:
+        write_folder(model, sizes, arguments.output)
+    else:
+        archive.write_archive(model, arguments.output)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,27 @@
-"""The sizes of a CLIP, read from its tensors' shapes, as `clip.model.build_model` does."""
+"""The sizes of a CLIP, read from its tensors' shapes, as `clip.model.build_model` does.
 
+What shapes do not say, how the blocks compute, stands beside the weights where it is not as in
+OpenAI's code (clip_onnx/checkpoint/network.py).
+"""
+
+import dataclasses
 import math
+from collections import Counter
 from dataclasses import dataclass
 
+from clip_onnx.checkpoint import network, weights
+from clip_onnx.checkpoint.network import Blocks
 from clip_onnx.names import TOWERS
 
-HEAD_WIDTH = 64  # of every attention layer that OpenAI published
-OTHER_HEADS = {1280: "ViT-H", 1408: "ViT-g", 1664: "ViT-bigG"}  # visual widths of open_clip's
 CONTEXT_LENGTH, VOCABULARY = 77, 49408  # of its one tokenizer
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything that the weights' shapes say. `vision_layers` is a tuple for the ResNets.
+    """Everything that the weights' shapes say, and how the blocks of each tower compute.
 
-    Of a tower that the checkpoint lacks, all sizes are None.
+    `vision_layers` is a tuple for the ResNets. Of a tower that the checkpoint lacks, all sizes are
+    None.
     """
 
     embed_dim: int
@@ -26,6 +33,8 @@ class Architecture:
     vocab_size: int | None = None
     text_width: int | None = None
     text_layers: int | None = None
+    visual: Blocks = Blocks()
+    textual: Blocks = Blocks()
 
     @property
     def towers(self):
@@ -45,11 +54,32 @@ class Architecture:
     @property
     def vision_heads(self):
         width = self.vision_width if self.vit else self.vision_width * 32
-        return width // HEAD_WIDTH
+        return width // self.visual.head_width
 
     @property
     def text_heads(self):
-        return self.text_width // HEAD_WIDTH
+        return self.text_width // self.textual.head_width
+
+    @property
+    def vision_mlp_width(self):
+        return self.visual.mlp_width or 4 * self.vision_width
+
+    @property
+    def text_mlp_width(self):
+        return self.textual.mlp_width or 4 * self.text_width
+
+    def written(self):
+        """The sizes as JSON has them. Blocks that compute as OpenAI's do are left out."""
+        usual = {tower for tower in TOWERS if getattr(self, tower) == Blocks()}
+        return {k: v for k, v in dataclasses.asdict(self).items() if k not in usual}
+
+
+def of_written(sizes):
+    """The Architecture that was `written`."""
+    layers = sizes["vision_layers"]
+    changed = {"vision_layers": tuple(layers) if isinstance(layers, list) else layers}
+    changed |= {tower: Blocks(**sizes[tower]) for tower in TOWERS if tower in sizes}
+    return Architecture(**sizes | changed)
 
 
 class Lacking(ValueError):
@@ -91,10 +121,16 @@ def has_resnet(names):
     return any(name.startswith(("visual.layer", "visual.attnpool.")) for name in names)
 
 
+def of(directory):
+    """The Architecture of data/checkpoints/MODEL: by its tensors, and by what lies beside them."""
+    return dataclasses.replace(read(weights.shapes(directory)), **network.read(directory).blocks)
+
+
 def read(shapes):
     """Architecture of a state dict given as {name: shape}: of both towers, or of the one it has.
 
-    Raises ValueError if it is no CLIP's.
+    Of its blocks it says how wide their MLPs are; that the rest is as in OpenAI's code is only
+    supposed. Raises ValueError if it is no CLIP's.
     """
     resnet = has_resnet(shapes)
     says = {"visual": RESNET if resnet else VIT, "textual": TEXT}
@@ -129,14 +165,6 @@ def _check_sizes(sizes):
             f"it reads {sizes.context_length} tokens of {sizes.vocab_size}, CLIP reads"
             f" {CONTEXT_LENGTH} of {VOCABULARY}"
         )
-    for width in (sizes.text_width or 0, (sizes.vision_width or 0) * (1 if sizes.vit else 32)):
-        if width % HEAD_WIDTH:
-            raise ValueError(f"a width of {width} is no multiple of {HEAD_WIDTH}, a head's")
-    if sizes.vit and sizes.vision_width in OTHER_HEADS:
-        raise ValueError(
-            f"a visual width of {sizes.vision_width} is {OTHER_HEADS[sizes.vision_width]}'s, whose"
-            f" attention heads are not {HEAD_WIDTH} wide as in OpenAI's code"
-        )
     for tower, layers in {"visual": sizes.vision_layers, "text": sizes.text_layers}.items():
         if layers == 0 or (isinstance(layers, tuple) and 0 in layers):
             raise ValueError(f"its {tower} tower has no layers")
@@ -150,6 +178,7 @@ def _vit(shapes):
         "vision_layers": _children(shapes, "visual.transformer.resblocks."),
         "vision_width": width,
         "patch_size": patch,
+        "visual": _blocks(shapes, "visual.transformer.resblocks.", width),
     }
 
 
@@ -172,7 +201,21 @@ def _text(shapes):
         "vocab_size": vocabulary,
         "text_width": width,
         "text_layers": _children(shapes, "transformer.resblocks."),
+        "textual": _blocks(shapes, "transformer.resblocks.", width),
     }
+
+
+def _blocks(shapes, prefix, width):
+    """The Blocks of a transformer, by its MLPs. A tensor of another width is the odd one out."""
+    ends = (".mlp.c_fc.weight", ".mlp.c_fc.bias")
+    found = Counter(
+        shape[0]
+        for name, shape in shapes.items()
+        if shape and name.startswith(prefix) and name.endswith(ends)
+    )
+    most = max(found.values(), default=0)
+    likely = {mlp for mlp, count in found.items() if count == most} or {4 * width}
+    return Blocks() if 4 * width in likely else Blocks(mlp_width=min(likely))
 
 
 def _children(shapes, prefix):

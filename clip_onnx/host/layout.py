@@ -32,6 +32,8 @@ DTYPES = {  # of transformers.js, the one to show first
     "int8-dynamic": "int8",
     "int4r": "q4",
 }
+ACTIVATIONS = {"gelu_tanh": "gelu_pytorch_tanh"}  # where transformers calls one otherwise
+EPS = 1e-5  # of transformers' norms, and OpenAI's
 SUFFIXES = {
     "fp32": "",
     "fp16": "_fp16",
@@ -91,12 +93,18 @@ def _config(sizes: Any) -> dict[str, Any]:
     }
 
 
+def _blocks(how: Any) -> dict[str, Any]:
+    """How a tower's blocks compute; the eps of every norm where it is not transformers' own."""
+    activation = {"hidden_act": ACTIVATIONS.get(how.activation, how.activation)}
+    return activation | ({} if how.eps == EPS else {"layer_norm_eps": how.eps})
+
+
 def _text(sizes: Any) -> dict[str, Any]:
     return {
         "model_type": "clip_text_model",
-        "hidden_act": "quick_gelu",
+        **_blocks(sizes.textual),
         "hidden_size": sizes.text_width,
-        "intermediate_size": 4 * sizes.text_width,
+        "intermediate_size": sizes.text_mlp_width,
         "num_hidden_layers": sizes.text_layers,
         "num_attention_heads": sizes.text_heads,
         "max_position_embeddings": sizes.context_length,
@@ -112,7 +120,7 @@ def _vision(sizes: Any) -> dict[str, Any]:
     """A CLIPVisionConfig. The ResNets have no name there; their sizes are left out."""
     config = {
         "model_type": "clip_vision_model",
-        "hidden_act": "quick_gelu",
+        **_blocks(sizes.visual),
         "image_size": sizes.resolution,
         "num_channels": 3,
         "projection_dim": sizes.embed_dim,
@@ -121,7 +129,7 @@ def _vision(sizes: Any) -> dict[str, Any]:
         config |= {
             "patch_size": sizes.patch_size,
             "hidden_size": sizes.vision_width,
-            "intermediate_size": 4 * sizes.vision_width,
+            "intermediate_size": sizes.vision_mlp_width,
             "num_hidden_layers": sizes.vision_layers,
             "num_attention_heads": sizes.vision_heads,
         }

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from safetensors import safe_open
 
-from clip_onnx.checkpoint.architecture import Architecture
+from clip_onnx.checkpoint import architecture
 from clip_onnx.measure import inputs
 
 UNIT = 2**15 - 1  # a correlation of 1, in int16
@@ -91,10 +91,7 @@ class Calibration:
     def sizes(self):
         """The architecture.Architecture of the model."""
         with self._open() as file:
-            sizes = json.loads(file.metadata()["architecture"])
-        if isinstance(sizes["vision_layers"], list):
-            sizes["vision_layers"] = tuple(sizes["vision_layers"])
-        return Architecture(**sizes)
+            return architecture.of_written(json.loads(file.metadata()["architecture"]))
 
     def moments(self, name):
         """The Moments of what the weight of this name reads, OpenAI's name without `visual.`."""

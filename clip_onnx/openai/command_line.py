@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.checkpoint import architecture
 from clip_onnx.openai import amounts
 from clip_onnx.settings import params
 
@@ -16,6 +16,6 @@ def parse(documentation):
     for name in ("checkpoint", "evalset", "output"):
         parser.add_argument(name, type=Path)
     given = parser.parse_args()
-    given.sizes = architecture.read(weights.shapes(given.checkpoint))
+    given.sizes = architecture.of(given.checkpoint)
     given.amounts = amounts.of(params.load(), given.model, given.sizes)
     return given

@@ -1,12 +1,17 @@
-"""OpenAI's modules of a checkpoint, and what they compute of pictures and texts."""
+"""The modules that define a checkpoint, and what they compute of pictures and texts.
+
+OpenAI's where the network is OpenAI's; those of other packages are in definitions.py.
+"""
 
 import dataclasses
 
 import torch
 
 from clip_onnx import command
-from clip_onnx.checkpoint import architecture, weights
-from clip_onnx.openai import CLIP, Bottleneck, LayerNorm, ResidualAttentionBlock
+from clip_onnx.checkpoint import architecture, network, weights
+from clip_onnx.openai import CLIP, Bottleneck, LayerNorm, ResidualAttentionBlock, definitions
+from clip_onnx.openai.definitions import Definition
+from clip_onnx.openai.names import openai_name
 
 BLOCKS = (Bottleneck, ResidualAttentionBlock)  # of which one tower has many, one after the other
 # OpenAI's module always has both towers: these sizes are of one that the checkpoint lacks.
@@ -40,38 +45,49 @@ def empty_model(sizes):
         return new_model(sizes)
 
 
-def expected_shapes(sizes):
-    """{name: shape} of every tensor that a checkpoint of an architecture holds."""
-    held = {*sizes.towers, *([None] if sizes.whole else [])}
-    return {
-        name: tuple(tensor.shape)
-        for name, tensor in empty_model(sizes).state_dict().items()
-        if architecture.tower_of(name) in held
-    }
+def openai(sizes):
+    """The Definition of a network that is OpenAI's."""
+    model = empty_model(sizes)
+    lift_casts(model)
+
+    def settle():
+        for block in model.transformer.resblocks:
+            block.attn_mask = model.build_attention_mask()  # the meta device kept only its shape
+
+    return Definition(model, BLOCKS, lambda name, t: {name: t}, settle)
+
+
+def defined(directory):
+    """The Definition of data/checkpoints/MODEL. Refuses one whose package is not installed."""
+    found = network.read(directory)
+    if found.family == network.OPENAI:
+        return openai(architecture.of(directory))
+    return definitions.OF[found.family](found.configuration)
 
 
 def load_tower(directory, tower, dtype=torch.float32, block_by_block=False):
-    """OpenAI's module, computing in a dtype, with one tower's weights; the other's have no storage.
+    """The module that defines a checkpoint, computing in a dtype, with `encode_image` and
+    `encode_text`; it has one tower's weights, the other's have no storage.
 
     `clip.model.build_model` would first round everything to half precision. That changes nothing
     in OpenAI's files, which are stored rounded, but it would falsify a checkpoint that is not.
     With `block_by_block`, weights of blocks stay as stored until their block runs: in float64 they
     are four times OpenAI's half precision.
     """
-    shapes = weights.shapes(directory)
-    model = empty_model(architecture.read(shapes)).to(dtype)
-    lift_casts(model)
-    names = [name for name in shapes if architecture.tower_of(name) == tower]
-    blocks = [name for name, part in model.named_modules() if isinstance(part, BLOCKS)]
-    state = {}
-    for name in names:
-        stored = torch.from_numpy(weights.read(directory, name))
-        waits = block_by_block and name.startswith(tuple(f"{block}." for block in blocks))
-        state[name] = stored if waits else cast(stored, dtype)
-    missing, _ = model.load_state_dict(state, assign=True, strict=False)
-    assert all(architecture.tower_of(name) != tower for name in missing)
-    for block in model.transformer.resblocks:
-        block.attn_mask = model.build_attention_mask()  # the meta device kept only its shape
+    definition = defined(directory)
+    model = definition.model.to(dtype)
+    blocks = [name for name, part in model.named_modules() if isinstance(part, definition.blocks)]
+    inside, state = tuple(f"{block}." for block in blocks), {}
+    for name in weights.shapes(directory):
+        if architecture.tower_of(name) == tower:
+            stored = torch.from_numpy(weights.read(directory, name))
+            for theirs, tensor in definition.named(name, stored).items():
+                waits = block_by_block and theirs.startswith(inside)
+                state[theirs] = tensor if waits else cast(tensor, dtype)
+    missing, unknown = model.load_state_dict(state, assign=True, strict=False)
+    lacking = [name for name in missing if architecture.tower_of(openai_name(name)) == tower]
+    assert not lacking and not unknown, (lacking, unknown)
+    definition.settle()
     if block_by_block:
         for block in blocks:
             cast_while_it_runs(model.get_submodule(block), dtype)
@@ -113,7 +129,8 @@ def embed(directory, tower, batches, dtype=torch.float64):
     wrong = int((~embeds.isfinite()).any(-1).sum())
     if wrong:
         raise command.Refusal(
-            f"{directory}: OpenAI's code gives no finite embedding of {wrong} of {len(embeds)}"
-            f" inputs of the {tower} tower: its weights are broken, take another checkpoint"
+            f"{directory}: {definitions.CODE[network.read(directory).family]} gives no finite"
+            f" embedding of {wrong} of {len(embeds)} inputs of the {tower} tower: its weights are"
+            " broken, take another checkpoint"
         )
     return embeds

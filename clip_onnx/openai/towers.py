@@ -1,8 +1,9 @@
 """The two towers of a CLIP as torch modules whose traces are clean graphs.
 
 Parameters carry OpenAI's names, so a tower's state dict is a part of the checkpoint's. The
-arithmetic is clip/model.py's; only the attention is written out, batch first, so that every
-dimension but the batch and the text's length is static in the trace.
+arithmetic is clip/model.py's, with what other CLIPs have in its place (network.Blocks); only the
+attention is written out, batch first, so that every dimension but the batch and the text's length
+is static in the trace.
 
 `steps` of a tower are its parts in the order in which they run, so that a model too large for
 memory can be taken through them one by one.
@@ -16,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from clip_onnx.openai import ModifiedResNet
+from clip_onnx.openai.activations import ACTIVATIONS
 
 
 class Step(NamedTuple):
@@ -27,7 +29,7 @@ class Step(NamedTuple):
 
 def attend(q, k, v, heads, mask=None):
     """Multi-head attention of q [B, Q, D] over k, v [B, K, D] → [B, Q, D]."""
-    q, k, v = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k, v))  # [B, H, L, 64]
+    q, k, v = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k, v))  # [B, H, L, D / H]
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # [B, H, Q, K]
     if mask is not None:
         scores = scores + mask
@@ -48,23 +50,24 @@ class Attention(nn.Module):
 
 
 class Feedforward(nn.Module):
-    def __init__(self, width):
+    def __init__(self, width, how):
         super().__init__()
-        self.c_fc = nn.Linear(width, 4 * width)
-        self.c_proj = nn.Linear(4 * width, width)
+        inner = how.mlp_width or 4 * width
+        self.c_fc = nn.Linear(width, inner)
+        self.c_proj = nn.Linear(inner, width)
+        self.activation = ACTIVATIONS[how.activation]
 
     def forward(self, x):
-        x = self.c_fc(x)
-        return self.c_proj(x * torch.sigmoid(1.702 * x))  # QuickGELU
+        return self.c_proj(self.activation(self.c_fc(x)))
 
 
 class Block(nn.Module):
-    def __init__(self, width, heads):
+    def __init__(self, width, how):
         super().__init__()
-        self.attn = Attention(width, heads)
-        self.ln_1 = nn.LayerNorm(width)
-        self.mlp = Feedforward(width)
-        self.ln_2 = nn.LayerNorm(width)
+        self.attn = Attention(width, width // how.head_width)
+        self.ln_1 = nn.LayerNorm(width, how.eps)
+        self.mlp = Feedforward(width, how)
+        self.ln_2 = nn.LayerNorm(width, how.eps)
 
     def forward(self, x, mask):
         x = x + self.attn(self.ln_1(x), mask)
@@ -72,9 +75,9 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    def __init__(self, width, heads, layers):
+    def __init__(self, width, layers, how):
         super().__init__()
-        self.resblocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.resblocks = nn.ModuleList(Block(width, how) for _ in range(layers))
 
     def forward(self, x, mask=None):
         for block in self.resblocks:
@@ -101,9 +104,9 @@ class VisionTransformer(nn.Module):
         self.conv1 = nn.Conv2d(3, width, a.patch_size, a.patch_size, bias=False)
         self.class_embedding = nn.Parameter(torch.empty(width))
         self.positional_embedding = nn.Parameter(torch.empty(tokens, width))
-        self.ln_pre = nn.LayerNorm(width)
-        self.transformer = Transformer(width, a.vision_heads, a.vision_layers)
-        self.ln_post = nn.LayerNorm(width)
+        self.ln_pre = nn.LayerNorm(width, a.visual.eps)
+        self.transformer = Transformer(width, a.vision_layers, a.visual)
+        self.ln_post = nn.LayerNorm(width, a.visual.eps)
         self.proj = nn.Parameter(torch.empty(width, a.embed_dim))
 
     def embed(self, x):
@@ -185,8 +188,8 @@ class TextTransformer(nn.Module):
         width = a.text_width
         self.token_embedding = nn.Embedding(a.vocab_size, width)
         self.positional_embedding = nn.Parameter(torch.empty(a.context_length, width))
-        self.transformer = Transformer(width, a.text_heads, a.text_layers)
-        self.ln_final = nn.LayerNorm(width)
+        self.transformer = Transformer(width, a.text_layers, a.textual)
+        self.ln_final = nn.LayerNorm(width, a.textual.eps)
         self.text_projection = nn.Parameter(torch.empty(width, a.embed_dim))
         self.register_buffer("causal_mask", causal_mask(a.context_length), persistent=False)
 
@@ -219,3 +222,14 @@ def build(architecture, tower):
         return TextTransformer(architecture).eval()
     visual = VisionTransformer if architecture.vit else ResNet
     return visual(architecture).eval()
+
+
+def expected_shapes(architecture):
+    """{name: shape} of every tensor that a checkpoint of an architecture holds."""
+    found = {"logit_scale": ()} if architecture.whole else {}
+    for tower in architecture.towers:
+        with torch.device("meta"):
+            state = build(architecture, tower).state_dict()
+        prefix = "visual." if tower == "visual" else ""
+        found |= {prefix + name: tuple(tensor.shape) for name, tensor in state.items()}
+    return found

@@ -29,7 +29,7 @@ def main():
     arguments = parser.parse_args()
     settings = params.load()
     model = arguments.models.name
-    sizes = architecture.read(weights.shapes(arguments.checkpoint))
+    sizes = architecture.of(arguments.checkpoint)
     listed = golden.files(model, settings, lambda *key: built(arguments.models.joinpath(*key)))
     if not listed:
         raise command.Refusal(

@@ -11,7 +11,6 @@ of a picture.
 The towers are those of `export`, which compute what OpenAI's modules do. No caption is padded.
 """
 
-import dataclasses
 import json
 
 import numpy as np
@@ -56,7 +55,7 @@ def write_pictures(evalset, side, wanted, count, path):
 def main():
     arguments = command_line.parse(__doc__)
     sizes = arguments.sizes
-    about = {"architecture": json.dumps(dataclasses.asdict(sizes), allow_nan=False)}
+    about = {"architecture": json.dumps(sizes.written(), allow_nan=False)}
     with command.output(arguments.output) as directory:
         for name in sizes.towers:
             given, kept = given_to(name, arguments, directory)

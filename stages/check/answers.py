@@ -26,7 +26,7 @@ class Model:
 
     @property
     def side(self):
-        return architecture.read(weights.shapes(self.checkpoint)).resolution
+        return architecture.of(self.checkpoint).resolution
 
     def texts(self, captions):
         session = sessions.session(self.textual)

@@ -5,8 +5,9 @@
 The source and its SHA-256 are `models.MODEL` of params.yaml: an address (CLIP_MIRROR in the
 environment replaces the base of OpenAI's), or the path of a file or a folder, with or without
 `file:` before it. A download rests in data/downloads until it is whole and converted. Of a path,
-the files beside the weights are read, too: they also say how pictures are prepared
-(stages/download/preparation.py).
+the files beside the weights are read, too: they say whose code defines the network, which
+network.json keeps where it is not OpenAI's (stages/download/configuration.py), and how pictures are
+prepared (stages/download/preparation.py).
 """
 
 import argparse
@@ -16,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from clip_onnx import command, openai
-from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.checkpoint import architecture, network, weights
 from clip_onnx.host import preparation, tokens
 from clip_onnx.settings import params
 from stages.download import addresses, checkpoints, transfer
@@ -52,13 +53,14 @@ def main():
     arguments = parser.parse_args()
     model = params.lookup(params.load().models, arguments.model, "models")
     path = archive(model, arguments.downloads)
-    state = checkpoints.load(path, model.sha256, model.activation)
+    state, found = checkpoints.read(path, model.sha256, model.activation)
     sizes = architecture.read({name: tuple(tensor.shape) for name, tensor in state.items()})
     wanted = beside(path, sizes.resolution) if "visual" in sizes.towers else preparation.OPENAI
     with command.output(arguments.output) as directory:
         tensors = {name: own_memory(tensor) for name, tensor in state.items()}
         save_file(tensors, directory / weights.FILE, metadata={"sha256": model.sha256})
         preparation.write(directory, wanted)
+        network.write(directory, found)
         if "textual" in sizes.towers:
             tokens.from_bpe(openai.BPE).save(str(directory / "tokenizer.json"))
     if model.remote:

@@ -2,14 +2,16 @@
 
 from clip_onnx import command
 from clip_onnx.checkpoint import architecture
+from clip_onnx.checkpoint.network import Network
 from clip_onnx.names import TOWERS
-from clip_onnx.openai import models
+from clip_onnx.openai import towers
+from clip_onnx.openai.names import hugging_face_name, to_openai
 from stages.download import (
+    alone,
     configuration,
     containers,
     extras,
     families,
-    formats,
     listing,
     sources,
     tensors,
@@ -18,7 +20,13 @@ from stages.download import (
 
 
 def load(path, sha256, activation=None):
-    """The state dict of a checkpoint with this SHA-256 on the CPU, under OpenAI's names.
+    """The state dict of `read`."""
+    return read(path, sha256, activation)[0]
+
+
+def read(path, sha256, activation=None):
+    """(the state dict of a checkpoint with this SHA-256 on the CPU, under OpenAI's names, and its
+    Network).
 
     `path` is a file of weights, a folder that holds one, or an index of shards. The digest is
     checked before anything of the weights is read, because a TorchScript archive runs code when it
@@ -28,10 +36,11 @@ def load(path, sha256, activation=None):
     source = sources.find(path)
     _check_digest(source, sha256)
     content, scripted = _read(source)
-    state, sizes = _checked(wrappers.unwrapped(content, source.path), source)
-    if not scripted:
-        configuration.check(source.path, sizes, activation)
-    return state
+    state, sizes, family = _checked(wrappers.unwrapped(content, source.path), source)
+    if scripted:
+        alone.check(source.path, sizes)
+        return state, Network()
+    return state, configuration.check(source.path, sizes, activation, family)
 
 
 def _check_digest(source, sha256):
@@ -66,28 +75,31 @@ def _read(source):
 
 
 def _checked(state, source):
-    """(the state dict under OpenAI's names, its Architecture). Raises Refusal."""
+    """(the state dict under OpenAI's names, its Architecture, whose names it had).
+
+    Raises Refusal.
+    """
     path = source.path
     tensors.check_extent(state, path, source.size)
-    family, towers = families.of(state, path)
-    state = extras.settled(state, path, whole=len(towers) == len(TOWERS))
+    family, held = families.of(state, path)
+    state = extras.settled(state, path, whole=len(held) == len(TOWERS))
     state = tensors.in_known_types(state, path)
     theirs = str
     if family == families.HUGGING_FACE:
-        state, theirs = formats.to_openai(state), formats.hugging_face_name
-    what = f"{path} looks like {family} with {_seen(state, towers)} and is none"
+        state, theirs = to_openai(state), hugging_face_name
+    what = f"{path} looks like {family} with {_seen(state, held)} and is none"
     sizes = _check_structure(state, what, theirs)
     tensors.check_values(state, path, theirs)
     if not sizes.whole:
         print(f"{path}: it has the {sizes.towers[0]} tower alone; nothing is built of the other")
-    return state, sizes
+    return state, sizes, family
 
 
-def _seen(state, towers):
+def _seen(state, held):
     """What towers a state dict seems to have, in words."""
     visual = "a ResNet" if architecture.has_resnet(state) else "a ViT"
     known = {("visual",): f"{visual} alone", ("textual",): "a textual tower alone"}
-    return known.get((*towers,), visual)
+    return known.get((*held,), visual)
 
 
 def _check_structure(state, what, theirs):
@@ -103,7 +115,7 @@ def _check_structure(state, what, theirs):
         raise command.Refusal(f"{what}: it lacks {listing.listed(names)}") from None
     except ValueError as error:
         raise command.Refusal(f"{what}: {command.one_line(error)}") from None
-    expected = models.expected_shapes(sizes)
+    expected = towers.expected_shapes(sizes)
     for problem, names in {
         "it lacks": expected.keys() - shapes.keys(),
         "it has an unknown": shapes.keys() - expected.keys(),

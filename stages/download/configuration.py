@@ -1,37 +1,99 @@
 """What weights do not say: the activation, the pooling, the tokenizer. Files beside them do.
 
-A checkpoint whose configuration contradicts OpenAI's code is refused, for its reference would be
-as wrong as what is built.
+They also say whose code defines a checkpoint: OpenAI's where they describe its network, else
+open_clip's or transformers'. A network that the towers here do not compute is refused, for what
+is built of it would be wrong.
 """
 
 from clip_onnx import command, openai
+from clip_onnx.checkpoint.network import GELU, HUGGING_FACE, OPEN_CLIP, QUICK_GELU, Blocks, Network
 from clip_onnx.host import tokens
-from stages.download import described, hugging_face, open_clip, rules
+from stages.download import alone, described, families, hugging_face, open_clip, rules
 from stages.download.rules import only
 
-QUICK_GELU = "quick_gelu"
+DESCRIBED = {OPEN_CLIP: open_clip, HUGGING_FACE: hugging_face}
 TOKENIZER = {
     "tokenizer_class": hugging_face.TOKENIZER_CLASS,
     "do_lower_case": only(True, openai="reads lower case"),
 }
 
 
-def check(path, sizes, stated):
-    """Refuse a checkpoint whose network is not known to be OpenAI's.
+def check(path, sizes, stated, names=families.OPENAI):
+    """The Network of a checkpoint whose tensors had OpenAI's `names`, or Hugging Face's.
 
     `stated` is its `activation` in params.yaml, for a file without a configuration beside it.
+    Refuses a checkpoint whose network is not known, or not built.
     """
-    said = [describes.check(path, sizes) for describes in (hugging_face, open_clip)]
+    own = HUGGING_FACE if names == families.HUGGING_FACE else OPEN_CLIP
+    order = sorted(DESCRIBED, key=lambda family: family != own)
+    said = [found for family in order if (found := DESCRIBED[family].check(path, sizes))]
     if "textual" in sizes.towers:
         _check_tokenizer(path)
-    if stated and stated != QUICK_GELU:
-        raise rules.refusal(path, "activation in params.yaml", stated, f"computes {QUICK_GELU}")
-    if not stated and not any(said):
+    if not said:
+        return _bare(path, sizes, stated, own)
+    if not rules.plain(sizes):
+        alone.check(path, sizes)
+    network = said[0]
+    if any(other.blocks != network.blocks for other in said):
+        raise command.Refusal(
+            f"{hugging_face.FILE} and {open_clip.FILE} beside {path} describe different networks:"
+            " remove the one that does not belong to it"
+        )
+    _check_stated(path, network, sizes, stated)
+    if {*network.blocks.values()} == {Blocks()}:
+        return Network()
+    _check_complete(path, network, sizes)
+    return network
+
+
+def _check_stated(path, network, sizes, stated):
+    """Refuse an activation of params.yaml that the configuration contradicts."""
+    for tower in sizes.towers:
+        activation = network.blocks[tower].activation
+        if stated and not activation.startswith(stated):
+            raise command.Refusal(
+                f"{path}: activation in params.yaml is {stated}, the configuration beside it says"
+                f" {activation} of the {tower} tower: take `activation` out, or correct the file"
+            )
+
+
+def _check_complete(path, network, sizes):
+    """Refuse a configuration that is silent about a tower, where it is not OpenAI's network."""
+    for tower in sizes.towers:
+        name = described_as(network.family, tower)
+        if name not in network.configuration:
+            raise command.Refusal(
+                f"{path} is another network than OpenAI's, and the configuration beside it has no"
+                f" {name}: add it"
+            )
+
+
+def described_as(family, tower):
+    """The section of a family's configuration that describes a tower."""
+    section = DESCRIBED[family].SECTIONS[tower]
+    return section if isinstance(section, str) else section[0]
+
+
+def _bare(path, sizes, stated, own):
+    """The Network of weights without a configuration, by the `activation` of params.yaml."""
+    if not stated:
         raise command.Refusal(
             f"{path} does not say which activation it was trained with: add `activation:"
             f" {QUICK_GELU}` to it in params.yaml if it is OpenAI's (open_clip's names of such"
-            " models end in -quickgelu), or put its config.json beside it"
+            f" models end in -quickgelu), `activation: {GELU}` if it is another of open_clip's, or"
+            " put its config.json beside it"
         )
+    alone.check(path, sizes)
+    if stated == QUICK_GELU:
+        return Network()
+    if own == HUGGING_FACE or not rules.plain(sizes):
+        raise rules.refusal(
+            path,
+            "activation in params.yaml",
+            stated,
+            f"computes {QUICK_GELU}; put its configuration beside it if that is right",
+        )
+    return open_clip.without_configuration(sizes)
 
 
 def _check_tokenizer(path):

@@ -4,10 +4,13 @@ Fields that stand in no table cannot change what the two towers compute: dropout
 ids of padding, names, versions.
 """
 
+import dataclasses
+
 from clip_onnx.checkpoint.architecture import CONTEXT_LENGTH, VOCABULARY
+from clip_onnx.checkpoint.network import GELU, GELU_TANH, HUGGING_FACE, QUICK_GELU, Network
 from clip_onnx.host.tokens import END_ID
 from stages.download import described, rules
-from stages.download.rules import Rule, only, size, square
+from stages.download.rules import Rule, divides, is_eps, only, plain, size, square
 
 FILE = "config.json"
 SECTIONS = {"visual": "vision_config", "textual": "text_config"}
@@ -20,16 +23,40 @@ TOKENIZER_CLASS = only(
     None,
     openai="has the tokens of {}",
 )
-FIXED = {
-    "hidden_act": only("quick_gelu", openai="computes {}", absent="quick_gelu"),
-    "layer_norm_eps": only(1e-5, openai="has {}"),
+ACTIVATIONS = {  # of transformers' names, those that the towers compute
+    "quick_gelu": QUICK_GELU,
+    "gelu": GELU,
+    "gelu_python": GELU,
+    "gelu_new": GELU_TANH,
+    "gelu_fast": GELU_TANH,
+    "gelu_accurate": GELU_TANH,
+    "gelu_pytorch_tanh": GELU_TANH,
+    "gelu_python_tanh": GELU_TANH,
 }
+EPS = 1e-5  # where a configuration says none
+FIXED = {
+    "hidden_act": only(
+        "quick_gelu",
+        openai='computes {}, transformers of others "gelu" or it by tanh',
+        absent="quick_gelu",
+        built=lambda s, value: plain(s) and isinstance(value, str) and value in ACTIVATIONS,
+    ),
+    "layer_norm_eps": only(EPS, openai="has {}, and others one above 0", built=is_eps),
+}
+
+
+def _heads(width, absent):
+    """The Rule of how many heads a tower has."""
+    openai = "has {}, 64 wide each, and others any number that divides the width"
+    return Rule(rules.heads(width), openai, absent, divides(width))
+
+
 VISION = FIXED | {
     "model_type": only("clip_vision_model", "clip", openai="is {}"),
     "hidden_size": size(lambda s: s.vision_width),
-    "intermediate_size": size(lambda s: 4 * s.vision_width),
+    "intermediate_size": size(lambda s: s.vision_mlp_width),
     "num_hidden_layers": size(lambda s: s.vision_layers),
-    "num_attention_heads": Rule(lambda s, _: (s.vision_heads,), "has {}, 64 wide each", 12),
+    "num_attention_heads": _heads(lambda s: s.vision_width * (1 if s.vit else 32), 12),
     "num_channels": only(3, openai="reads {}"),
     "image_size": square(lambda s: s.resolution),
     "patch_size": square(lambda s: s.patch_size),
@@ -38,9 +65,9 @@ TEXT = FIXED | {
     "model_type": only("clip_text_model", "clip", openai="is {}"),
     "vocab_size": only(VOCABULARY, openai="reads {}"),
     "hidden_size": size(lambda s: s.text_width),
-    "intermediate_size": size(lambda s: 4 * s.text_width),
+    "intermediate_size": size(lambda s: s.text_mlp_width),
     "num_hidden_layers": size(lambda s: s.text_layers),
-    "num_attention_heads": Rule(lambda s, _: (s.text_heads,), "has {}, 64 wide each", 8),
+    "num_attention_heads": _heads(lambda s: s.text_width, 8),
     "max_position_embeddings": only(CONTEXT_LENGTH, openai="reads {}"),
     # 2 is what transformers wrote once, and takes as: where the highest id stands.
     "eos_token_id": only(END_ID, 2, openai="takes the embedding at {}"),
@@ -55,14 +82,15 @@ TOP = {
 
 
 def check(path, sizes):
-    """Whether a config.json is there that says which CLIP it is. Refuses another network."""
+    """The Network that a config.json beside weights describes, None where there is none that says
+    which CLIP it is. Refuses what is not built."""
     place = described.beside(path, FILE)
     config = described.read(place)
     rules.check(path, config, TOP, sizes, FILE)
     alone = config.get("model_type") in ALONE.values()  # of one tower: a section without the whole
     if alone:
         config = {SECTIONS[t]: config for t in sizes.towers if ALONE[t] == config["model_type"]}
-    said = False
+    sections = {}
     for tower in sizes.towers:
         name = SECTIONS[tower]
         for key in (name, f"{name}_dict"):  # the second of older versions, which counts for more
@@ -70,5 +98,28 @@ def check(path, sizes):
             if section is not None:
                 found = FILE if alone else f"{key} of {FILE}"
                 rules.check(path, section, TABLES[tower], sizes, found)
-                said = True
-    return said
+                sections[tower] = section
+    return _network(sections, sizes) if sections else None
+
+
+def _network(sections, sizes):
+    """The Network of {tower: its section}, all of which were checked."""
+    sections = {t: rules.completed(section, TABLES[t], sizes) for t, section in sections.items()}
+    blocks = {tower: _blocks(section, sizes, tower) for tower, section in sections.items()}
+    configuration = {SECTIONS[tower]: section for tower, section in sections.items()}
+    configuration["projection_dim"] = sizes.embed_dim
+    return Network(HUGGING_FACE, configuration, **blocks)
+
+
+def _blocks(section, sizes, tower):
+    """The Blocks of a tower, whose MLPs' width the tensors say."""
+    if not plain(sizes):
+        return getattr(sizes, tower)
+    width = sizes.vision_width if tower == "visual" else sizes.text_width
+    heads = section.get("num_attention_heads", TABLES[tower]["num_attention_heads"].absent)
+    return dataclasses.replace(
+        getattr(sizes, tower),
+        activation=ACTIVATIONS[section.get("hidden_act", "quick_gelu")],
+        eps=section.get("layer_norm_eps", EPS),
+        head_width=width // heads,
+    )

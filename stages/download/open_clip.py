@@ -4,10 +4,21 @@ Its classes take no unknown field, so one that stands in no table may change the
 refused unless it turns something off.
 """
 
-from clip_onnx.checkpoint.architecture import CONTEXT_LENGTH, HEAD_WIDTH, VOCABULARY
+import dataclasses
+
+from clip_onnx.checkpoint.architecture import CONTEXT_LENGTH, VOCABULARY
+from clip_onnx.checkpoint.network import (
+    GELU,
+    GELU_TANH,
+    HEAD_WIDTH,
+    OPEN_CLIP,
+    QUICK_GELU,
+    Blocks,
+    Network,
+)
 from clip_onnx.host.tokens import END_ID
 from stages.download import described, rules
-from stages.download.rules import Rule, only, size, square
+from stages.download.rules import Rule, divides, is_eps, only, plain, size, square
 
 FILE = "open_clip_config.json"
 OFF = dict.fromkeys(
@@ -21,22 +32,57 @@ OFF = dict.fromkeys(
     ),
     only(False, None, openai="has none"),
 )
+EPS = {"eps": 1e-5}
+MOST = 1e6  # times the width
+
+
+def _has_eps_alone(sizes, value):
+    return isinstance(value, dict) and value.keys() == EPS.keys() and is_eps(sizes, value["eps"])
+
+
+def _by_ratio(mlp_width, width):
+    """The Rule of how wide a tower's MLPs are, as open_clip rounds it; the tensors say it, too."""
+
+    def built(sizes, value):
+        small = rules.is_number(value) and 0 < value < MOST
+        return small and int(width(sizes) * value) == mlp_width(sizes)
+
+    def right(sizes, section):
+        return (mlp_width(sizes) / width(sizes),)
+
+    return Rule(right, rules.TENSORS, 4.0, built)
+
+
 BOTH = OFF | {
-    "mlp_ratio": only(4, openai="has {}"),
     "ls_init_value": only(None, openai="scales no layer"),
-    "act_kwargs": only(None, {}, openai="has none"),
-    "norm_kwargs": only(None, {}, {"eps": 1e-5}, openai="has an eps of 1e-5"),
+    "act_kwargs": only(
+        None,
+        {},
+        openai="has none, and GELU of others an `approximate`",
+        built=lambda s, value: plain(s) and value in ({"approximate": "none"}, TANH),
+    ),
+    "norm_kwargs": only(
+        None, {}, EPS, openai="has an eps of 1e-5, and others one", built=_has_eps_alone
+    ),
     "block_type": only(None, "default", openai="has plain blocks"),
 }
+TANH = {"approximate": "tanh"}
 VISION = BOTH | {
+    "mlp_ratio": _by_ratio(lambda s: s.vision_mlp_width, lambda s: s.vision_width),
     "layers": size(lambda s: s.vision_layers if s.vit else list(s.vision_layers)),
     "width": size(lambda s: s.vision_width),
-    "head_width": only(HEAD_WIDTH, openai="has heads {} wide"),
+    "head_width": Rule(
+        lambda s, _: (HEAD_WIDTH if not s.vit or s.vision_width % HEAD_WIDTH == 0 else 1,),
+        "has heads {} wide, and others a width that divides the tower's",
+        HEAD_WIDTH,
+        divides(lambda s: s.vision_width),
+    ),
     "patch_size": Rule(
         lambda s, section: (
-            (s.patch_size, [s.patch_size] * 2) if s.vit else (section["patch_size"],)
+            (s.patch_size, [s.patch_size] * 2) if s.vit else (section.get("patch_size"),)
         ),
-        "goes by the tensors, which say {}",
+        rules.TENSORS,
+        by_tensors=True,
     ),
     "image_size": square(lambda s: s.resolution),
     "attentional_pool": only(False, None, openai="takes the class token"),
@@ -45,6 +91,7 @@ VISION = BOTH | {
     "timm_model_name": only(None, "", openai="has no tower of timm"),
 }
 TEXT = BOTH | {
+    "mlp_ratio": _by_ratio(lambda s: s.text_mlp_width, lambda s: s.text_width),
     "context_length": only(CONTEXT_LENGTH, openai="reads {}"),
     "vocab_size": only(VOCABULARY, openai="reads {}"),
     "hf_tokenizer_name": Rule(
@@ -53,7 +100,12 @@ TEXT = BOTH | {
     "tokenizer_mode": only(None, "", openai="has one tokenizer"),
     "tokenizer_kwargs": only(None, {}, openai="has one tokenizer"),
     "width": size(lambda s: s.text_width),
-    "heads": Rule(lambda s, _: (s.text_heads,), "has {}, 64 wide each", 8),
+    "heads": Rule(
+        rules.heads(lambda s: s.text_width),
+        "has {}, 64 wide each, and others any number that divides the width",
+        8,
+        divides(lambda s: s.text_width),
+    ),
     "layers": size(lambda s: s.text_layers),
     "embed_cls": only(False, None, openai="takes the end token"),
     "no_causal_mask": only(False, None, openai="lets no token look ahead"),
@@ -68,7 +120,12 @@ TEXT = BOTH | {
 SECTIONS = {"visual": ("vision_cfg", VISION), "textual": ("text_cfg", TEXT)}
 TOP = {
     "embed_dim": size(lambda s: s.embed_dim),
-    "quick_gelu": only(True, openai="computes QuickGELU: {}", absent=False),
+    "quick_gelu": only(
+        True,
+        openai="computes QuickGELU: {}",
+        absent=False,
+        built=lambda s, value: plain(s) and value is False,
+    ),
     "multimodal_cfg": only(None, openai="has no third tower"),
 }
 # Of training alone, of what is turned off above, or the same of one token before and after
@@ -117,18 +174,56 @@ def _named_openai(section):
 
 
 def check(path, sizes):
-    """Whether an open_clip_config.json is there. Refuses another network."""
+    """The Network that an open_clip_config.json beside weights describes, None where there is no
+    such file. Refuses what is not built."""
     place = described.beside(path, FILE)
     model = described.section(described.read(place), "model_cfg", place)
     if model is None:
-        return False
+        return None
     _check_section(path, model, TOP, sizes, "model_cfg")
+    quick = model.get("quick_gelu", False)
+    blocks, sections = {}, {}
     for tower in sizes.towers:
         name, table = SECTIONS[tower]
         section = described.section(model, name, place)
         if section is not None:
             _check_section(path, section, table, sizes, name)
-    return True
+            if quick and section.get("act_kwargs"):
+                shown = described.shown(section["act_kwargs"])
+                what = f"act_kwargs in {name} of {FILE}"
+                raise rules.refusal(path, what, shown, "computes QuickGELU, which takes none")
+            sections[name] = rules.completed(section, table, sizes)
+            blocks[tower] = _blocks(sections[name], sizes, tower, quick)
+    top = {"embed_dim": sizes.embed_dim, "quick_gelu": quick}
+    return Network(OPEN_CLIP, top | sections, **blocks)
+
+
+def _blocks(section, sizes, tower, quick):
+    """The Blocks of a tower, whose MLPs' width the tensors say."""
+    if not plain(sizes):
+        return getattr(sizes, tower)
+    if tower == "visual":
+        head_width = section.get("head_width", HEAD_WIDTH)
+    else:
+        head_width = sizes.text_width // section.get("heads", TEXT["heads"].absent)
+    tanh = section.get("act_kwargs") == TANH
+    return dataclasses.replace(
+        getattr(sizes, tower),
+        activation=QUICK_GELU if quick else GELU_TANH if tanh else GELU,
+        eps=(section.get("norm_kwargs") or EPS).get("eps", EPS["eps"]),
+        head_width=head_width,
+    )
+
+
+def without_configuration(sizes):
+    """The Network of open_clip's code with GELU, by the tensors alone: heads of 64."""
+    sections = {SECTIONS[t][0]: rules.completed({}, SECTIONS[t][1], sizes) for t in sizes.towers}
+    if "textual" in sizes.towers:
+        sections["text_cfg"]["heads"] = sizes.text_heads
+    blocks = {tower: Blocks(activation=GELU) for tower in sizes.towers}
+    return Network(
+        OPEN_CLIP, {"embed_dim": sizes.embed_dim, "quick_gelu": False} | sections, **blocks
+    )
 
 
 def _check_section(path, section, table, sizes, name):

@@ -1,10 +1,10 @@
-"""Measure OpenAI's own code in fp32 on this machine: how close a file can be expected to come.
+"""Measure the code that defines a model in fp32 here: how close a file can be expected to come.
 
     python -m stages.evaluate.pytorch data/checkpoints/MODEL data/reference/MODEL \\
         data/eval/MODEL.visual.pytorch.json data/eval/MODEL.textual.pytorch.json
 
 Writes what stages.evaluate writes of a file, as the variant `pytorch`, which has no size. Pictures
-come one at a time and sixteen, texts in the one form that this code takes: padded with 0 to 77.
+come one at a time and sixteen, texts in the one form that OpenAI's code takes: padded with 0 to 77.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from clip_onnx import absent, command
-from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.checkpoint import architecture
 from clip_onnx.host import sessions, tokens
 from clip_onnx.openai import models
 from stages.evaluate import results
@@ -23,7 +23,7 @@ from stages.evaluate.truth import Truth
 
 
 class Tower:
-    """OpenAI's module, as stages.evaluate measures a file."""
+    """OpenAI's module, or another that defines the model, as stages.evaluate measures a file."""
 
     batch = length = None  # both axes are dynamic
 
@@ -52,7 +52,7 @@ def main():
         "visual": visual.measure,
         "textual": lambda tower, truth: textual.of_rows(tower, truth, truth.token_rows()),
     }
-    held = architecture.read(weights.shapes(arguments.checkpoint)).towers
+    held = architecture.of(arguments.checkpoint).towers
     for name, measure in measures.items():
         output = getattr(arguments, name)
         if name in held:

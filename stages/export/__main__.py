@@ -22,7 +22,7 @@ def main():
     for name in ("checkpoint", "output"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
-    sizes = architecture.read(weights.shapes(arguments.checkpoint))
+    sizes = architecture.of(arguments.checkpoint)
     sha256, wanted = weights.sha256(arguments.checkpoint), preparation.read(arguments.checkpoint)
     with command.output(arguments.output) as directory:
         for tower in TOWERS:

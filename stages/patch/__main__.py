@@ -7,7 +7,8 @@
     python -m stages.patch --list          the patches that a profile may name
 
 `profiles.PROFILE` of params.yaml lists the patches and says the rest. The files of `std` are read
-by the stages that encode them, their weights outside; those of other profiles are finished.
+by the stages that encode them, their weights outside; those of other profiles are finished. A tower
+whose activation a profile's runtimes lack is absent there (clip_onnx/absent.py).
 """
 
 import argparse
@@ -33,7 +34,13 @@ class ListPatches(argparse.Action):
 def build(name, settings, source, output):
     """Patch the model of a directory into another."""
     model = graphs.load(source)
-    beside = profile.apply(model, settings)
+    try:
+        beside = profile.apply(model, settings)
+    except absent.Absent as absence:
+        if name == STD:
+            raise command.Refusal(f"{output}: {absence.reason}: add it to profiles.{STD}") from None
+        print(f"{output}: {absence.reason}; nothing is built there")
+        raise
     graphs.describe(model, profile=name)
     if name != STD:
         graphs.describe(model, variant=name)

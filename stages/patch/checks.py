@@ -2,13 +2,23 @@
 
 from onnx_ir.passes import common
 
-from clip_onnx import command
+from clip_onnx import absent, command
+
+ACTIVATIONS = {"Erf": "GELU", "Tanh": "GELU by tanh"}  # of a network, which no patch replaces
 
 
 def operators(model, allowed):
-    """Refuse the first node whose operator is not among `allowed`; None allows all."""
+    """Refuse the first node whose operator is not among `allowed`; None allows all.
+
+    A graph whose network cannot do without one is absent from the profile.
+    """
     for node in model.graph if allowed is not None else ():
         if node.op_type not in allowed:
+            if node.op_type in ACTIVATIONS:
+                raise absent.Absent(
+                    f"the profile's operators have no {node.op_type}, of which the tower's"
+                    f" {ACTIVATIONS[node.op_type]} is made"
+                )
             raise command.Refusal(
                 f"{node.op_type} is left, which the profile's operators have not: node {node.name};"
                 " add a patch that replaces it, or the operator"

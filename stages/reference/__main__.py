@@ -1,9 +1,10 @@
-"""What OpenAI's own code computes: the truth that every file is measured against.
+"""What the code that defines a checkpoint computes: the truth that every file is measured against.
 
     python -m stages.reference MODEL data/checkpoints/MODEL data/evalset data/reference/MODEL
 
-The `clip` package's model in float64 on the CPU, its tokenizer and its picture transform, or the
-one that the checkpoint was saved with (clip_onnx/checkpoint/preparation.py). Writes
+The `clip` package's model in float64 on the CPU, or of a network that is not OpenAI's the one of
+open_clip or transformers (clip_onnx/openai/definitions.py); OpenAI's tokenizer and its picture
+transform, or the one that the checkpoint was saved with (clip_onnx/host/preparation.py). Writes
 pixel_values.npy, float32 [P, 3, R, R], and reference.safetensors with `image_embeds` [P, E],
 `input_ids` [T, 77] and `text_embeds` [T, E], rounded to float32. Which pictures and captions these
 are, and how many, stands beside them as in data/evalset. Of a tower that the checkpoint lacks there

@@ -28,7 +28,7 @@ WANTED = (
 
 
 def make(product, given):
-    sizes = architecture.read(weights.shapes(given.checkpoint))
+    sizes = architecture.of(given.checkpoint)
     if "visual" not in sizes.towers:
         raise absent.tower("visual")
     model = build(sizes.resolution, wanted=preparation.read(given.checkpoint))

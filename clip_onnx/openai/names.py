@@ -24,6 +24,7 @@ IN_LAYERS = {
     ".mlp.fc1.": ".mlp.c_fc.",
     ".mlp.fc2.": ".mlp.c_proj.",
 }
+JOINED = "{q,k,v}"
 TRANSPOSED = ("visual.proj", "text_projection")  # stored as a Linear's weight there
 
 
@@ -47,6 +48,17 @@ def to_openai(state):
     return mapped
 
 
+def to_hugging_face(name, tensor):
+    """{Hugging Face's name: tensor} of a tensor of OpenAI's name: three of q, k and v joined."""
+    theirs = hugging_face_name(name)
+    if name in TRANSPOSED:
+        tensor = tensor.T
+    if JOINED not in theirs:
+        return {theirs: tensor}
+    thirds = zip("qkv", tensor.chunk(3), strict=True)
+    return {theirs.replace(JOINED, letter): third for letter, third in thirds}
+
+
 def _alike(tensors):
     return tensors[0].ndim > 0 and len({tensor.shape for tensor in tensors}) == 1
 
@@ -64,7 +76,7 @@ def hugging_face_name(name):
     """The inverse of `openai_name`, for messages about what a file lacks."""
     for theirs, ours in IN_LAYERS.items():
         name = name.replace(ours, theirs)
-    name = name.replace(".attn.in_proj_", ".self_attn.{q,k,v}_proj.")
+    name = name.replace(".attn.in_proj_", f".self_attn.{JOINED}_proj.")
     for theirs, ours in BEGINNINGS.items():
         if name.startswith(ours):
             return theirs + name.removeprefix(ours)
