@@ -6,6 +6,7 @@ import pandas
 
 RECORDS = Path("bench/encodings.json")
 SAME_SIZE = 1.01  # metadata and names make one percent
+BUSY = 1.15  # times the least that fp32 took beside any file of its tower
 
 
 def key(record):
@@ -90,6 +91,12 @@ def times(number, of):
     return None if None in (number, of) else number / of
 
 
+def busy(record, group):
+    """Whether other programs had the cores while a file of a tower was timed."""
+    least = min(one["fp32_ms"] for one in group if one["fp32_ms"] is not None)
+    return record["fp32_ms"] is not None and record["fp32_ms"] > BUSY * least
+
+
 def ratios(record, group):
     """What a file of a tower costs, against the tower's fp32 file and against PyTorch.
 
@@ -118,6 +125,9 @@ def shown(template, number):
 
 def row(record, group):
     ratio = ratios(record, group)
+    if busy(record, group):
+        record = record | {"run_ms": None}
+        ratio |= dict.fromkeys(("run_ratio", "fp32_run_ratio"))
     return {
         "by": record["by"],
         "encoding": record["encoding"],
@@ -204,7 +214,8 @@ after two runs of one input, Python and ONNX Runtime included (`bench/load.py`),
 picture or one caption of 16 tokens on two threads, the fastest of many runs that took turns with
 our `fp32` and with OpenAI's code in PyTorch (`bench/speed.py`). What follows a `/` is what the
 multiple `×` is of: `fp32` is our file of the same tower. A blank stands where a tower was last
-measured before that column was. The `fp32` rows' own `run ms / fp32`
+measured before that column was, and where `fp32` beside it took {BUSY} times its least, for other
+programs had the cores. The `fp32` rows' own `run ms / fp32`
 compare that file with itself: their distance from 1.00× is the noise.
 
 ## Which file for which use
