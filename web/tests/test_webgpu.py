@@ -24,7 +24,7 @@ def chromium(chromium):
 
 
 def test_parity_and_memory_are_those_of_the_runtime(visit, few):
-    page = visit("search.html", variant="int8w")
+    page = visit("index.html", variant="int8w")
     open_folder(page, few)
     wait_for_status(page, INDEXED)
     page.get_by_label("Runs in").select_option("webgpu")
@@ -37,7 +37,7 @@ def test_parity_and_memory_are_those_of_the_runtime(visit, few):
 
     page.get_by_label("Runs in").select_option("webgpu")
     page.get_by_role("link", name="Image").click()
-    page.get_by_role("button", name="rocket").click()
+    page.get_by_role("button", name="small blue star").click()
     page.locator(CARD).wait_for()
     found = downloaded(page, page.locator(CARD))
     assert (found["runtime"], found["parity"]["measured_in"]) == ("webgpu", "WebGPU")

@@ -25,10 +25,14 @@ export async function load() {
 /** ?models=ADDRESS, or that of config.json, which is relative to the page. */
 async function address() {
   const given = new URLSearchParams(location.search).get("models");
-  const response = given ? null : await fetch("config.json").catch(() => null);
-  const configured = response?.ok ? (await response.json().catch(() => ({}))).models : null;
-  const folder = given || configured || "models/";
+  const folder = given || (await configured()).models || "models/";
   return new URL(folder.endsWith("/") ? folder : `${folder}/`, document.baseURI).href;
+}
+
+/** What config.json says, {models, source}; {} where it says nothing. */
+export async function configured() {
+  const response = await fetch("config.json").catch(() => null);
+  return response?.ok ? response.json().catch(() => ({})) : {};
 }
 
 /** Variants of a model in which it can embed pictures, as index.json lists them; all if it cannot. */

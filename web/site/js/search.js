@@ -1,19 +1,87 @@
-// The search page: a folder of pictures, found by a text or by another picture.
+// The front page: pictures found by a text or by another picture. First the drawings that ship, then
+// those of a folder.
 
-import { origin } from "./catalogue.js";
+import { configured, origin } from "./catalogue.js";
 import { clean } from "./cleaning.js";
-import { element } from "./element.js";
+import { afterTyping, element } from "./element.js";
+import { nameOf } from "./entry.js";
 import { Replaced } from "./engine.js";
 import { Folder } from "./folder.js";
+import { Gallery } from "./gallery.js";
 import { open, showSummary } from "./header.js";
+import { Results } from "./results.js";
 import * as store from "./store.js";
-import { thumbnail } from "./thumbnail.js";
-import { best, dot, normalize } from "./vectors.js";
+import { normalize } from "./vectors.js";
 
-const PAGE = 24;
+const PAUSE = 200; // ms of quiet while one types
+const AGAIN = 2000; // ms between two rankings of a folder that is being indexed
 const at = (id) => document.getElementById(id);
-let site, folder, running, query = null, queries = 0, shown = PAGE;
-let results = new Map(); // File → result, of those on the page
+const results = new Results((picture) => {
+  ask({ title: `Like ${nameOf(picture)}`, compute: () => collection().vectors.get(picture) });
+});
+let site, gallery = null, folder = null, running;
+let asked = null; // {title, compute}: what is looked for, also once another model is chosen
+let found = null; // {title, vector}: what that gave
+
+const collection = () => folder ?? gallery;
+
+/** Look for {title, text} or {title, compute}, and show what is found unless something else is asked. */
+async function ask(wanted) {
+  asked = wanted;
+  found = null;
+  if (!collection()) {
+    results.announce("Open a folder of pictures first: there is nothing to search.");
+    return;
+  }
+  const current = site;
+  if (!shipped(wanted)) results.wait(`${wanted.title}: searching …`);
+  try {
+    const vector = normalize(shipped(wanted) ?? await compute(wanted, current));
+    if (asked !== wanted || site !== current) return;
+    found = { title: wanted.title, vector };
+    show();
+  } catch (error) {
+    if (asked === wanted && !(error instanceof Replaced)) results.announce(error.message);
+  }
+}
+
+/** The vector that came with the pages, or undefined. */
+const shipped = ({ text }) => (
+  !folder && site.variant === gallery.variant ? gallery.queries.get(text) : undefined
+);
+
+async function compute({ text, compute: other }, { engine, started }) {
+  if (other) return other(engine);
+  const { rows: [row] } = await engine.request("texts", { texts: [clean(text)] });
+  showSummary(await started);
+  return row.embeds;
+}
+
+let heard = null; // what the field said when it was last listened to
+
+/** Look for what the field says; while one types, only if that is new. */
+function listen(typing) {
+  const text = at("query").value.trim();
+  if (!site || !text || (typing && text === heard)) return;
+  heard = text;
+  if (asked?.text !== text) ask({ title: `“${text}”`, text });
+}
+
+async function embedPicture(engine, blob) {
+  const { embeds } = await engine.request("picture", { blob, orient: at("orient").checked });
+  showSummary(await site.started);
+  return embeds;
+}
+
+/** What is found so far in what is indexed so far. */
+function show() {
+  const current = collection();
+  at("origin").hidden = current !== gallery;
+  at("origin").textContent = gallery?.note ?? "";
+  if (!found) return;
+  if (current.vectors.size) results.rank(current, found);
+  else results.announce(`${found.title}: no picture is indexed yet.`);
+}
 
 async function index() {
   if (!site) return;
@@ -37,32 +105,25 @@ async function index() {
   finish(control.signal.reason);
 }
 
+let ranked = 0;
+
 function showProgress() {
   at("progress").max = folder.pictures.length;
   at("progress").value = folder.done;
   at("folder-status").textContent = `indexing: ${folder.done} of ${folder.pictures.length}`;
+  if (performance.now() - ranked < AGAIN) return;
+  ranked = performance.now();
+  show();
 }
 
 async function finish(reason) {
   at("cancel").hidden = at("progress").hidden = true;
   at("resume").hidden = folder.missing.length === 0;
   if (reason === "cancelled" && !at("resume").hidden) at("resume").focus();
-  if (reason !== "failed") at("folder-status").textContent = summary();
+  if (reason !== "failed") at("folder-status").textContent = folder.summary();
   showFailed();
   await showForget();
-  if (query) show();
-}
-
-function summary() {
-  const { pictures, vectors, remembered, missing, failed, other } = folder;
-  if (pictures.length === 0) return `No pictures in this folder; other files: ${other}.`;
-  return [
-    `${vectors.size} of ${pictures.length} pictures indexed`,
-    remembered && `${remembered} of them remembered`,
-    missing.length && `${missing.length} to go`,
-    failed.size && `${failed.size} could not be embedded`,
-    other && `${other} other ${other === 1 ? "file" : "files"} ignored`,
-  ].filter(Boolean).join(", ") + ".";
+  show();
 }
 
 function showFailed() {
@@ -70,7 +131,7 @@ function showFailed() {
   at("failed").hidden = folder.failed.size === 0;
   title.textContent = `${folder.failed.size} pictures could not be embedded`;
   list.replaceChildren(...[...folder.failed].map(([file, reason]) =>
-    element("li", {}, `${path(file)}: ${reason}`)));
+    element("li", {}, `${nameOf(file)}: ${reason}`)));
 }
 
 async function showForget() {
@@ -82,100 +143,25 @@ async function showForget() {
   }
 }
 
-const path = (file) => file.webkitRelativePath || file.name;
-
-/** Rank the folder by {title, vector}: the query's name and unit vector. */
-async function search(title, compute) {
-  if (!folder?.vectors.size) {
-    announce("Open a folder of pictures first: there is nothing to search.");
-    return;
+/** Look through a folder, or with null through the drawings. What is asked stays asked. */
+function turnTo(other) {
+  running?.abort("replaced");
+  folder = other;
+  at("drawings").hidden = !folder || !gallery;
+  if (folder) index();
+  else {
+    for (const id of ["cancel", "resume", "progress", "failed"]) at(id).hidden = true;
+    at("folder-status").textContent = "No folder is open.";
   }
-  const current = site;
-  const number = ++queries;
-  query = null;
-  announce("searching …");
-  try {
-    const vector = normalize(await compute(current.engine));
-    showSummary(await current.started);
-    if (number !== queries) return; // a later query goes before it
-    query = { title, vector };
-    shown = PAGE;
-    show();
-    at("results-title").focus();
-  } catch (error) {
-    if (number === queries && !(error instanceof Replaced)) announce(error.message);
-  }
-}
-
-function announce(text) {
-  at("results-title").hidden = false;
-  at("results-title").textContent = text;
-  at("results").replaceChildren();
-  at("more").hidden = true;
-}
-
-/** No query, nor one under way. */
-function forgetQuery() {
-  query = null;
-  queries += 1;
-  results.clear();
-  announce("");
-  at("results-title").hidden = true;
-}
-
-/** Rank what is indexed. Results that stay keep their thumbnails and the keyboard's focus. */
-function show() {
-  const files = [...folder.vectors.keys()];
-  const cosines = files.map((file) => dot(query.vector, folder.vectors.get(file)));
-  const focused = document.activeElement;
-  announce(`${query.title}: the closest of ${files.length}`);
-  const before = results;
-  results = new Map(best(cosines, shown).map((place) => {
-    const made = before.get(files[place]) ?? result(files[place]);
-    made.note.textContent = `cosine ${cosines[place].toFixed(3)}`;
-    return [files[place], made];
-  }));
-  at("results").replaceChildren(...[...results.values()].map(({ item }) => item));
-  at("more").hidden = shown >= files.length;
-  if (focused?.isConnected) focused.focus({ preventScroll: true });
-  drawThumbnails(results);
-}
-
-/** A result as the page's list shows it: {item, note, picture}, picture its thumbnail. */
-function result(file) {
-  const name = path(file);
-  const picture = thumbnail(file, name);
-  const note = element("span", { className: "times" });
-  const similar = element("button", { type: "button", "aria-label": `Similar to ${name}` }, "Similar");
-  similar.onclick = () => search(`Like ${name}`, () => folder.vectors.get(file));
-  const item = element("li", {}, picture.canvas, element("span", {}, name), note, similar);
-  return { item, note, picture };
-}
-
-/** One after another, as each is decoded at its full size, until other results are shown. */
-async function drawThumbnails(wanted) {
-  for (const { picture } of wanted.values()) {
-    if (results !== wanted) return;
-    await picture.draw();
-  }
-}
-
-async function embedText(engine, text) {
-  const { rows: [row] } = await engine.request("texts", { texts: [clean(text)] });
-  return row.embeds;
-}
-
-async function embedPicture(engine, blob) {
-  const { embeds } = await engine.request("picture", { blob, orient: at("orient").checked });
-  return embeds;
+  show();
+  if (asked && !found) ask(asked);
 }
 
 at("folder").onchange = ({ target }) => {
-  folder = new Folder(target.files);
-  forgetQuery();
+  turnTo(new Folder(target.files));
   target.value = "";
-  index();
 };
+at("drawings").onclick = () => turnTo(null);
 at("cancel").onclick = () => {
   running.abort("cancelled");
   at("cancel").disabled = true; // until the batch under way is done
@@ -188,30 +174,59 @@ at("forget").onclick = async () => {
 };
 at("form").onsubmit = (event) => {
   event.preventDefault();
-  const text = at("query").value.trim();
-  if (site && text) search(`“${text}”`, (engine) => embedText(engine, text));
+  listen(false);
 };
+at("query").oninput = afterTyping(() => listen(true), PAUSE);
 at("example").onchange = ({ target }) => {
   const [blob] = target.files;
   target.value = "";
-  if (site && blob) search(`Like ${blob.name}`, (engine) => embedPicture(engine, blob));
+  if (site && blob) ask({ title: `Like ${blob.name}`, compute: (engine) => embedPicture(engine, blob) });
 };
-at("more").onclick = () => {
-  shown += PAGE;
-  show();
+/** Vectors of turned pictures say nothing about those of others. */
+at("orient").onchange = () => {
+  if (!folder) return;
+  folder.forgetModel();
+  turnTo(folder);
 };
 
-/** Vectors of one model, or of turned pictures, say nothing about those of another. */
-function again() {
-  running?.abort("replaced");
-  forgetQuery();
-  folder.forgetModel();
-  index();
+function showQueries() {
+  at("queries").replaceChildren(...[...(gallery?.queries.keys() ?? [])].map((text) => {
+    const button = element("button", { type: "button" }, text);
+    button.onclick = () => {
+      at("query").value = text;
+      listen(false);
+    };
+    return button;
+  }));
 }
 
-at("orient").onchange = () => folder && again();
-showForget();
-open((next) => {
+/** Have the text tower ready for the first word, unless the visitor saves data. */
+function warm(current) {
+  if (navigator.connection?.saveData) return;
+  const later = globalThis.requestIdleCallback ?? setTimeout;
+  later(() => current.engine.request("warm").then(async () => showSummary(await current.started), () => {}));
+}
+
+async function changed(next) {
   site = next;
-  if (folder) again();
+  running?.abort("replaced");
+  folder?.forgetModel();
+  found = null;
+  if (asked) results.wait(`${asked.title}: searching …`);
+  at("files").href = `report.html#${site.model.name}`;
+  const opened = await Gallery.open(site.model);
+  if (site !== next) return;
+  gallery = opened;
+  showQueries();
+  if (!asked) at("query").value ||= gallery?.queries.keys().next().value ?? "";
+  const text = at("query").value.trim();
+  asked ??= text ? { title: `“${text}”`, text } : null;
+  turnTo(folder);
+  if (gallery || folder) warm(next);
+}
+
+showForget();
+configured().then(({ source }) => {
+  if (source) Object.assign(at("source"), { href: source, hidden: false });
 });
+open(changed);

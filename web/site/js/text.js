@@ -61,7 +61,7 @@ function described(row) {
   const note = row.cut.length
     ? `${count} tokens, of which the model reads ${row.ids.length}: ${row.cut.length} are cut`
     : `${count} tokens`;
-  const body = element("div", {}, element("h3", {}, row.text),
+  const body = element("div", {}, element("h2", {}, row.text),
     element("p", { className: row.cut.length ? "error" : "times" }, note), tokens(row), strip(row.embeds));
   return element("article", { className: "card" }, body);
 }
