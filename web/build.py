@@ -15,7 +15,7 @@ from pathlib import Path
 from clip_onnx import command
 from clip_onnx.settings import params
 from runtimes import browser
-from web import bundles, figures, gallery, index, report, samples
+from web import bundles, figures, gallery, index, report, samples, shell
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
@@ -35,6 +35,7 @@ VENDOR = {
 
 
 def copy_libraries(target):
+    """Copy the libraries, and list with their digests what pages check before they use it."""
     target.mkdir()
     for name, source in VENDOR.items():
         if not (MODULES / source).is_file():
@@ -42,6 +43,9 @@ def copy_libraries(target):
                 f"web/node_modules/{source} is missing: npm ci --ignore-scripts --prefix web"
             )
         shutil.copyfile(MODULES / source, target / name)
+    checked = [bundles.described(target, name) for name in VENDOR if name.endswith(".wasm")]
+    listed = [file | {"path": Path(file["path"]).name} for file in checked]
+    write_json(target / "index.json", listed)
 
 
 def copy_models(folder, content, target):
@@ -118,6 +122,7 @@ def build(output, folder, metrics, source=None):
         report.write(partial / "report.html", content)
         if source:
             configure(partial / "config.json", source)
+        shell.name_files(partial)
     return content
 
 

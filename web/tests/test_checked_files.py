@@ -107,7 +107,9 @@ def test_external_weights_are_checked(visit, site):
     said = visit().evaluate(
         """async (file) => {
             const from = (name) => import(new URL(`js/${name}.js`, document.baseURI));
-            const runtime = await (await from("runtime")).start("wasm", "default", () => {});
+            const { libraries } = await (await from("catalogue")).load();
+            const { start } = await from("runtime");
+            const runtime = await start("wasm", libraries, "default", () => {});
             const url = (path) => new URL(`models/${path}`, document.baseURI).href;
             const data = { ...file.data, url: url(file.data.path) };
             const located = { ...file, url: url(file.path), data };
@@ -157,6 +159,6 @@ def test_what_earlier_pages_remembered_without_checking_is_forgotten(visit):
     })""")
     page.goto(page.url.replace("text.html", "index.html"))
     page.get_by_text("No folder is open.").wait_for()
-    page.wait_for_function(
-        "async () => !(await indexedDB.databases()).some(({ name }) => name === 'clip-onnx')"
-    )
+    gone = "async () => !(await indexedDB.databases()).some(({ name }) => name === 'clip-onnx')"
+    while not page.evaluate(gone):
+        page.wait_for_timeout(50)

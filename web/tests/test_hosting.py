@@ -47,7 +47,7 @@ def test_models_may_lie_elsewhere(visit, site, static, tmp_path):
     with browser.serving({"/": tmp_path / "site"}) as address:
         page = visit("image.html?models=files/v1", variant="int8w", base=address)
         assert recognise(page).startswith("large green square")
-        page.get_by_role("link", name="Text").click()
+        page.get_by_role("link", name="Text", exact=True).click()
         page.wait_for_url("**/text.html?models=files/v1")
         (tmp_path / "site/config.json").write_text(json.dumps({"models": "files/v1"}), "utf-8")
         page = visit("text.html", variant="int8w", base=address)

@@ -63,8 +63,8 @@ def test_embedding_of_a_chosen_photograph_is_pythons(
         "inputs": figures["inputs"],
         "measured_in": "WebAssembly",
     }
-    shown = f"≥ {figures['cosine']:.7f} ({figures['inputs']} inputs in WebAssembly)"
-    assert shown in page.text_content("#status")
+    shown = f"worst of {figures['inputs']} pictures {figures['cosine']:.7f} · WebAssembly"
+    assert shown in page.text_content("#badges")
 
 
 def test_labels_have_openais_probabilities(visit, site, checkpoint, photograph):

@@ -100,7 +100,7 @@ def test_bundle_without_preprocessing_says_which_file_is_missing(visit, site, fe
     page.get_by_role("link", name="Search").click()
     open_folder(page, few)
     wait_for_status(page, "bundle has no preprocess.onnx")
-    page.get_by_role("link", name="Text").click()
+    page.get_by_role("link", name="Text", exact=True).click()
     page.get_by_role("button", name="Embed").click()
     page.locator(".card").first.wait_for()
 

@@ -1,6 +1,6 @@
 // The drawings that ship with the pages: found before a model has come, by vectors that ship as well.
 
-import { fetchFile } from "./fetching.js";
+import { fetchOnce } from "./fetching.js";
 
 const index = new URL("../gallery/index.json", import.meta.url);
 let listed;
@@ -13,7 +13,7 @@ export class Gallery {
     const made = models[model.name];
     if (!made || !model.files.some(({ sha256 }) => sha256 === made.sha256)) return null;
     const file = { ...made.vectors, url: new URL(made.vectors.path, index).href };
-    const bytes = await fetchFile(file, "default", () => {}).catch(() => null);
+    const bytes = await fetchOnce(file, "default", () => {}).catch(() => null);
     return bytes && new Gallery(model, made, pictures, queries, new Float32Array(bytes.buffer));
   }
 

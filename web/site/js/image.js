@@ -6,7 +6,7 @@ import { clean } from "./cleaning.js";
 import { afterTyping, download, element } from "./element.js";
 import { Replaced, Unready } from "./engine.js";
 import { noneOf } from "./gallery.js";
-import { open, showSummary } from "./header.js";
+import { open } from "./header.js";
 import { showSamples } from "./samples.js";
 import { strip } from "./strip.js";
 import { dot, normalize, probabilities } from "./vectors.js";
@@ -47,7 +47,6 @@ class Card {
       const result = await current.engine.request("picture", { blob: this.blob, orient, classify });
       if (this.request !== request) return;
       this.result = { ...result, orient, site: current };
-      showSummary(await current.started);
       await this.show();
     } catch (error) {
       if (this.request === request && !(error instanceof Replaced)) this.fail(error);

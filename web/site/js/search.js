@@ -8,7 +8,7 @@ import { nameOf } from "./entry.js";
 import { Replaced } from "./engine.js";
 import { Folder } from "./folder.js";
 import { Gallery } from "./gallery.js";
-import { open, showSummary } from "./header.js";
+import { open } from "./header.js";
 import { Results } from "./results.js";
 import * as store from "./store.js";
 import { normalize } from "./vectors.js";
@@ -50,10 +50,9 @@ const shipped = ({ text }) => (
   !folder && site.variant === gallery.variant ? gallery.queries.get(text) : undefined
 );
 
-async function compute({ text, compute: other }, { engine, started }) {
+async function compute({ text, compute: other }, { engine }) {
   if (other) return other(engine);
   const { rows: [row] } = await engine.request("texts", { texts: [clean(text)] });
-  showSummary(await started);
   return row.embeds;
 }
 
@@ -69,7 +68,6 @@ function listen(typing) {
 
 async function embedPicture(engine, blob) {
   const { embeds } = await engine.request("picture", { blob, orient: at("orient").checked });
-  showSummary(await site.started);
   return embeds;
 }
 
@@ -95,7 +93,6 @@ async function index() {
   try {
     const { engine } = current;
     await folder.index(engine, origin(current), at("orient").checked, control.signal, showProgress);
-    showSummary(await current.started);
   } catch (error) {
     if (error instanceof Replaced || control.signal.reason === "replaced") return;
     at("folder-status").textContent = error.message;
@@ -204,7 +201,7 @@ function showQueries() {
 function warm(current) {
   if (navigator.connection?.saveData) return;
   const later = globalThis.requestIdleCallback ?? setTimeout;
-  later(() => current.engine.request("warm").then(async () => showSummary(await current.started), () => {}));
+  later(() => current.engine.request("warm").catch(() => {}));
 }
 
 async function changed(next) {
@@ -212,6 +209,7 @@ async function changed(next) {
   running?.abort("replaced");
   folder?.forgetModel();
   found = null;
+  if (folder) showProgress();
   if (asked) results.wait(`${asked.title}: searching …`);
   at("files").href = `report.html#${site.model.name}`;
   const opened = await Gallery.open(site.model);

@@ -4,7 +4,7 @@ import { parity } from "./catalogue.js";
 import { clean } from "./cleaning.js";
 import { download, element } from "./element.js";
 import { Replaced } from "./engine.js";
-import { open, showSummary } from "./header.js";
+import { open } from "./header.js";
 import { strip } from "./strip.js";
 import { dot, normalize } from "./vectors.js";
 
@@ -35,7 +35,6 @@ async function embed() {
 async function answer(current, texts) {
   const { rows, times } = await current.engine.request("texts", { texts: texts.map(clean) });
   if (wanted !== texts) return;
-  showSummary(await current.started);
   shown = rows.map((row, place) => ({ text: texts[place], ...row }));
   show(times);
 }

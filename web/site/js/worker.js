@@ -17,7 +17,7 @@ const tasks = {
   /** Choose the files (catalogue.js), fetch's cache, and the runtime: {threads}. */
   async start(request) {
     ({ files, cache } = request);
-    runtime = await start(request.runtime, cache, report);
+    runtime = await start(request.runtime, files.libraries, cache, report);
     return { threads: runtime.threads };
   },
 
@@ -57,8 +57,7 @@ const tasks = {
 
 async function openTexts() {
   tokenize ??= loadTokenizer();
-  await tokenize;
-  await runtime.session(files.textual);
+  await Promise.all([tokenize, runtime.session(files.textual)]);
 }
 
 async function loadTokenizer() {
