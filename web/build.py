@@ -30,6 +30,8 @@ VENDOR = {
     "tokenizers.js": f"{TOKENIZERS}/dist/tokenizers.min.mjs",
     "tokenizers-LICENSE": f"{TOKENIZERS}/LICENSE",
     "idb-keyval.js": "idb-keyval/dist/index.js",
+    "client-zip.js": "client-zip/index.js",
+    "client-zip-LICENSE.txt": "client-zip/LICENSE.txt",
     "idb-keyval-LICENCE": "idb-keyval/LICENCE",
 }
 

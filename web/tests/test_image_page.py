@@ -142,7 +142,8 @@ def test_dropped_picture_is_embedded(visit):
         const blob = await (await fetch("samples/chelsea.png")).blob();
         const dataTransfer = new DataTransfer();
         dataTransfer.items.add(new File([blob], "dropped.png", { type: "image/png" }));
-        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
+        const options = { dataTransfer, cancelable: true, bubbles: true };
+        document.body.dispatchEvent(new DragEvent("drop", options));
     }""")
     page.locator(CARD).filter(has_text="dropped.png").wait_for()
 

@@ -1,5 +1,6 @@
 // The part that all pages share: which model runs, what has come of it, and what went wrong.
 
+import * as address from "./address.js";
 import { Badges } from "./badges.js";
 import { files, load, pictureFile, RUNTIMES } from "./catalogue.js";
 import { Downloads } from "./downloads.js";
@@ -20,7 +21,8 @@ const badges = new Badges(at("badges"), verified);
 export async function open(changed) {
   const main = document.querySelector("main");
   keepAddress();
-  let site;
+  let site, followed = () => {};
+  address.onBack(() => followed());
   const start = async (cache) => {
     const again = () => start("reload");
     const update = (catalogue, how) => {
@@ -33,7 +35,18 @@ export async function open(changed) {
     try {
       demand();
       const catalogue = await load();
-      fill(catalogue, () => update(catalogue, "default"));
+      const pick = () => {
+        address.set({ model: site.model.name, variant: site.variant }, false); // to come back to
+        const { model, variant } = chosen();
+        address.set({ model, variant }, true);
+        update(catalogue, "default");
+      };
+      fill(catalogue, pick);
+      followed = () => {
+        fill(catalogue, pick);
+        const { model, variant } = chosen();
+        if (model !== site.model.name || variant !== site.variant) update(catalogue, "default");
+      };
       main.hidden = main.inert = false;
       update(catalogue, cache);
       tidy(catalogue);
@@ -66,7 +79,7 @@ function showError(error, again) {
 
 /** Links to the other pages keep ?models=…. */
 function keepAddress() {
-  for (const link of document.querySelectorAll("nav a")) link.search = location.search;
+  for (const link of document.querySelectorAll("nav a")) link.search = address.others();
 }
 
 /** Once all is quiet: be there without a network next time, and drop what earlier builds left. */

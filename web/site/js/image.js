@@ -7,6 +7,7 @@ import { afterTyping, download, element } from "./element.js";
 import { Replaced, Unready } from "./engine.js";
 import { noneOf } from "./gallery.js";
 import { open } from "./header.js";
+import { acceptPictures } from "./picking.js";
 import { showSamples } from "./samples.js";
 import { strip } from "./strip.js";
 import { dot, normalize, probabilities } from "./vectors.js";
@@ -172,15 +173,6 @@ function addAll(files) {
   for (const file of [...files].reverse()) add(file, file.name);
 }
 
-function acceptDrops(zone) {
-  const hold = (event) => {
-    event.preventDefault();
-    zone.classList.toggle("over", event.type === "dragover");
-  };
-  for (const type of ["dragover", "dragleave", "drop"]) zone.addEventListener(type, hold);
-  zone.addEventListener("drop", (event) => addAll(event.dataTransfer.files));
-}
-
 at("pictures").onchange = ({ target }) => {
   addAll(target.files);
   target.value = ""; // so that the same picture can be chosen again
@@ -195,7 +187,7 @@ at("none").onchange = () => {
   for (const card of cards) card.show();
 };
 at("clear").onclick = clear;
-acceptDrops(document.body);
+acceptPictures(addAll);
 
 /** What hangs on the model: those that ship know drawings only. */
 async function follow({ model }) {

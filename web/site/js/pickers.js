@@ -1,5 +1,6 @@
 // The choice of model, variant and runtime, and what of it can be chosen in this browser.
 
+import { get } from "./address.js";
 import { RUNTIMES, variants, withheld } from "./catalogue.js";
 
 const REMEMBERED = "clip-onnx.choice";
@@ -15,9 +16,9 @@ export const chosen = () => Object.fromEntries(
   Object.entries(pickers).map(([name, picker]) => [name, picker.value]),
 );
 
-/** Fill the pickers with what was chosen last, and call `update` after each change. */
+/** Fill the pickers with what the address names, else with what was chosen last, and call `update` after each change. */
 export function fill({ models }, update) {
-  const wanted = remembered();
+  const wanted = { ...remembered(), ...named() };
   pickers.model.replaceChildren(...models.map((model) => {
     const option = new Option(model.name);
     option.disabled = !offered(model).length;
@@ -72,6 +73,12 @@ function select(picker, ...values) {
   const option = named.find(Boolean) ?? able[0];
   picker.selectedIndex = option ? option.index : -1;
   return Boolean(option);
+}
+
+/** What the address names. */
+function named() {
+  const found = ["model", "variant"].map((name) => [name, get(name)]);
+  return Object.fromEntries(found.filter(([, value]) => value));
 }
 
 function remembered() {

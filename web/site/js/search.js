@@ -1,74 +1,55 @@
-// The front page: pictures found by a text or by another picture. First the drawings that ship, then
-// those of a folder.
+// The front page: pictures found by texts and pictures. First the drawings that ship, then those of a
+// folder.
 
-import { configured, origin } from "./catalogue.js";
-import { clean } from "./cleaning.js";
+import * as address from "./address.js";
+import { configured, parity, pictureFile } from "./catalogue.js";
 import { afterTyping, element } from "./element.js";
-import { nameOf } from "./entry.js";
 import { Replaced } from "./engine.js";
+import { blobOf, nameOf } from "./entry.js";
 import { Folder } from "./folder.js";
 import { Gallery } from "./gallery.js";
 import { open } from "./header.js";
+import { Indexing } from "./indexing.js";
+import { acceptPictures } from "./picking.js";
+import { titleOf, vectorOf } from "./query.js";
 import { Results } from "./results.js";
-import * as store from "./store.js";
-import { normalize } from "./vectors.js";
 
 const PAUSE = 200; // ms of quiet while one types
-const AGAIN = 2000; // ms between two rankings of a folder that is being indexed
 const at = (id) => document.getElementById(id);
-const results = new Results((picture) => {
-  ask({ title: `Like ${nameOf(picture)}`, compute: () => collection().vectors.get(picture) });
-});
-let site, gallery = null, folder = null, running;
-let asked = null; // {title, compute}: what is looked for, also once another model is chosen
+const indexing = new Indexing(() => show());
+const results = new Results(askLike, about);
+let site, gallery = null;
+let asked = null; // {text, picture}: what is looked for, also once another model is chosen
 let found = null; // {title, vector}: what that gave
 
-const collection = () => folder ?? gallery;
+const collection = () => indexing.folder ?? gallery;
 
-/** Look for {title, text} or {title, compute}, and show what is found unless something else is asked. */
+/** Look for {text, picture}, and show what is found unless something else is asked meanwhile. */
 async function ask(wanted) {
   asked = wanted;
   found = null;
-  if (!collection()) {
-    results.announce("Open a folder of pictures first: there is nothing to search.");
-    return;
-  }
+  at("like").hidden = !wanted.picture;
+  at("like").firstElementChild.textContent = wanted.picture ? `Like ${wanted.picture.name}` : "";
+  const title = titleOf(wanted);
+  if (!title) results.announce("");
+  else if (!collection()) results.announce("Open a folder of pictures first: there is nothing to search.");
+  else await answer(wanted, title, site);
+}
+
+async function answer(wanted, title, { engine, variant }) {
   const current = site;
-  if (!shipped(wanted)) results.wait(`${wanted.title}: searching …`);
+  // Vectors that came with the pages are of one variant, and for the drawings.
+  const shipped = !indexing.folder && variant === gallery.variant;
+  const known = (text) => (shipped ? gallery.queries.get(text) : undefined);
+  if (wanted.picture || !known(wanted.text)) results.wait(`${title}: searching …`);
   try {
-    const vector = normalize(shipped(wanted) ?? await compute(wanted, current));
+    const vector = await vectorOf(wanted, engine, at("orient").checked, known);
     if (asked !== wanted || site !== current) return;
-    found = { title: wanted.title, vector };
+    found = { title, vector };
     show();
   } catch (error) {
     if (asked === wanted && !(error instanceof Replaced)) results.announce(error.message);
   }
-}
-
-/** The vector that came with the pages, or undefined. */
-const shipped = ({ text }) => (
-  !folder && site.variant === gallery.variant ? gallery.queries.get(text) : undefined
-);
-
-async function compute({ text, compute: other }, { engine }) {
-  if (other) return other(engine);
-  const { rows: [row] } = await engine.request("texts", { texts: [clean(text)] });
-  return row.embeds;
-}
-
-let heard = null; // what the field said when it was last listened to
-
-/** Look for what the field says; while one types, only if that is new. */
-function listen(typing) {
-  const text = at("query").value.trim();
-  if (!site || !text || (typing && text === heard)) return;
-  heard = text;
-  if (asked?.text !== text) ask({ title: `“${text}”`, text });
-}
-
-async function embedPicture(engine, blob) {
-  const { embeds } = await engine.request("picture", { blob, orient: at("orient").checked });
-  return embeds;
 }
 
 /** What is found so far in what is indexed so far. */
@@ -81,77 +62,55 @@ function show() {
   else results.announce(`${found.title}: no picture is indexed yet.`);
 }
 
-async function index() {
-  if (!site) return;
-  running?.abort("replaced");
-  const control = running = new AbortController();
-  const current = site;
-  at("cancel").hidden = at("cancel").disabled = false;
-  at("resume").hidden = true;
-  at("progress").hidden = false;
-  showProgress();
-  try {
-    const { engine } = current;
-    await folder.index(engine, origin(current), at("orient").checked, control.signal, showProgress);
-  } catch (error) {
-    if (error instanceof Replaced || control.signal.reason === "replaced") return;
-    at("folder-status").textContent = error.message;
-    control.abort("failed");
-  }
-  if (control.signal.reason === "replaced") return;
-  finish(control.signal.reason);
+/** What was asked, and of whom: for files that are taken along. */
+function about() {
+  const { model, variant, runtime, files } = site;
+  const file = pictureFile(files);
+  return {
+    query: titleOf(asked), model: model.name, variant, runtime,
+    file: file.path, sha256: file.sha256, parity: parity(file, runtime),
+  };
 }
 
-let ranked = 0;
+let heard = null; // what the field said when it was last listened to
+let draft = false; // whether what is being typed is in the address already
 
-function showProgress() {
-  at("progress").max = folder.pictures.length;
-  at("progress").value = folder.done;
-  at("folder-status").textContent = `indexing: ${folder.done} of ${folder.pictures.length}`;
-  if (performance.now() - ranked < AGAIN) return;
-  ranked = performance.now();
-  show();
+/** Look for what the field says; while one types, only if that is new. */
+function listen(typing) {
+  const text = at("query").value.trim();
+  if (!site || (typing && text === heard)) return;
+  heard = text;
+  // One step back for a text, not one for each of its letters.
+  address.set({ q: text, model: site.model.name, variant: site.variant }, !draft);
+  draft = typing;
+  if (asked?.text !== text) ask({ text, picture: asked?.picture });
 }
 
-async function finish(reason) {
-  at("cancel").hidden = at("progress").hidden = true;
-  at("resume").hidden = folder.missing.length === 0;
-  if (reason === "cancelled" && !at("resume").hidden) at("resume").focus();
-  if (reason !== "failed") at("folder-status").textContent = folder.summary();
-  showFailed();
-  await showForget();
-  show();
+/** Look for a picture {name, vector?, blob}, of which words may then add or take something. */
+function askPicture(picture) {
+  at("query").value = heard = "";
+  draft = false;
+  address.set({ q: null }, true);
+  ask({ text: "", picture });
 }
 
-function showFailed() {
-  const [title, list] = at("failed").children;
-  at("failed").hidden = folder.failed.size === 0;
-  title.textContent = `${folder.failed.size} pictures could not be embedded`;
-  list.replaceChildren(...[...folder.failed].map(([file, reason]) =>
-    element("li", {}, `${nameOf(file)}: ${reason}`)));
+function askLike(entry) {
+  askPicture({
+    name: nameOf(entry), vector: () => collection().vectors.get(entry), blob: () => blobOf(entry),
+  });
 }
 
-async function showForget() {
-  const count = await store.count().catch(() => 0);
-  at("forget").hidden = count === 0;
-  if (!folder && count) {
-    at("folder-status").textContent =
-      `No folder is open. ${count} embeddings are remembered from earlier visits.`;
-  }
+function askBlob(blob) {
+  if (site && blob) askPicture({ name: blob.name, blob: () => blob });
 }
 
 /** Look through a folder, or with null through the drawings. What is asked stays asked. */
-function turnTo(other) {
-  running?.abort("replaced");
-  folder = other;
+function turnTo(folder) {
+  indexing.open(folder);
   at("drawings").hidden = !folder || !gallery;
-  if (folder) index();
-  else {
-    for (const id of ["cancel", "resume", "progress", "failed"]) at(id).hidden = true;
-    at("folder-status").textContent = "No folder is open.";
-  }
+  indexing.start(site);
   show();
-  if (asked && !found) ask(asked);
+  if (site && asked && !found) ask(asked);
 }
 
 at("folder").onchange = ({ target }) => {
@@ -159,38 +118,40 @@ at("folder").onchange = ({ target }) => {
   target.value = "";
 };
 at("drawings").onclick = () => turnTo(null);
-at("cancel").onclick = () => {
-  running.abort("cancelled");
-  at("cancel").disabled = true; // until the batch under way is done
-};
-at("resume").onclick = index;
-at("forget").onclick = async () => {
-  await store.clear();
-  at("forget").hidden = true;
-  at("folder-status").textContent = "All embeddings are forgotten.";
-};
 at("form").onsubmit = (event) => {
   event.preventDefault();
   listen(false);
 };
 at("query").oninput = afterTyping(() => listen(true), PAUSE);
 at("example").onchange = ({ target }) => {
-  const [blob] = target.files;
+  askBlob(target.files[0]);
   target.value = "";
-  if (site && blob) ask({ title: `Like ${blob.name}`, compute: (engine) => embedPicture(engine, blob) });
 };
+at("like").lastElementChild.onclick = () => {
+  ask({ text: asked.text, picture: null });
+  at("query").focus();
+};
+acceptPictures(([file]) => askBlob(file), (files) => turnTo(new Folder(files)));
 /** Vectors of turned pictures say nothing about those of others. */
 at("orient").onchange = () => {
-  if (!folder) return;
-  folder.forgetModel();
-  turnTo(folder);
+  indexing.folder?.forgetModel();
+  if (indexing.folder) turnTo(indexing.folder);
 };
+address.onBack(() => {
+  draft = false;
+  at("query").value = heard = address.get("q") ?? first();
+  if (site) ask({ text: heard, picture: null });
+});
+
+/** The query that the page opens with. */
+const first = () => gallery?.queries.keys().next().value ?? "";
 
 function showQueries() {
   at("queries").replaceChildren(...[...(gallery?.queries.keys() ?? [])].map((text) => {
     const button = element("button", { type: "button" }, text);
     button.onclick = () => {
       at("query").value = text;
+      draft = false;
       listen(false);
     };
     return button;
@@ -198,32 +159,32 @@ function showQueries() {
 }
 
 /** Have the text tower ready for the first word, unless the visitor saves data. */
-function warm(current) {
+function warm({ engine }) {
   if (navigator.connection?.saveData) return;
   const later = globalThis.requestIdleCallback ?? setTimeout;
-  later(() => current.engine.request("warm").catch(() => {}));
+  later(() => engine.request("warm").catch(() => {}));
 }
 
 async function changed(next) {
   site = next;
-  running?.abort("replaced");
-  folder?.forgetModel();
+  indexing.stop();
+  indexing.folder?.forgetModel();
   found = null;
-  if (folder) showProgress();
-  if (asked) results.wait(`${asked.title}: searching …`);
+  if (indexing.folder) indexing.showProgress();
+  if (asked && titleOf(asked)) results.wait(`${titleOf(asked)}: searching …`);
   at("files").href = `report.html#${site.model.name}`;
   const opened = await Gallery.open(site.model);
   if (site !== next) return;
   gallery = opened;
   showQueries();
-  if (!asked) at("query").value ||= gallery?.queries.keys().next().value ?? "";
-  const text = at("query").value.trim();
-  asked ??= text ? { title: `“${text}”`, text } : null;
-  turnTo(folder);
-  if (gallery || folder) warm(next);
+  if (!asked) {
+    at("query").value = heard = address.get("q") ?? (at("query").value.trim() || first());
+    asked = { text: heard, picture: null };
+  }
+  turnTo(indexing.folder);
+  if (gallery || indexing.folder) warm(next);
 }
 
-showForget();
 configured().then(({ source }) => {
   if (source) Object.assign(at("source"), { href: source, hidden: false });
 });
