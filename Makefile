@@ -22,6 +22,8 @@ WEB_INSTALLED := web/node_modules/installed
 TEAM_INSTALLED := $(VENV)/team
 # Where `make web` serves the pages; 0 is any free port.
 PORT ?= 8000
+# Where the project's source lies, for a link on the pages; empty: no link.
+SOURCE ?=
 # The revision that `make comment` compares with.
 AGAINST ?= origin/main
 # Prints the name of the default remote, or nothing where there is none.
@@ -92,8 +94,8 @@ runtimes-needs: pages-needs
 		{ echo "error: LiteRT needs Python 3.12 or 3.13 too: install it (pyenv install 3.12)," \
 		"then make runtimes LITERT_PYTHON=/path/to/python3.12"; exit 1; }
 
-web: node-needs $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: build the pages into build/web, serve them: [PORT=8000]
-	@$(BIN)/python -m web.build build/web --serve $(PORT)
+web: node-needs $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: build the pages into build/web, serve them: [PORT=8000 SOURCE=]
+	@$(BIN)/python -m web.build build/web --serve $(PORT) $(SOURCE:%=--source=%)
 
 test-web: pages-needs $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: run the pages' tests in Chromium
 	$(RUNTIMES)/bin/python -m pytest -rs web/tests

@@ -15,7 +15,7 @@ from pathlib import Path
 from clip_onnx import command
 from clip_onnx.settings import params
 from runtimes import browser
-from web import bundles, figures, index, samples
+from web import bundles, figures, gallery, index, report, samples, shell
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
@@ -30,11 +30,14 @@ VENDOR = {
     "tokenizers.js": f"{TOKENIZERS}/dist/tokenizers.min.mjs",
     "tokenizers-LICENSE": f"{TOKENIZERS}/LICENSE",
     "idb-keyval.js": "idb-keyval/dist/index.js",
+    "client-zip.js": "client-zip/index.js",
+    "client-zip-LICENSE.txt": "client-zip/LICENSE.txt",
     "idb-keyval-LICENCE": "idb-keyval/LICENCE",
 }
 
 
 def copy_libraries(target):
+    """Copy the libraries, and list with their digests what pages check before they use it."""
     target.mkdir()
     for name, source in VENDOR.items():
         if not (MODULES / source).is_file():
@@ -42,6 +45,9 @@ def copy_libraries(target):
                 f"web/node_modules/{source} is missing: npm ci --ignore-scripts --prefix web"
             )
         shutil.copyfile(MODULES / source, target / name)
+    checked = [bundles.described(target, name) for name in VENDOR if name.endswith(".wasm")]
+    listed = [file | {"path": Path(file["path"]).name} for file in checked]
+    write_json(target / "index.json", listed)
 
 
 def copy_models(folder, content, target):
@@ -83,9 +89,19 @@ def read_metrics(path, remedy):
         ) from None
 
 
-def build(output, folder, metrics):
+def write_json(path, content):
+    path.write_text(json.dumps(content, indent=1, allow_nan=False), "utf-8")
+
+
+def configure(path, source):
+    """Put where the project's source lies into config.json."""
+    write_json(path, json.loads(path.read_text("utf-8")) | {"source": source})
+
+
+def build(output, folder, metrics, source=None):
     """Write the site to `output`, of the bundles in `folder` and the figures in `metrics`.
 
+    source: address of the project's source, which the front page then leads to.
     Raises Refusal where a library or a bundle's file is missing or broken, and where `output` is
     something else than an earlier build.
     """
@@ -103,9 +119,19 @@ def build(output, folder, metrics):
         samples.draw(partial / "samples")
         (partial / "models").mkdir()
         copy_models(folder, content, partial / "models")
-        text = json.dumps(content, indent=1, allow_nan=False)
-        (partial / "models/index.json").write_text(text, "utf-8")
+        write_json(partial / "models/index.json", content)
+        gallery.write(partial / "gallery", folder, content)
+        report.write(partial / "report.html", content)
+        if source:
+            configure(partial / "config.json", source)
+        shell.name_files(partial)
     return content
+
+
+def web_address(text):
+    if not text.startswith(("https://", "http://")):
+        raise argparse.ArgumentTypeError(f"{text} is no address: begin it with https://")
+    return text
 
 
 def main():
@@ -113,9 +139,10 @@ def main():
     parser.add_argument("output", type=Path)
     parser.add_argument("--bundles", type=Path, default=Path("data/bundles"))
     parser.add_argument("--metrics", type=Path, default=Path("metrics"))
+    parser.add_argument("--source", type=web_address, help="where the project's source lies")
     parser.add_argument("--serve", type=int, metavar="PORT", help="serve it on 127.0.0.1; 0: any")
     arguments = parser.parse_args()
-    content = build(arguments.output, arguments.bundles, arguments.metrics)
+    content = build(arguments.output, arguments.bundles, arguments.metrics, arguments.source)
     names = ", ".join(model["name"] for model in content["models"])
     print(f"{arguments.output}: {names or 'no model; build one with make'}")
     for bundle in bundles.found(arguments.bundles):

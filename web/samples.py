@@ -17,7 +17,7 @@ PHOTOGRAPHS = {"cat": "chelsea.png", "rocket": "rocket.jpg"}
 
 
 def draw(folder):
-    """Write the pictures and index.json, [{"file", "label"}], to `folder`."""
+    """Write the pictures and index.json, [{"file", "label", "photograph"}], to `folder`."""
     folder.mkdir()
     rng = np.random.default_rng(SEED)
     named = {str(label): label for label in drawings.LABELS}
@@ -25,8 +25,8 @@ def draw(folder):
     for text in DRAWN:
         name = f"{text.replace(' ', '-')}.png"
         Image.fromarray(drawings.draw(rng, named[text], SIDE)).save(folder / name)
-        listed.append({"file": name, "label": text})
+        listed.append({"file": name, "label": text, "photograph": False})
     for label, name in PHOTOGRAPHS.items():
         shutil.copyfile(resources.files("skimage") / "data" / name, folder / name)
-        listed.append({"file": name, "label": label})
+        listed.append({"file": name, "label": label, "photograph": True})
     (folder / "index.json").write_text(json.dumps(listed, indent=1, allow_nan=False), "utf-8")

@@ -50,11 +50,11 @@ def address(site):
 @pytest.fixture
 def visit(chromium, address):
     """visit(path, variant="fp32", base=address) -> a page whose model is MODEL, in one context."""
-    context = chromium.new_context(accept_downloads=True)
+    context = chromium.new_context(accept_downloads=True, service_workers="block")
     context.set_default_timeout(WAIT)
     wrong = []
 
-    def open_page(path="index.html", variant="fp32", base=address):
+    def open_page(path="image.html", variant="fp32", base=address):
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         choice = json.dumps({"model": MODEL, "variant": variant, "runtime": "wasm"})

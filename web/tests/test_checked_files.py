@@ -35,7 +35,7 @@ def error(page, said):
 
 
 def test_another_models_tower_is_refused_and_nothing_of_it_is_remembered(visit, few):
-    page = visit("search.html", variant="int8w")
+    page = visit("index.html", variant="int8w")
     give(page, TOWER, body=ANOTHERS)
     open_folder(page, few)
     assert error(page, TOWER) == f"{MODEL}/onnx/{TOWER} {DIFFERS} Try again"
@@ -107,7 +107,9 @@ def test_external_weights_are_checked(visit, site):
     said = visit().evaluate(
         """async (file) => {
             const from = (name) => import(new URL(`js/${name}.js`, document.baseURI));
-            const runtime = await (await from("runtime")).start("wasm", "default", () => {});
+            const { libraries } = await (await from("catalogue")).load();
+            const { start } = await from("runtime");
+            const runtime = await start("wasm", libraries, "default", () => {});
             const url = (path) => new URL(`models/${path}`, document.baseURI).href;
             const data = { ...file.data, url: url(file.data.path) };
             const located = { ...file, url: url(file.path), data };
@@ -129,7 +131,7 @@ def test_page_that_cannot_check_files_says_so_and_uses_none(chromium, address):
         )
         page, asked = context.new_page(), []
         page.on("request", lambda request: asked.append(request.url))
-        page.goto("http://pages.example/index.html")
+        page.goto("http://pages.example/image.html")
         page.locator("#error", has_text="Model files cannot be checked at this address").wait_for()
         assert "open it by https, or on localhost" in page.text_content("#error")
         assert page.locator("main").is_hidden()
@@ -155,8 +157,8 @@ def test_what_earlier_pages_remembered_without_checking_is_forgotten(visit):
         const request = indexedDB.open("clip-onnx", 1);
         request.onsuccess = () => { request.result.close(); resolve(); };
     })""")
-    page.goto(page.url.replace("text.html", "search.html"))
+    page.goto(page.url.replace("text.html", "index.html"))
     page.get_by_text("No folder is open.").wait_for()
-    page.wait_for_function(
-        "async () => !(await indexedDB.databases()).some(({ name }) => name === 'clip-onnx')"
-    )
+    gone = "async () => !(await indexedDB.databases()).some(({ name }) => name === 'clip-onnx')"
+    while not page.evaluate(gone):
+        page.wait_for_timeout(50)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from pages import CARD
+from test_search_page import wait_for_title
 
 from runtimes import browser
 
@@ -44,9 +45,9 @@ def test_models_may_lie_elsewhere(visit, site, static, tmp_path):
     shutil.copytree(site, tmp_path / "site", ignore=shutil.ignore_patterns("models"))
     shutil.copytree(site / "models", tmp_path / "site/files/v1")
     with browser.serving({"/": tmp_path / "site"}) as address:
-        page = visit("index.html?models=files/v1", variant="int8w", base=address)
+        page = visit("image.html?models=files/v1", variant="int8w", base=address)
         assert recognise(page).startswith("large green square")
-        page.get_by_role("link", name="Text").click()
+        page.get_by_role("link", name="Text", exact=True).click()
         page.wait_for_url("**/text.html?models=files/v1")
         (tmp_path / "site/config.json").write_text(json.dumps({"models": "files/v1"}), "utf-8")
         page = visit("text.html", variant="int8w", base=address)
@@ -55,7 +56,7 @@ def test_models_may_lie_elsewhere(visit, site, static, tmp_path):
 
 
 def test_no_models_at_the_address_says_what_to_do(visit):
-    page = visit("search.html?models=nowhere")
+    page = visit("index.html?models=nowhere")
     alert = page.locator("#error")
     alert.wait_for()
     assert "/nowhere/ (404)" in alert.inner_text() and "make web" in alert.inner_text()
@@ -78,7 +79,7 @@ def test_index_without_models_says_what_to_do(visit, site, tmp_path, content, sa
 def test_browser_without_webassembly_is_told(visit, chromium, address):
     page = chromium.new_page()
     page.add_init_script("delete globalThis.WebAssembly")
-    page.goto(f"{address}/index.html")
+    page.goto(f"{address}/image.html")
     page.get_by_text("This browser has no WebAssembly.").wait_for()
     page.close()
 
@@ -146,14 +147,16 @@ def test_pages_work_by_keyboard_alone(visit, photograph, pictures):
     page.keyboard.press("Control+Enter")
     page.wait_for_function("document.querySelectorAll('.card').length === 2")
 
-    page = visit("search.html", variant="int8w")
+    page = visit("index.html", variant="int8w")
     page.wait_for_function("!document.querySelector('#model').disabled")
+    tab_to(page, "the way past the drawings", "it.textContent === 'Skip to your own folder'")
+    page.keyboard.press("Enter")
     choose_by_key(page, "the folder", "it.id === 'folder'", pictures / "part0")
     page.get_by_text("150 of 150 pictures indexed").wait_for()
     tab_to(page, "the query", "it.id === 'query'")
     page.keyboard.type("a small red circle")
     page.keyboard.press("Enter")
-    page.locator("#results li").first.wait_for()
+    wait_for_title(page, "“a small red circle”")
     tab_to(page, "a result", "it.textContent === 'Similar'")
     page.keyboard.press("Enter")
     page.wait_for_function(

@@ -13,10 +13,10 @@ SHAPED = """async ([content, name]) => {
     const from = (name) => import(new URL(`js/${name}.js`, document.baseURI));
     const [{ decode }, { shaped }] = [await from("pixels"), await from("shaping")];
     const { load, files } = await from("catalogue");
-    const { base, models } = await load();
+    const { base, models, libraries } = await load();
     const chosen = files(base, models.find((model) => model.name === name), "fp32", "wasm");
     const { start } = await from("runtime");
-    const runtime = globalThis.kept ??= await start("wasm", "default", () => {});
+    const runtime = globalThis.kept ??= await start("wasm", libraries, "default", () => {});
     const prepare = async ({ pixels, width, height }) => {
         const feeds = { image: runtime.tensor("uint8", pixels, [height, width, 3]) };
         return (await runtime.run(chosen.preprocess, feeds)).data;

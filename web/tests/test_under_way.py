@@ -69,14 +69,14 @@ def test_text_asked_for_during_a_change_of_model_is_answered(visit):
 
 @pytest.mark.parametrize(
     ("path", "picker", "answer"),
-    [("index.html", "#pictures", CARD), ("search.html", "#folder", "#forget")],
+    [("image.html", "#pictures", CARD), ("index.html", "#folder", "#forget")],
 )
 def test_inputs_wait_for_the_list_of_models(visit, few, path, picker, answer):
     page = visit()
     page.wait_for_function("!document.querySelector('main').inert")
     held = []
     page.context.route("**/models/index.json", lambda route: held.append(route))
-    page.goto(page.url.replace("index.html", path))
+    page.goto(page.url.replace("image.html", path))
     assert page.evaluate("document.querySelector('main').inert")
     page.set_input_files(picker, few if picker == "#folder" else few / "0.png")
     page.evaluate("document.querySelector('#orient').click()")
@@ -95,12 +95,12 @@ def test_bundle_without_preprocessing_says_which_file_is_missing(visit, site, fe
     page = visit()
     page.context.route("**/models/index.json", lambda route: route.fulfill(json=listed))
     page.goto(page.url)
-    page.get_by_role("button", name="rocket").click()
+    page.get_by_role("button", name="small blue star").click()
     page.locator(".card .error", has_text="bundle has no preprocess.onnx").wait_for()
     page.get_by_role("link", name="Search").click()
     open_folder(page, few)
     wait_for_status(page, "bundle has no preprocess.onnx")
-    page.get_by_role("link", name="Text").click()
+    page.get_by_role("link", name="Text", exact=True).click()
     page.get_by_role("button", name="Embed").click()
     page.locator(".card").first.wait_for()
 
@@ -110,7 +110,7 @@ def test_picture_that_fails_in_the_model_does_not_stop_the_folder(visit, site, f
     start = "export async function decode(blob, orient = false) {"
     assert start in decoder
     wrong = 'if (blob.name === "1.png") return { pixels: new Uint8Array(3), width: 9, height: 9 };'
-    page = visit("search.html", variant="int8w")
+    page = visit("index.html", variant="int8w")
     page.context.route(
         "**/js/pixels.js",
         lambda route: route.fulfill(
@@ -123,7 +123,7 @@ def test_picture_that_fails_in_the_model_does_not_stop_the_folder(visit, site, f
 
 
 def test_what_the_store_gives_after_a_change_of_model_is_dropped(visit):
-    page = visit("search.html")
+    page = visit("index.html")
     found = page.evaluate("""async () => {
         const from = (name) => import(new URL(`js/${name}.js`, document.baseURI));
         const [{ Folder }, store] = [await from("folder"), await from("store")];
@@ -142,7 +142,7 @@ def test_what_the_store_gives_after_a_change_of_model_is_dropped(visit):
 
 
 def test_later_query_goes_before_a_later_answer(visit, few):
-    page = visit("search.html", variant="int8w")
+    page = visit("index.html", variant="int8w")
     open_folder(page, few)
     wait_for_status(page, "3 of 3 pictures indexed")
     page.get_by_label("A text").fill("a star")
@@ -162,7 +162,7 @@ def test_later_query_goes_before_a_later_answer(visit, few):
 
 
 def test_focus_and_thumbnails_stay_when_indexing_ends(visit, few):
-    page = visit("search.html", variant="int8w")
+    page = visit("index.html", variant="int8w")
     open_folder(page, few)
     wait_for_status(page, "3 of 3 pictures indexed")
     page.get_by_label("A text").fill("a star")

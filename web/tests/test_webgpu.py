@@ -10,7 +10,7 @@ from test_search_page import open_folder, wait_for_status
 
 from runtimes import browser, onnxruntime_web
 
-HERE = "inputs in WebGPU)"
+HERE = "· WebGPU"
 INDEXED = "3 of 3 pictures indexed"
 
 
@@ -24,20 +24,20 @@ def chromium(chromium):
 
 
 def test_parity_and_memory_are_those_of_the_runtime(visit, few):
-    page = visit("search.html", variant="int8w")
+    page = visit("index.html", variant="int8w")
     open_folder(page, few)
     wait_for_status(page, INDEXED)
     page.get_by_label("Runs in").select_option("webgpu")
     assert "remembered" not in wait_for_status(page, INDEXED)
-    assert page.text_content("#status").count(HERE) == 2  # of pictures and of texts
+    assert page.text_content("#badges").count(HERE) == 2  # of pictures and of texts
     page.get_by_label("Runs in").select_option("wasm")
     assert "3 of them remembered" in wait_for_status(page, INDEXED)
     page.wait_for_function("document.querySelector('#status').textContent.includes('thread')")
-    assert HERE not in page.text_content("#status")
+    assert HERE not in page.text_content("#badges")
 
     page.get_by_label("Runs in").select_option("webgpu")
-    page.get_by_role("link", name="Image").click()
-    page.get_by_role("button", name="rocket").click()
+    page.get_by_role("link", name="Image", exact=True).click()
+    page.get_by_role("button", name="small blue star").click()
     page.locator(CARD).wait_for()
     found = downloaded(page, page.locator(CARD))
     assert (found["runtime"], found["parity"]["measured_in"]) == ("webgpu", "WebGPU")

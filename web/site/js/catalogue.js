@@ -1,8 +1,11 @@
 // Which models there are (index.json), and the files of one in one variant.
 
-/** {base, models}. Throws an Error that says what to do where there is no model. */
+/**
+ * {base, elsewhere, models, libraries}: index.json's models, whether they lie elsewhere than with the
+ * pages, and the libraries' files by name. Throws an Error that says what to do where there is no model.
+ */
 export async function load() {
-  const base = await address();
+  const [{ base, elsewhere }, libraries] = await Promise.all([address(), loadLibraries()]);
   const response = await fetch(new URL("index.json", base), { cache: "no-cache" }).catch(() => null);
   if (!response?.ok) {
     throw new Error(
@@ -19,16 +22,30 @@ export async function load() {
   if (!models.every(({ tokenizer, files }) => Array.isArray(tokenizer) && Array.isArray(files))) {
     throw new Error(`${base}index.json is of another version of these pages: build it with "make web".`);
   }
-  return { base, models };
+  return { base, elsewhere, models, libraries };
 }
 
-/** ?models=ADDRESS, or that of config.json, which is relative to the page. */
+/** {name: FILE} of what vendor/ holds in WebAssembly, with their `url`. */
+async function loadLibraries() {
+  const place = new URL("../vendor/index.json", import.meta.url);
+  const response = await fetch(place, { cache: "no-cache" }).catch(() => null);
+  const listed = response?.ok ? await response.json().catch(() => null) : null;
+  if (!listed) throw new Error(`${place} cannot be read: the pages are not all there, or there is no connection.`);
+  return Object.fromEntries(listed.map((file) => [file.path, { ...file, url: new URL(file.path, place).href }]));
+}
+
+/** ?models=ADDRESS, or that of config.json, which is relative to the page: {base, elsewhere}. */
 async function address() {
   const given = new URLSearchParams(location.search).get("models");
-  const response = given ? null : await fetch("config.json").catch(() => null);
-  const configured = response?.ok ? (await response.json().catch(() => ({}))).models : null;
-  const folder = given || configured || "models/";
-  return new URL(folder.endsWith("/") ? folder : `${folder}/`, document.baseURI).href;
+  const folder = given || (await configured()).models || "models/";
+  const base = new URL(folder.endsWith("/") ? folder : `${folder}/`, document.baseURI).href;
+  return { base, elsewhere: Boolean(given) };
+}
+
+/** What config.json says, {models, source}; {} where it says nothing. */
+export async function configured() {
+  const response = await fetch("config.json").catch(() => null);
+  return response?.ok ? response.json().catch(() => ({})) : {};
 }
 
 /** Variants of a model in which it can embed pictures, as index.json lists them; all if it cannot. */

@@ -11,10 +11,14 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
-/** Offer `content` as a file named `name`. */
+/** Offer `content` as a JSON file named `name`. */
 export function download(name, content) {
-  const text = JSON.stringify(content, null, 1);
-  const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  save(name, new Blob([JSON.stringify(content, null, 1)], { type: "application/json" }));
+}
+
+/** Offer a Blob as a file named `name`. */
+export function save(name, blob) {
+  const url = URL.createObjectURL(blob);
   element("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

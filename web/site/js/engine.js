@@ -54,6 +54,7 @@ export class Engine {
 
   /** End the worker; whatever is under way is rejected as Replaced. */
   close() {
+    this.worker.onmessage = null; // what it said before counts no more
     this.worker.terminate();
     this.fail(new Replaced());
   }

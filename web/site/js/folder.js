@@ -29,6 +29,19 @@ export class Folder {
     return this.pictures.filter((file) => !this.vectors.has(file) && !this.failed.has(file));
   }
 
+  /** What became of its pictures, in a line. */
+  summary() {
+    const { pictures, vectors, remembered, missing, failed, other } = this;
+    if (pictures.length === 0) return `No pictures in this folder; other files: ${other}.`;
+    return [
+      `${vectors.size} of ${pictures.length} pictures indexed`,
+      remembered && `${remembered} of them remembered`,
+      missing.length && `${missing.length} to go`,
+      failed.size && `${failed.size} could not be embedded`,
+      other && `${other} other ${other === 1 ? "file" : "files"} ignored`,
+    ].filter(Boolean).join(", ") + ".";
+  }
+
   /**
    * Embed what is missing with an engine, whose embeddings are of an `origin` (catalogue.js).
    * `report` is called after each batch. Ends early when `signal` is aborted; a later call goes on

@@ -1,18 +1,18 @@
-// The part that all pages share: the choice of model, variant and runtime, and what it means.
+// The part that all pages share: which model runs, what has come of it, and what went wrong.
 
-import { files, load, parity, pictureFile, RUNTIMES, variants, withheld } from "./catalogue.js";
+import * as address from "./address.js";
+import { Badges } from "./badges.js";
+import { files, load, pictureFile, RUNTIMES } from "./catalogue.js";
+import { Downloads } from "./downloads.js";
 import { element } from "./element.js";
 import { Engine, Replaced } from "./engine.js";
+import { forgetOthers } from "./keeping.js";
+import { chosen, fill, remember } from "./pickers.js";
 
-const REMEMBERED = "clip-onnx.choice";
-const DEFAULT_VARIANT = "int8w";
-
-const pickers = Object.fromEntries(
-  ["model", "variant", "runtime"].map((name) => [name, document.getElementById(name)]),
-);
-const status = document.getElementById("status");
-const errorBox = document.getElementById("error");
-const withheldNote = document.getElementById("withheld");
+const at = (id) => document.getElementById(id);
+const downloads = new Downloads(at("loading"));
+const verified = new Set(); // digests
+const badges = new Badges(at("badges"), verified);
 
 /**
  * Fill the header. `changed` is called with the site, now and after each change:
@@ -21,22 +21,35 @@ const withheldNote = document.getElementById("withheld");
 export async function open(changed) {
   const main = document.querySelector("main");
   keepAddress();
-  let site;
+  let site, followed = () => {};
+  address.onBack(() => followed());
   const start = async (cache) => {
     const again = () => start("reload");
     const update = (catalogue, how) => {
       site?.engine.close();
       site = choose(catalogue, how, again);
-      remember(site);
+      remember(chosen());
       changed(site);
     };
-    errorBox.hidden = true;
+    at("error").hidden = true;
     try {
       demand();
       const catalogue = await load();
-      fill(catalogue, () => update(catalogue, "default"));
+      const pick = () => {
+        address.set({ model: site.model.name, variant: site.variant }, false); // to come back to
+        const { model, variant } = chosen();
+        address.set({ model, variant }, true);
+        update(catalogue, "default");
+      };
+      fill(catalogue, pick);
+      followed = () => {
+        fill(catalogue, pick);
+        const { model, variant } = chosen();
+        if (model !== site.model.name || variant !== site.variant) update(catalogue, "default");
+      };
       main.hidden = main.inert = false;
       update(catalogue, cache);
+      tidy(catalogue);
     } catch (error) {
       showError(error, again);
       main.hidden = true;
@@ -57,145 +70,69 @@ function demand() {
 
 /** Say what keeps the page from working, where everybody sees it, with a button to try `again`. */
 function showError(error, again) {
-  status.textContent = "";
+  downloads.forget();
+  at("status").textContent = "";
   const button = element("button", { type: "button", onclick: again }, "Try again");
-  errorBox.replaceChildren(error.message, " ", button);
-  errorBox.hidden = false;
+  at("error").replaceChildren(error.message, " ", button);
+  at("error").hidden = false;
 }
 
 /** Links to the other pages keep ?models=…. */
 function keepAddress() {
-  for (const link of document.querySelectorAll("nav a")) link.search = location.search;
+  for (const link of document.querySelectorAll("nav a")) link.search = address.others();
 }
 
-/** Fill the pickers with what was chosen last, and call `update` after each change. */
-function fill({ models }, update) {
-  const wanted = remembered();
-  pickers.model.replaceChildren(...models.map((model) => {
-    const option = new Option(model.name);
-    option.disabled = !offered(model).length;
-    return option;
-  }));
-  if (!select(pickers.model, wanted.model)) throw new Error("No model's files run rightly in this browser.");
-  const follow = (variant, runtime) => {
-    const model = models.find(({ name }) => name === pickers.model.value);
-    pickers.variant.replaceChildren(...offered(model).map((name) => new Option(name)));
-    select(pickers.variant, variant, DEFAULT_VARIANT);
-    fillRuntimes(model, runtime);
-  };
-  follow(wanted.variant, wanted.runtime);
-  for (const picker of Object.values(pickers)) {
-    picker.disabled = false;
-    picker.onchange = () => {
-      if (picker !== pickers.runtime) follow(pickers.variant.value, pickers.runtime.value);
-      update();
-    };
-  }
-}
-
-const missing = (runtime) => runtime === "webgpu" && !navigator.gpu;
-
-/** A model's variants that some runtime of this browser runs rightly. */
-function offered(model) {
-  const able = Object.keys(RUNTIMES).filter((runtime) => !missing(runtime));
-  return variants(model).filter((variant) => able.some((runtime) => !withheld(model, variant, runtime)));
-}
-
-function fillRuntimes(model, wanted) {
-  const reasons = [];
-  const options = Object.entries(RUNTIMES).map(([value, label]) => {
-    const option = new Option(label, value);
-    const reason = withheld(model, pickers.variant.value, value);
-    option.disabled = missing(value) || Boolean(reason);
-    if (missing(value)) option.textContent += " (not in this browser)";
-    else if (reason) option.textContent += " (gives wrong results)";
-    if (reason) reasons.push(`${label} is not offered for ${model.name}. ${reason}.`);
-    return option;
+/** Once all is quiet: be there without a network next time, and drop what earlier builds left. */
+function tidy({ elsewhere, models, libraries }) {
+  const later = globalThis.requestIdleCallback ?? setTimeout;
+  later(() => {
+    navigator.serviceWorker?.register(new URL("../sw.js", import.meta.url)).catch(() => {});
+    if (elsewhere) return; // whose files the list of this site does not know
+    const listed = models.flatMap((model) => [...model.tokenizer, ...model.files]);
+    const all = [...Object.values(libraries), ...listed, ...listed.map(({ data }) => data).filter(Boolean)];
+    forgetOthers(all.map(({ sha256 }) => sha256));
   });
-  pickers.runtime.replaceChildren(...options);
-  select(pickers.runtime, wanted);
-  withheldNote.textContent = reasons.join(" ");
-  withheldNote.hidden = !reasons.length;
 }
 
-/** Choose the first of some values that can be chosen, or what comes first: whether there is any. */
-function select(picker, ...values) {
-  const able = [...picker.options].filter((option) => !option.disabled);
-  const named = values.map((value) => able.find((option) => option.value === value));
-  const option = named.find(Boolean) ?? able[0];
-  picker.selectedIndex = option ? option.index : -1;
-  return Boolean(option);
-}
-
-function choose({ base, models }, cache, again) {
-  const model = models.find(({ name }) => name === pickers.model.value);
-  const [variant, runtime] = [pickers.variant.value, pickers.runtime.value];
-  const chosen = files(base, model, variant, runtime);
-  errorBox.hidden = true;
-  const refused = (error) => showError(error, again);
-  const engine = new Engine(chosen, runtime, cache, { report: showProgress, refused });
-  const site = { model, variant, runtime, files: chosen, engine };
-  status.textContent = `starting ${RUNTIMES[runtime]} …`;
-  site.started = engine.started.then(({ threads }) => {
-    site.summary = summary(site, threads);
-    showSummary(site);
+function choose({ base, models, libraries }, cache, again) {
+  const names = chosen();
+  const model = models.find(({ name }) => name === names.model);
+  const { variant, runtime } = names;
+  const used = { ...files(base, model, variant, runtime), libraries };
+  const site = { model, variant, runtime, files: used };
+  at("error").hidden = true;
+  at("status").textContent = `starting ${RUNTIMES[runtime]} …`;
+  downloads.forget();
+  site.engine = new Engine(used, runtime, cache, {
+    report: (progress) => hear(progress, site),
+    refused: (error) => showError(error, again),
+  });
+  site.started = site.engine.started.then(({ threads }) => {
+    at("status").textContent = summary(site, threads);
     return site;
   });
   site.started.catch((error) => error instanceof Replaced || showError(error, again));
+  badges.show(site);
   return site;
 }
 
-function showProgress({ path, loaded, total }) {
-  status.textContent = `loading ${path.split("/").at(-1)}: ${Math.round((100 * loaded) / total)} %`;
-}
-
-/** Put the summary back after a download. */
-export function showSummary(site) {
-  status.replaceChildren(...site.summary);
-}
-
-const megabytes = (file) => `${((file.bytes + (file.data?.bytes ?? 0)) / 1e6).toFixed(1)} MB`;
-
-function summary(site, threads) {
-  const isolated = self.crossOriginIsolated;
-  const runtime = site.runtime === "webgpu"
-    ? "ONNX Runtime Web, WebGPU"
-    : `ONNX Runtime Web, ${threads} ${threads === 1 ? "thread" : "threads"}`;
-  const parts = [
-    `${described("pictures", pictureFile(site.files), site)}; `
-    + `${described("text", site.files.textual, site)}. ${runtime}`,
-  ];
-  if (site.runtime === "wasm" && !isolated) {
-    const note = " (this server does not send the headers that threads need)";
-    parts.push(element("span", { className: "note" }, note));
+/** What fetching.js reports. */
+function hear(progress, site) {
+  if (!progress.sha256) {
+    downloads.hear(progress);
+    return;
   }
-  return parts;
+  verified.add(progress.sha256);
+  badges.show(site);
+  at("unkept").hidden &&= progress.kept;
 }
 
-function described(what, file, { runtime }) {
-  if (!file) return `${what}: no file`;
-  return `${what}: ${file.variant}, ${megabytes(file)}, ${inWords(parity(file, runtime))}`;
-}
+const megabytes = (file) => (file ? `${((file.bytes + (file.data?.bytes ?? 0)) / 1e6).toFixed(1)} MB` : "no file");
 
-function inWords(measured) {
-  if (!measured) return "parity not measured";
-  const { cosine_min: cosine, inputs, measured_in: place, note } = measured;
-  const where = note ? `${place}, ${note}` : place;
-  return `cosine to PyTorch ≥ ${cosine.toFixed(7)} (${inputs} inputs in ${where})`;
-}
-
-function remembered() {
-  try {
-    return JSON.parse(localStorage.getItem(REMEMBERED)) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function remember({ model, variant, runtime }) {
-  try {
-    localStorage.setItem(REMEMBERED, JSON.stringify({ model: model.name, variant, runtime }));
-  } catch {
-    // Storage may be switched off; the choice then lasts as long as the page.
-  }
+function summary({ files: { textual, ...others }, runtime }, threads) {
+  const place = runtime === "webgpu" ? "WebGPU" : `${threads} ${threads === 1 ? "thread" : "threads"}`;
+  const alone = runtime === "wasm" && !self.crossOriginIsolated
+    ? " (this server does not send the headers that threads need)" : "";
+  return `pictures: ${megabytes(pictureFile(others))}; texts: ${megabytes(textual)}. `
+    + `ONNX Runtime Web, ${place}${alone}`;
 }

@@ -1,20 +1,23 @@
 // The image page: pictures, their embeddings, and how well labels fit them.
 
+import { bars } from "./bars.js";
 import { parity, pictureFile } from "./catalogue.js";
 import { clean } from "./cleaning.js";
 import { afterTyping, download, element } from "./element.js";
 import { Replaced, Unready } from "./engine.js";
-import { open, showSummary } from "./header.js";
+import { noneOf } from "./gallery.js";
+import { open } from "./header.js";
+import { acceptPictures } from "./picking.js";
+import { showSamples } from "./samples.js";
 import { strip } from "./strip.js";
-import { best, normalize, probabilities } from "./vectors.js";
+import { dot, normalize, probabilities } from "./vectors.js";
 
-const SHOWN = 10;
-const LABELS = [
-  "large red circle", "small blue star", "large green square", "large yellow heart", "cat", "rocket",
-];
+const NONE = "none of these";
+const LABELS = ["large red circle", "small blue star", "large green square", "large yellow heart"];
 const at = (id) => document.getElementById(id);
 const cards = [];
-let site, labels = Promise.resolve([]);
+let site, labels = Promise.resolve([]), noFit = null; // noFit: the cosine below which no label fits
+let decided = false; // whether the reader said if that is offered
 
 at("labels").value ||= LABELS.join("\n");
 at("template").value ||= "a photo of a {}.";
@@ -45,7 +48,6 @@ class Card {
       const result = await current.engine.request("picture", { blob: this.blob, orient, classify });
       if (this.request !== request) return;
       this.result = { ...result, orient, site: current };
-      showSummary(await current.started);
       await this.show();
     } catch (error) {
       if (this.request === request && !(error instanceof Replaced)) this.fail(error);
@@ -69,7 +71,7 @@ class Card {
     const rows = await wanted;
     if (this.result !== result || labels !== wanted) return; // another call shows what is new
     const parts = [element("h3", {}, this.name), facts(result)];
-    if (rows.length) parts.push(bars(fits(result.embeds, rows, result.site.model.logit_scale)));
+    if (rows.length) parts.push(bars(fits(result, rows)));
     if (result.probabilities) parts.push(...classified(result));
     const save = element("button", { type: "button" }, "Download the embedding as JSON");
     save.onclick = () => download(`${this.name}.json`, record(this.name, result));
@@ -111,23 +113,18 @@ function record(picture, { embeds, width, height, orient, site: { model, variant
 
 const ms = (time) => `${time < 10 ? time.toFixed(1) : Math.round(time)} ms`;
 
-function fits(embeds, rows, scale) {
-  const values = probabilities(normalize(embeds), rows.map((row) => row.vector), scale);
-  return rows.map((row, place) => [row.label, values[place]]);
+/** [label, probability] pairs; where none may fit, that is one more label. */
+function fits({ embeds, site: { model } }, rows) {
+  const picture = normalize(embeds);
+  const cosines = rows.map(({ vector }) => dot(picture, vector));
+  const names = rows.map(({ label }) => label);
+  if (at("none").checked && noFit !== null) {
+    names.push(NONE);
+    cosines.push(noFit);
+  }
+  const shares = probabilities(cosines, model.logit_scale);
+  return names.map((name, place) => [name, shares[place]]);
 }
-
-/** The best of [label, probability] pairs as a list of bars. */
-function bars(pairs, count = SHOWN) {
-  const places = best(pairs.map((pair) => pair[1]), count);
-  return element("ol", { className: "bars" }, ...places.map((place) => {
-    const [label, share] = pairs[place];
-    const row = element("li", {}, element("span", {}, label), element("span", {}, percent(share)));
-    row.style.setProperty("--share", share);
-    return row;
-  }));
-}
-
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 /** The typed labels' unit vectors: [{label, vector}]. */
 async function embedLabels() {
@@ -176,26 +173,6 @@ function addAll(files) {
   for (const file of [...files].reverse()) add(file, file.name);
 }
 
-async function showSamples() {
-  const response = await fetch("samples/index.json").catch(() => null);
-  if (!response?.ok) return;
-  for (const { file, label } of await response.json()) {
-    const picture = element("img", { src: `samples/${file}`, alt: label, loading: "lazy" });
-    const button = element("button", { type: "button", title: label }, picture);
-    button.onclick = async () => add(await (await fetch(picture.src)).blob(), file);
-    at("samples").append(button);
-  }
-}
-
-function acceptDrops(zone) {
-  const hold = (event) => {
-    event.preventDefault();
-    zone.classList.toggle("over", event.type === "dragover");
-  };
-  for (const type of ["dragover", "dragleave", "drop"]) zone.addEventListener(type, hold);
-  zone.addEventListener("drop", (event) => addAll(event.dataTransfer.files));
-}
-
 at("pictures").onchange = ({ target }) => {
   addAll(target.files);
   target.value = ""; // so that the same picture can be chosen again
@@ -205,14 +182,29 @@ at("labels").oninput = at("template").oninput = afterTyping(() => {
   refreshLabels();
   for (const card of cards) card.show();
 });
+at("none").onchange = () => {
+  decided = true;
+  for (const card of cards) card.show();
+};
 at("clear").onclick = clear;
-acceptDrops(document.body);
-showSamples();
+acceptPictures(addAll);
+
+/** What hangs on the model: those that ship know drawings only. */
+async function follow({ model }) {
+  const small = model.name.startsWith("tiny-");
+  at("small").hidden = !small;
+  showSamples(at("samples"), !small, add);
+  noFit = await noneOf(model);
+  at("none").closest("label").hidden = noFit === null;
+  if (!decided) at("none").checked = small;
+  at("none-cosine").textContent = noFit?.toFixed(2) ?? "";
+  for (const card of cards) card.show();
+}
 
 open((next) => {
   site = next;
+  follow(site);
   const { classifier } = site.files;
-  at("small").hidden = !site.model.name.startsWith("tiny-"); // those that ship
   at("classify").closest("label").hidden = !classifier;
   at("classify").checked &&= Boolean(classifier);
   at("classifier-name").textContent = classifier

@@ -9,24 +9,30 @@ const LIBRARIES = {
 };
 const vendor = (name) => new URL(`../vendor/${name}`, import.meta.url).href;
 
-/** The runtime "wasm" or "webgpu"; `cache` and `report` are fetching.js's, for every file. */
-export async function start(name, cache, report) {
+/**
+ * The runtime "wasm" or "webgpu"; `binaries` are the catalogue's libraries, `cache` and `report`
+ * fetching.js's, for every file.
+ */
+export async function start(name, binaries, cache, report) {
   if (name === "webgpu" && !(await navigator.gpu?.requestAdapter())) {
     throw new Error("This browser offers no WebGPU adapter: choose WebAssembly.");
   }
   const threads = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
-  const wasm = await library("wasm", threads);
-  const libraries = { wasm, chosen: name === "wasm" ? wasm : await library(name, threads) };
-  return new Runtime(libraries, name, threads, (file) => fetchFile(file, cache, report));
+  const get = (file) => fetchFile(file, cache, report);
+  const wasm = await library("wasm", threads, binaries, get);
+  const libraries = { wasm, chosen: name === "wasm" ? wasm : await library(name, threads, binaries, get) };
+  return new Runtime(libraries, name, threads, get);
 }
 
-async function library(name, threads) {
+/** A library, and `ready`, which gives it its binary once: {ort, ready}. */
+async function library(name, threads, binaries, get) {
   const { script, binary } = LIBRARIES[name];
   const ort = await import(vendor(script));
   ort.env.logLevel = "error";
   ort.env.wasm.numThreads = threads;
-  ort.env.wasm.wasmPaths = { wasm: vendor(binary) };
-  return ort;
+  let given;
+  const ready = () => given ??= get(binaries[binary]).then((bytes) => { ort.env.wasm.wasmBinary = bytes; });
+  return { ort, ready };
 }
 
 class Runtime {
@@ -35,7 +41,7 @@ class Runtime {
   }
 
   tensor(type, data, dims) {
-    return new this.libraries.wasm.Tensor(type, data, dims);
+    return new this.libraries.wasm.ort.Tensor(type, data, dims);
   }
 
   /** The one output of a file for {input: tensor}. */
@@ -55,19 +61,20 @@ class Runtime {
   }
 
   async open(file) {
-    const bytes = await this.get(file);
     const cpu = onCpu(file, this.name);
-    const ort = cpu ? this.libraries.wasm : this.libraries.chosen;
+    const { ort, ready } = cpu ? this.libraries.wasm : this.libraries.chosen;
+    // At once, so that the bar knows of all bytes from the start.
+    const [bytes, data] = await Promise.all([this.get(file), file.data && this.get(file.data), ready()]);
     const executionProviders = cpu ? ["wasm"] : ["webgpu", "wasm"];
     const options = { executionProviders, logSeverityLevel: 3 };
-    if (file.data) {
-      const data = await this.get(file.data);
-      options.externalData = [{ path: file.data.path.split("/").at(-1), data }];
-    }
+    if (data) options.externalData = [{ path: file.data.path.split("/").at(-1), data }];
     try {
       return await ort.InferenceSession.create(bytes, options);
     } catch (error) {
-      throw new Error(`${file.path} cannot be run here: ${String(error.message).split("\n")[0]}`);
+      const reason = String(error.message).split("\n")[0];
+      // The library stays broken then, until another worker loads it.
+      if (reason.includes("no available backend")) throw new Refused(`The runtime did not start: ${reason}`);
+      throw new Error(`${file.path} cannot be run here: ${reason}`);
     }
   }
 }

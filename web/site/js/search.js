@@ -1,217 +1,191 @@
-// The search page: a folder of pictures, found by a text or by another picture.
+// The front page: pictures found by texts and pictures. First the drawings that ship, then those of a
+// folder.
 
-import { origin } from "./catalogue.js";
-import { clean } from "./cleaning.js";
-import { element } from "./element.js";
+import * as address from "./address.js";
+import { configured, parity, pictureFile } from "./catalogue.js";
+import { afterTyping, element } from "./element.js";
 import { Replaced } from "./engine.js";
+import { blobOf, nameOf } from "./entry.js";
 import { Folder } from "./folder.js";
-import { open, showSummary } from "./header.js";
-import * as store from "./store.js";
-import { thumbnail } from "./thumbnail.js";
-import { best, dot, normalize } from "./vectors.js";
+import { Gallery } from "./gallery.js";
+import { open } from "./header.js";
+import { Indexing } from "./indexing.js";
+import { acceptPictures } from "./picking.js";
+import { titleOf, vectorOf } from "./query.js";
+import { Results } from "./results.js";
 
-const PAGE = 24;
+const PAUSE = 200; // ms of quiet while one types
 const at = (id) => document.getElementById(id);
-let site, folder, running, query = null, queries = 0, shown = PAGE;
-let results = new Map(); // File → result, of those on the page
+const indexing = new Indexing(() => show());
+const results = new Results(askLike, about);
+let site, gallery = null;
+let asked = null; // {text, picture}: what is looked for, also once another model is chosen
+let found = null; // {title, vector}: what that gave
 
-async function index() {
-  if (!site) return;
-  running?.abort("replaced");
-  const control = running = new AbortController();
+const collection = () => indexing.folder ?? gallery;
+
+/** Look for {text, picture}, and show what is found unless something else is asked meanwhile. */
+async function ask(wanted) {
+  asked = wanted;
+  found = null;
+  at("like").hidden = !wanted.picture;
+  at("like").firstElementChild.textContent = wanted.picture ? `Like ${wanted.picture.name}` : "";
+  const title = titleOf(wanted);
+  if (!title) results.announce("");
+  else if (!collection()) results.announce("Open a folder of pictures first: there is nothing to search.");
+  else await answer(wanted, title, site);
+}
+
+async function answer(wanted, title, { engine, variant }) {
   const current = site;
-  at("cancel").hidden = at("cancel").disabled = false;
-  at("resume").hidden = true;
-  at("progress").hidden = false;
-  showProgress();
+  // Vectors that came with the pages are of one variant, and for the drawings.
+  const shipped = !indexing.folder && variant === gallery.variant;
+  const known = (text) => (shipped ? gallery.queries.get(text) : undefined);
+  if (wanted.picture || !known(wanted.text)) results.wait(`${title}: searching …`);
   try {
-    const { engine } = current;
-    await folder.index(engine, origin(current), at("orient").checked, control.signal, showProgress);
-    showSummary(await current.started);
-  } catch (error) {
-    if (error instanceof Replaced || control.signal.reason === "replaced") return;
-    at("folder-status").textContent = error.message;
-    control.abort("failed");
-  }
-  if (control.signal.reason === "replaced") return;
-  finish(control.signal.reason);
-}
-
-function showProgress() {
-  at("progress").max = folder.pictures.length;
-  at("progress").value = folder.done;
-  at("folder-status").textContent = `indexing: ${folder.done} of ${folder.pictures.length}`;
-}
-
-async function finish(reason) {
-  at("cancel").hidden = at("progress").hidden = true;
-  at("resume").hidden = folder.missing.length === 0;
-  if (reason === "cancelled" && !at("resume").hidden) at("resume").focus();
-  if (reason !== "failed") at("folder-status").textContent = summary();
-  showFailed();
-  await showForget();
-  if (query) show();
-}
-
-function summary() {
-  const { pictures, vectors, remembered, missing, failed, other } = folder;
-  if (pictures.length === 0) return `No pictures in this folder; other files: ${other}.`;
-  return [
-    `${vectors.size} of ${pictures.length} pictures indexed`,
-    remembered && `${remembered} of them remembered`,
-    missing.length && `${missing.length} to go`,
-    failed.size && `${failed.size} could not be embedded`,
-    other && `${other} other ${other === 1 ? "file" : "files"} ignored`,
-  ].filter(Boolean).join(", ") + ".";
-}
-
-function showFailed() {
-  const [title, list] = at("failed").children;
-  at("failed").hidden = folder.failed.size === 0;
-  title.textContent = `${folder.failed.size} pictures could not be embedded`;
-  list.replaceChildren(...[...folder.failed].map(([file, reason]) =>
-    element("li", {}, `${path(file)}: ${reason}`)));
-}
-
-async function showForget() {
-  const count = await store.count().catch(() => 0);
-  at("forget").hidden = count === 0;
-  if (!folder && count) {
-    at("folder-status").textContent =
-      `No folder is open. ${count} embeddings are remembered from earlier visits.`;
-  }
-}
-
-const path = (file) => file.webkitRelativePath || file.name;
-
-/** Rank the folder by {title, vector}: the query's name and unit vector. */
-async function search(title, compute) {
-  if (!folder?.vectors.size) {
-    announce("Open a folder of pictures first: there is nothing to search.");
-    return;
-  }
-  const current = site;
-  const number = ++queries;
-  query = null;
-  announce("searching …");
-  try {
-    const vector = normalize(await compute(current.engine));
-    showSummary(await current.started);
-    if (number !== queries) return; // a later query goes before it
-    query = { title, vector };
-    shown = PAGE;
+    const vector = await vectorOf(wanted, engine, at("orient").checked, known);
+    if (asked !== wanted || site !== current) return;
+    found = { title, vector };
     show();
-    at("results-title").focus();
   } catch (error) {
-    if (number === queries && !(error instanceof Replaced)) announce(error.message);
+    if (asked === wanted && !(error instanceof Replaced)) results.announce(error.message);
   }
 }
 
-function announce(text) {
-  at("results-title").hidden = false;
-  at("results-title").textContent = text;
-  at("results").replaceChildren();
-  at("more").hidden = true;
-}
-
-/** No query, nor one under way. */
-function forgetQuery() {
-  query = null;
-  queries += 1;
-  results.clear();
-  announce("");
-  at("results-title").hidden = true;
-}
-
-/** Rank what is indexed. Results that stay keep their thumbnails and the keyboard's focus. */
+/** What is found so far in what is indexed so far. */
 function show() {
-  const files = [...folder.vectors.keys()];
-  const cosines = files.map((file) => dot(query.vector, folder.vectors.get(file)));
-  const focused = document.activeElement;
-  announce(`${query.title}: the closest of ${files.length}`);
-  const before = results;
-  results = new Map(best(cosines, shown).map((place) => {
-    const made = before.get(files[place]) ?? result(files[place]);
-    made.note.textContent = `cosine ${cosines[place].toFixed(3)}`;
-    return [files[place], made];
-  }));
-  at("results").replaceChildren(...[...results.values()].map(({ item }) => item));
-  at("more").hidden = shown >= files.length;
-  if (focused?.isConnected) focused.focus({ preventScroll: true });
-  drawThumbnails(results);
+  const current = collection();
+  at("origin").hidden = current !== gallery;
+  at("origin").textContent = gallery?.note ?? "";
+  if (!found) return;
+  if (current.vectors.size) results.rank(current, found);
+  else results.announce(`${found.title}: no picture is indexed yet.`);
 }
 
-/** A result as the page's list shows it: {item, note, picture}, picture its thumbnail. */
-function result(file) {
-  const name = path(file);
-  const picture = thumbnail(file, name);
-  const note = element("span", { className: "times" });
-  const similar = element("button", { type: "button", "aria-label": `Similar to ${name}` }, "Similar");
-  similar.onclick = () => search(`Like ${name}`, () => folder.vectors.get(file));
-  const item = element("li", {}, picture.canvas, element("span", {}, name), note, similar);
-  return { item, note, picture };
+/** What was asked, and of whom: for files that are taken along. */
+function about() {
+  const { model, variant, runtime, files } = site;
+  const file = pictureFile(files);
+  return {
+    query: titleOf(asked), model: model.name, variant, runtime,
+    file: file.path, sha256: file.sha256, parity: parity(file, runtime),
+  };
 }
 
-/** One after another, as each is decoded at its full size, until other results are shown. */
-async function drawThumbnails(wanted) {
-  for (const { picture } of wanted.values()) {
-    if (results !== wanted) return;
-    await picture.draw();
-  }
+let heard = null; // what the field said when it was last listened to
+let draft = false; // whether what is being typed is in the address already
+
+/** Look for what the field says; while one types, only if that is new. */
+function listen(typing) {
+  const text = at("query").value.trim();
+  if (!site || (typing && text === heard)) return;
+  heard = text;
+  // One step back for a text, not one for each of its letters.
+  address.set({ q: text, model: site.model.name, variant: site.variant }, !draft);
+  draft = typing;
+  if (asked?.text !== text) ask({ text, picture: asked?.picture });
 }
 
-async function embedText(engine, text) {
-  const { rows: [row] } = await engine.request("texts", { texts: [clean(text)] });
-  return row.embeds;
+/** Look for a picture {name, vector?, blob}, of which words may then add or take something. */
+function askPicture(picture) {
+  at("query").value = heard = "";
+  draft = false;
+  address.set({ q: null }, true);
+  ask({ text: "", picture });
 }
 
-async function embedPicture(engine, blob) {
-  const { embeds } = await engine.request("picture", { blob, orient: at("orient").checked });
-  return embeds;
+function askLike(entry) {
+  askPicture({
+    name: nameOf(entry), vector: () => collection().vectors.get(entry), blob: () => blobOf(entry),
+  });
+}
+
+function askBlob(blob) {
+  if (site && blob) askPicture({ name: blob.name, blob: () => blob });
+}
+
+/** Look through a folder, or with null through the drawings. What is asked stays asked. */
+function turnTo(folder) {
+  indexing.open(folder);
+  at("drawings").hidden = !folder || !gallery;
+  indexing.start(site);
+  show();
+  if (site && asked && !found) ask(asked);
 }
 
 at("folder").onchange = ({ target }) => {
-  folder = new Folder(target.files);
-  forgetQuery();
+  turnTo(new Folder(target.files));
   target.value = "";
-  index();
 };
-at("cancel").onclick = () => {
-  running.abort("cancelled");
-  at("cancel").disabled = true; // until the batch under way is done
-};
-at("resume").onclick = index;
-at("forget").onclick = async () => {
-  await store.clear();
-  at("forget").hidden = true;
-  at("folder-status").textContent = "All embeddings are forgotten.";
-};
+at("drawings").onclick = () => turnTo(null);
 at("form").onsubmit = (event) => {
   event.preventDefault();
-  const text = at("query").value.trim();
-  if (site && text) search(`“${text}”`, (engine) => embedText(engine, text));
+  listen(false);
 };
+at("query").oninput = afterTyping(() => listen(true), PAUSE);
 at("example").onchange = ({ target }) => {
-  const [blob] = target.files;
+  askBlob(target.files[0]);
   target.value = "";
-  if (site && blob) search(`Like ${blob.name}`, (engine) => embedPicture(engine, blob));
 };
-at("more").onclick = () => {
-  shown += PAGE;
-  show();
+at("like").lastElementChild.onclick = () => {
+  ask({ text: asked.text, picture: null });
+  at("query").focus();
 };
+acceptPictures(([file]) => askBlob(file), (files) => turnTo(new Folder(files)));
+/** Vectors of turned pictures say nothing about those of others. */
+at("orient").onchange = () => {
+  indexing.folder?.forgetModel();
+  if (indexing.folder) turnTo(indexing.folder);
+};
+address.onBack(() => {
+  draft = false;
+  at("query").value = heard = address.get("q") ?? first();
+  if (site) ask({ text: heard, picture: null });
+});
 
-/** Vectors of one model, or of turned pictures, say nothing about those of another. */
-function again() {
-  running?.abort("replaced");
-  forgetQuery();
-  folder.forgetModel();
-  index();
+/** The query that the page opens with. */
+const first = () => gallery?.queries.keys().next().value ?? "";
+
+function showQueries() {
+  at("queries").replaceChildren(...[...(gallery?.queries.keys() ?? [])].map((text) => {
+    const button = element("button", { type: "button" }, text);
+    button.onclick = () => {
+      at("query").value = text;
+      draft = false;
+      listen(false);
+    };
+    return button;
+  }));
 }
 
-at("orient").onchange = () => folder && again();
-showForget();
-open((next) => {
+/** Have the text tower ready for the first word, unless the visitor saves data. */
+function warm({ engine }) {
+  if (navigator.connection?.saveData) return;
+  const later = globalThis.requestIdleCallback ?? setTimeout;
+  later(() => engine.request("warm").catch(() => {}));
+}
+
+async function changed(next) {
   site = next;
-  if (folder) again();
+  indexing.stop();
+  indexing.folder?.forgetModel();
+  found = null;
+  if (indexing.folder) indexing.showProgress();
+  if (asked && titleOf(asked)) results.wait(`${titleOf(asked)}: searching …`);
+  at("files").href = `report.html#${site.model.name}`;
+  const opened = await Gallery.open(site.model);
+  if (site !== next) return;
+  gallery = opened;
+  showQueries();
+  if (!asked) {
+    at("query").value = heard = address.get("q") ?? (at("query").value.trim() || first());
+    asked = { text: heard, picture: null };
+  }
+  turnTo(indexing.folder);
+  if (gallery || indexing.folder) warm(next);
+}
+
+configured().then(({ source }) => {
+  if (source) Object.assign(at("source"), { href: source, hidden: false });
 });
+open(changed);

@@ -5,6 +5,7 @@
 // are those of the bytes that made the embedding.
 
 import * as idb from "../vendor/idb-keyval.js";
+import { nameOf } from "./entry.js";
 
 const earlier = ["clip-onnx"]; // databases of pages that did not check what they ran
 const store = idb.createStore("clip-onnx.2", "embeddings");
@@ -17,9 +18,8 @@ async function embeddings(mode, act) {
 
 /** Key of a picture's embedding of some origin (catalogue.js). */
 export function key(file, origin, orient) {
-  const path = file.webkitRelativePath || file.name;
   const turned = orient ? "turned" : "as stored";
-  return `${origin}|${turned}|${path}|${file.size}|${file.lastModified}`;
+  return `${origin}|${turned}|${nameOf(file)}|${file.size}|${file.lastModified}`;
 }
 
 /** A Map of those of the keys that are there. */

@@ -3,14 +3,16 @@
 import { parity } from "./catalogue.js";
 import { clean } from "./cleaning.js";
 import { download, element } from "./element.js";
-import { Replaced } from "./engine.js";
-import { open, showSummary } from "./header.js";
+import { Replaced, Unready } from "./engine.js";
+import { open } from "./header.js";
+import { acceptPictures } from "./picking.js";
 import { strip } from "./strip.js";
 import { dot, normalize } from "./vectors.js";
 
 const TEXTS = ["a photo of a large red circle.", "a big circle, red", "a small blue star", "ein roter Kreis"];
 const at = (id) => document.getElementById(id);
 let site, wanted = null, shown = null; // the texts that were asked for; those that are shown
+let pictures = []; // Files to compare with them
 
 at("texts").value ||= TEXTS.join("\n");
 
@@ -34,24 +36,43 @@ async function embed() {
 /** Show the embeddings of texts, unless others are wanted once they are there. */
 async function answer(current, texts) {
   const { rows, times } = await current.engine.request("texts", { texts: texts.map(clean) });
+  const beside = await Promise.all(pictures.map((blob) => embedPicture(blob, current)));
   if (wanted !== texts) return;
-  showSummary(await current.started);
   shown = rows.map((row, place) => ({ text: texts[place], ...row }));
-  show(times);
+  show(times, beside);
+}
+
+/** A picture as the table takes it. Throws an Error that names it. */
+async function embedPicture(blob, { engine }) {
+  try {
+    const { embeds } = await engine.request("picture", { blob, orient: false });
+    return { text: blob.name, embeds };
+  } catch (error) {
+    if (error instanceof Replaced || error instanceof Unready) throw error;
+    pictures = pictures.filter((other) => other !== blob);
+    at("drop-pictures").hidden = !pictures.length;
+    throw new Error(`${blob.name}: ${error.message}`);
+  }
+}
+
+function compare(files) {
+  pictures = files;
+  at("drop-pictures").hidden = !files.length;
+  if (site) embed();
 }
 
 function say(className, text) {
   at("results").replaceChildren(element("p", { className }, text));
 }
 
-function show({ load, embed: time }) {
+function show({ load, embed: time }, beside) {
   at("save").disabled = false;
   const loaded = load > 1 ? `, model loaded in ${Math.round(load)} ms` : "";
   const note = `${shown.length} ${shown.length === 1 ? "text" : "texts"} in ${Math.round(time)} ms${loaded}`;
   at("announce").textContent = note;
   at("results").replaceChildren(
     element("p", { className: "times" }, note),
-    ...(shown.length > 1 ? [similarities()] : []),
+    ...(shown.length + beside.length > 1 ? [similarities([...shown, ...beside])] : []),
     ...shown.map(described),
   );
 }
@@ -61,7 +82,7 @@ function described(row) {
   const note = row.cut.length
     ? `${count} tokens, of which the model reads ${row.ids.length}: ${row.cut.length} are cut`
     : `${count} tokens`;
-  const body = element("div", {}, element("h3", {}, row.text),
+  const body = element("div", {}, element("h2", {}, row.text),
     element("p", { className: row.cut.length ? "error" : "times" }, note), tokens(row), strip(row.embeds));
   return element("article", { className: "card" }, body);
 }
@@ -77,14 +98,15 @@ function tokens({ ids, tokens: words, cut }) {
     edge(-1));
 }
 
-function similarities() {
-  const vectors = shown.map((row) => normalize(row.embeds));
-  const head = element("tr", {}, element("td"), ...shown.map((_, place) =>
+function similarities(all) {
+  const vectors = all.map((row) => normalize(row.embeds));
+  const head = element("tr", {}, element("td"), ...all.map((_, place) =>
     element("th", { scope: "col" }, `${place + 1}`)));
-  const rows = shown.map((row, place) => element("tr", {},
+  const rows = all.map((row, place) => element("tr", {},
     element("th", { scope: "row" }, `${place + 1}  ${short(row.text)}`),
     ...vectors.map((other) => cell(dot(vectors[place], other)))));
-  const caption = element("caption", { className: "note" }, "Cosine between the texts");
+  const caption = element("caption", { className: "note" }, all.length > shown.length
+    ? "Cosine between texts and pictures" : "Cosine between the texts");
   const table = element("table", {}, caption, element("thead", {}, head), element("tbody", {}, ...rows));
   return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Similarities" }, table);
 }
@@ -112,6 +134,9 @@ at("save").onclick = () => download("texts.json", {
     text, input_ids: ids, cut, text_embeds: Array.from(embeds),
   })),
 });
+
+acceptPictures((files) => compare([...pictures, ...files]));
+at("drop-pictures").onclick = () => compare([]);
 
 open((next) => {
   site = next;

@@ -4,14 +4,17 @@ import { element } from "./element.js";
 
 const SIDE = 288; // pixels, for screens of two per point
 
-/** {canvas, draw}: the canvas shows the picture's middle square once `draw` was called. */
-export function thumbnail(blob, name) {
-  const canvas = element("canvas", { role: "img", "aria-label": name });
+/** {shown, draw}: the element shows the picture's middle square once `draw` was called. It has no name. */
+export function thumbnail(entry) {
+  if (entry.src) { // small as it is
+    return { shown: element("img", { src: entry.src, alt: "", loading: "lazy" }), draw() {} };
+  }
+  const canvas = element("canvas");
   let drawn = null;
-  const draw = () => drawn ??= square(blob)
+  const draw = () => drawn ??= square(entry)
     .then((bitmap) => paint(canvas, bitmap))
     .catch(() => { canvas.hidden = true; });
-  return { canvas, draw };
+  return { shown: canvas, draw };
 }
 
 function paint(canvas, bitmap) {

@@ -7,9 +7,9 @@ export function normalize(vector) {
 
 export const dot = (a, b) => a.reduce((sum, value, place) => sum + value * b[place], 0);
 
-/** Probabilities of a picture's labels: softmax of scaled cosines. All vectors are unit vectors. */
-export function probabilities(picture, labels, scale) {
-  const logits = labels.map((label) => scale * dot(picture, label));
+/** Probabilities of a picture's labels: softmax of its cosines with them, scaled. */
+export function probabilities(cosines, scale) {
+  const logits = cosines.map((cosine) => scale * cosine);
   const highest = Math.max(...logits);
   const powers = logits.map((logit) => Math.exp(logit - highest));
   const sum = powers.reduce((a, b) => a + b, 0);

@@ -17,7 +17,7 @@ const tasks = {
   /** Choose the files (catalogue.js), fetch's cache, and the runtime: {threads}. */
   async start(request) {
     ({ files, cache } = request);
-    runtime = await start(request.runtime, cache, report);
+    runtime = await start(request.runtime, files.libraries, cache, report);
     return { threads: runtime.threads };
   },
 
@@ -40,19 +40,25 @@ const tasks = {
     return results;
   },
 
+  /** Have what texts need ready before the first one comes. */
+  async warm() {
+    if (files.textual) await openTexts();
+  },
+
   /** Cleaned texts: {rows, times}, times in ms, rows of {ids, tokens, cut, embeds}. */
   async texts({ texts }) {
     if (!files.textual) throw new Error("this model has no text tower here");
     const times = {};
-    await timed(times, "load", async () => {
-      tokenize ??= loadTokenizer();
-      await tokenize;
-      await runtime.session(files.textual);
-    });
+    await timed(times, "load", openTexts);
     const rows = await timed(times, "embed", () => embedTexts(texts));
     return { rows, times };
   },
 };
+
+async function openTexts() {
+  tokenize ??= loadTokenizer();
+  await Promise.all([tokenize, runtime.session(files.textual)]);
+}
 
 async function loadTokenizer() {
   return tokenizer.create(...(await Promise.all(files.tokenizer.map((file) => fetchJson(file, cache, report)))));

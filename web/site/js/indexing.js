@@ -1,0 +1,100 @@
+// The section of the front page in which a folder is opened, and its pictures are embedded.
+
+import { origin } from "./catalogue.js";
+import { Replaced } from "./engine.js";
+import { element } from "./element.js";
+import { nameOf } from "./entry.js";
+import * as store from "./store.js";
+
+const AGAIN = 2000; // ms between two rankings of a folder that is being indexed
+const at = (id) => document.getElementById(id);
+
+export class Indexing {
+  /** grown() is called when more is indexed, at most every few seconds, and at the end. */
+  constructor(grown) {
+    this.grown = grown;
+    this.folder = null;
+    at("cancel").onclick = () => {
+      this.control.abort("cancelled");
+      at("cancel").disabled = true; // until the batch under way is done
+    };
+    at("resume").onclick = () => this.start(this.site);
+    at("forget").onclick = async () => {
+      await store.clear();
+      at("forget").hidden = true;
+      at("folder-status").textContent = "All embeddings are forgotten.";
+    };
+    this.showForget();
+  }
+
+  /** Take a folder, or none. */
+  open(folder) {
+    this.stop();
+    this.folder = folder;
+    if (folder) return;
+    for (const id of ["cancel", "resume", "progress", "failed"]) at(id).hidden = true;
+    at("folder-status").textContent = "No folder is open.";
+  }
+
+  /** End what is under way, for something else comes. */
+  stop() {
+    this.control?.abort("replaced");
+  }
+
+  /** Embed what is missing with a site's model (header.js), if there are both already. */
+  async start(site) {
+    this.stop();
+    this.site = site;
+    if (!site || !this.folder) return;
+    const { signal } = this.control = new AbortController();
+    at("cancel").hidden = at("cancel").disabled = false;
+    at("resume").hidden = true;
+    at("progress").hidden = false;
+    this.showProgress();
+    let failure = null;
+    try {
+      const report = () => this.showProgress();
+      await this.folder.index(site.engine, origin(site), at("orient").checked, signal, report);
+    } catch (error) {
+      if (error instanceof Replaced) return;
+      failure = error;
+    }
+    if (signal.reason !== "replaced") this.finish(signal.reason, failure);
+  }
+
+  showProgress() {
+    const { done, pictures } = this.folder;
+    Object.assign(at("progress"), { max: pictures.length, value: done });
+    at("folder-status").textContent = `indexing: ${done} of ${pictures.length}`;
+    if (performance.now() - (this.told ?? 0) < AGAIN) return;
+    this.told = performance.now();
+    this.grown();
+  }
+
+  async finish(reason, failure) {
+    at("cancel").hidden = at("progress").hidden = true;
+    at("resume").hidden = this.folder.missing.length === 0;
+    if (reason === "cancelled" && !at("resume").hidden) at("resume").focus();
+    at("folder-status").textContent = failure ? failure.message : this.folder.summary();
+    this.showFailed();
+    await this.showForget();
+    this.grown();
+  }
+
+  showFailed() {
+    const { failed } = this.folder;
+    const [title, list] = at("failed").children;
+    at("failed").hidden = failed.size === 0;
+    title.textContent = `${failed.size} pictures could not be embedded`;
+    list.replaceChildren(...[...failed].map(([file, reason]) =>
+      element("li", {}, `${nameOf(file)}: ${reason}`)));
+  }
+
+  async showForget() {
+    const count = await store.count().catch(() => 0);
+    at("forget").hidden = count === 0;
+    if (this.folder || !count) return;
+    at("folder-status").textContent =
+      `No folder is open. ${count} embeddings are remembered from earlier visits.`;
+  }
+}

@@ -1,0 +1,138 @@
+// What was found: a collection ranked by likeness, cut where a reader wants, in the order of their choice.
+
+import { Cut } from "./cut.js";
+import { element } from "./element.js";
+import { nameOf } from "./entry.js";
+import { Lightbox } from "./lightbox.js";
+import { Selection } from "./selection.js";
+import { thumbnail } from "./thumbnail.js";
+import { dot } from "./vectors.js";
+
+const PAGE = 24;
+const at = (id) => document.getElementById(id);
+const ORDERS = {
+  likeness: () => 0, // as they are
+  date: (a, b) => b.entry.lastModified - a.entry.lastModified,
+  name: (a, b) => nameOf(a.entry).localeCompare(nameOf(b.entry), undefined, { numeric: true }),
+};
+
+export class Results {
+  /**
+   * similar(entry) is called where a reader asks for more like it; about() says what is asked and
+   * which files computed it, for who takes results along.
+   */
+  constructor(similar, about) {
+    this.similar = similar;
+    this.items = new Map(); // entry → what shows it
+    this.count = PAGE;
+    this.ranked = []; // [{entry, cosine}], the closest first
+    this.cut = new Cut(() => this.show());
+    this.selection = new Selection(() => this.above(), () => this.ranked, about);
+    const toggle = (entry) => this.items.get(entry)?.select(this.selection.toggle(entry));
+    this.lightbox = new Lightbox(toggle, (entry) => this.selection.has(entry));
+    at("more").onclick = () => {
+      this.count += PAGE;
+      this.show();
+    };
+    // On a phone the pictures come first.
+    at("tools").open = matchMedia("(min-width: 40rem)").matches;
+    at("sort").onchange = () => this.show();
+    this.selection.changed = () => {
+      for (const [entry, item] of this.items) item.select(this.selection.has(entry));
+    };
+  }
+
+  get cosines() {
+    return this.ranked.map(({ cosine }) => cosine);
+  }
+
+  /** Say a line instead of results. */
+  announce(text) {
+    this.say(text, false);
+    at("results").replaceChildren();
+    at("more").hidden = at("tools").hidden = true;
+  }
+
+  /** Say what is looked for; earlier results stay as long, faded. */
+  wait(text) {
+    this.say(text, true);
+  }
+
+  say(text, busy) {
+    at("results-title").hidden = !text;
+    at("results-title").textContent = text;
+    at("results").setAttribute("aria-busy", busy);
+  }
+
+  /** Rank a collection {vectors} for a query {title, vector}, from the start if the query is new. */
+  rank(collection, query) {
+    if (this.query !== query) {
+      this.count = PAGE;
+      this.cut.least = null;
+    }
+    if (this.collection !== collection) this.selection.clear();
+    Object.assign(this, { collection, query });
+    this.ranked = [...collection.vectors].map(([entry, vector]) => ({ entry, cosine: dot(query.vector, vector) }));
+    this.ranked.sort((a, b) => b.cosine - a.cosine);
+    this.show();
+  }
+
+  above() {
+    return this.ranked.slice(0, this.cut.count(this.cosines));
+  }
+
+  /** Those above the cut, in the order of the reader's choice. */
+  visible() {
+    const undated = this.ranked.some(({ entry }) => !entry.lastModified);
+    at("sort").querySelector("[value=date]").disabled = undated;
+    if (undated && at("sort").value === "date") at("sort").value = "likeness";
+    return this.above().sort(ORDERS[at("sort").value]);
+  }
+
+  /** Pictures that stay keep their thumbnails and the keyboard's focus. */
+  show() {
+    const list = this.visible();
+    const focused = document.activeElement;
+    const some = list.length < this.ranked.length ? `${list.length} ` : "";
+    this.say(`${this.query.title}: the closest ${some}of ${this.ranked.length}`, false);
+    at("tools").hidden = false;
+    this.cut.show(this.cosines);
+    this.selection.show();
+    const before = this.items;
+    this.items = new Map(list.slice(0, this.count).map(({ entry, cosine }, place) => {
+      const made = before.get(entry) ?? this.item(entry);
+      made.note.textContent = `cosine ${cosine.toFixed(3)}`;
+      made.open.onclick = () => this.lightbox.open(list, place, (last) => this.items.get(last)?.open.focus());
+      return [entry, made];
+    }));
+    at("results").replaceChildren(...[...this.items.values()].map(({ item }) => item));
+    at("more").hidden = this.count >= list.length;
+    if (focused?.isConnected) focused.focus({ preventScroll: true });
+    this.draw();
+  }
+
+  /** A picture as the list shows it: {item, note, open, picture, select}, picture its thumbnail. */
+  item(entry) {
+    const name = nameOf(entry);
+    const picture = thumbnail(entry);
+    const note = element("span", { className: "times" });
+    const open = element("button", { type: "button", className: "open", "aria-label": `Open ${name}` }, picture.shown);
+    const box = element("input", { type: "checkbox", "aria-label": `Select ${name}` });
+    box.checked = this.selection.has(entry);
+    box.onchange = () => this.selection.toggle(entry);
+    const similar = element("button", { type: "button", "aria-label": `Similar to ${name}` }, "Similar");
+    similar.onclick = () => this.similar(entry);
+    const row = element("div", { className: "row" }, similar, box);
+    const item = element("li", {}, open, element("span", {}, name), note, row);
+    return { item, note, open, picture, select: (on) => { box.checked = on; } };
+  }
+
+  /** One after another, as each is decoded at its full size, until other results are shown. */
+  async draw() {
+    const wanted = this.items;
+    for (const { picture } of wanted.values()) {
+      if (this.items !== wanted) return;
+      await picture.draw();
+    }
+  }
+}
