@@ -94,7 +94,7 @@ runtimes-needs: pages-needs
 		{ echo "error: LiteRT needs Python 3.12 or 3.13 too: install it (pyenv install 3.12)," \
 		"then make runtimes LITERT_PYTHON=/path/to/python3.12"; exit 1; }
 
-web: node-needs $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: build the pages into build/web, serve them: [PORT=8000 SOURCE=]
+web: node-needs $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: build the pages, serve build/web: [PORT=8000 SOURCE=]
 	@$(BIN)/python -m web.build build/web --serve $(PORT) $(SOURCE:%=--source=%)
 
 test-web: pages-needs $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: run the pages' tests in Chromium
