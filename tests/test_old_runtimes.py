@@ -10,7 +10,7 @@ import pytest
 from bench import old_runtimes, records
 from clip_onnx import command, graphs
 from clip_onnx.settings import params
-from stages.bundle import golden
+from tools import page
 
 RECORDS = {record["file"]: record for record in records.read(old_runtimes.RECORDS)}
 each_file = pytest.mark.parametrize("file", RECORDS)
@@ -18,9 +18,7 @@ each_file = pytest.mark.parametrize("file", RECORDS)
 
 @pytest.mark.parametrize("model", old_runtimes.MODELS)
 def test_every_file_of_the_bundle_was_measured(model):
-    settings = params.load()
-    of_grid = {*settings.grid.files(model)}
-    files = golden.files(model, settings, lambda *key: key in of_grid)
+    files = page.planned(model, params.load())
     expected = {file["key"] for file in files.values()} - old_runtimes.contrib(files)
     assert expected == {file for file in RECORDS if file.startswith(f"{model}.")}
 
