@@ -96,7 +96,7 @@ def emulated(cpu, places):
     # The interpreter itself is started, not its link in an environment, which qemu would not see.
     paths = os.pathsep.join([os.getcwd(), *filter(None, sys.path)])
     finished = subprocess.run(
-        [*line, "--measure", json.dumps(places)],
+        [*line, "--measure", json.dumps(places, allow_nan=False)],
         env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -152,7 +152,8 @@ def main():
     parser.add_argument("--measure", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure is not None:
-        print(json.dumps([measure(place) for place in arguments.measure]))
+        measured = [measure(place) for place in arguments.measure]
+        print(json.dumps(measured, allow_nan=False))
         return
     fresh = list(compared(arguments.models, arguments.cpu, arguments.inputs))
     new = {one["model"] for one in fresh}

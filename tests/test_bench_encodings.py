@@ -92,7 +92,7 @@ def test_the_tables_hide_no_failure():
     failed = record("peer", "q4", None, None) | nothing | {"reason": "no kernel"}
     wrong = record("peer", "fp16", 2, None, None, reason="its embeddings are not finite")
     records = [record("ours", "fp32", 4, 1.0, synthetic=True), failed, wrong]
-    text = comparison.markdown(records)
+    text = comparison.markdown(records, by_use="")
     assert "## tiny-vit (twin), visual" in text
     assert "peer's `q4`: no kernel" in text
     summary = comparison.summary(records)

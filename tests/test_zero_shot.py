@@ -23,7 +23,7 @@ def test_a_file_is_read_as_the_list_that_it_spells(folder):
 
 def test_a_missing_file_is_refused_with_those_that_are_there(folder):
     (folder / "pets.txt").write_text("a cat\na dog\n", "utf-8")
-    with pytest.raises(command.Refusal, match=r"birds\.txt is no readable .* holds: pets\.txt"):
+    with pytest.raises(command.Refusal, match=r"birds\.txt' is no readable .* holds: pets\.txt"):
         label_files.read("birds.txt")
 
 

@@ -18,7 +18,8 @@ def name_files(site):
         digest.update(f"{path.relative_to(site)}\0".encode() + path.read_bytes())
     names = ["./", *(path.relative_to(site).as_posix() for path in paths)]
     worker = site / WORKER
-    filled = f"const VERSION = {json.dumps(digest.hexdigest()[:16])}, FILES = {json.dumps(names)};"
+    version, files = (json.dumps(one, allow_nan=False) for one in (digest.hexdigest()[:16], names))
+    filled = f"const VERSION = {version}, FILES = {files};"
     text = worker.read_text("utf-8")
     assert PLACE in text
     worker.write_text(text.replace(PLACE, filled), "utf-8")
