@@ -118,6 +118,7 @@ def markdown(records):
         row = {"model": model, "tower": tower, "batch": batch, "PyTorch ms": f"{base:.2f}"}
         row |= {way: f"{base / of[way]['ms']:.2f}×" if way in of else "" for way in ways}
         rows.append(row | {"worst cosine": f"{of['fp16-gpu']['cosine']:.7f}"})
+    copies = " WebGPU's time holds the copies to the GPU and back." if WEBGPU in ways else ""
     where, by, when = (
         ", ".join(sorted({one[key] for one in records})) for key in ("device", "with", "commit")
     )
@@ -126,8 +127,7 @@ def markdown(records):
 Written by `python -m bench.gpu`, at commit {when}, on {where}, with {by}. How many times as fast as
 OpenAI's code in PyTorch, eager and in half precision, each is; the fastest of many runs that took
 turns. `worst cosine` is `fp16-gpu`'s to that code, of random inputs on random weights. The batch's
-shape is a constant of each session, as it is one of `torch.compile`'s. WebGPU's time holds the
-copies to the GPU and back.
+shape is a constant of each session, as it is one of `torch.compile`'s.{copies}
 
 {comparison.table(rows)}
 """

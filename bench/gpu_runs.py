@@ -1,5 +1,7 @@
 """Functions that run a batch through a tower once, on a GPU: our files, OpenAI's code."""
 
+import functools
+
 import numpy as np
 import onnxruntime
 import torch
@@ -38,17 +40,26 @@ def onnx_run(directory, batch, device, **options):
     return run
 
 
-def webgpu_run(directory, batch):
-    """A function that runs a file once under ONNX Runtime's WebGPU plugin, copies included."""
+@functools.cache
+def webgpu_device():
+    """The first GPU of ONNX Runtime's WebGPU plugin, which may be registered once."""
     import onnxruntime_ep_webgpu  # only where it is installed
 
     name = onnxruntime_ep_webgpu.get_ep_name()
-    if not any(device.ep_name == name for device in onnxruntime.get_ep_devices()):
-        library = onnxruntime_ep_webgpu.get_library_path()
-        onnxruntime.register_execution_provider_library(name, library)
+    library = onnxruntime_ep_webgpu.get_library_path()
+    onnxruntime.register_execution_provider_library(name, library)
+    found = [device for device in onnxruntime.get_ep_devices() if device.ep_name == name]
+    if not found:
+        raise command.Refusal(
+            "onnxruntime-ep-webgpu finds no GPU here: give it Vulkan (libvulkan1), or uninstall it"
+        )
+    return found[0]
+
+
+def webgpu_run(directory, batch):
+    """A function that runs a file once under WebGPU, copies to the GPU and back included."""
     options = onnxruntime.SessionOptions()
-    devices = [device for device in onnxruntime.get_ep_devices() if device.ep_name == name]
-    options.add_provider_for_devices(devices[:1], {})
+    options.add_provider_for_devices([webgpu_device()], {})
     session = onnxruntime.InferenceSession(directory / graphs.FILE, options)
     feed = {session.get_inputs()[0].name: batch}
     return lambda: session.run(None, feed)[0]

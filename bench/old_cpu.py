@@ -63,14 +63,12 @@ def full(model, tower):
 
 def files(models):
     """(model, tower, encoding, directory) of every encoding of the grid."""
-    grid = params.load().grid
+    settings = params.load()
     for model in models:
         for tower in TOWERS:
-            for encoding in [
-                e for e in grid.variants(model, tower) if e in params.load().encodings
-            ]:
+            for encoding in settings.grid.variants(model, tower):
                 directory = Path("data/models") / model / tower / encoding
-                if not absent.why(directory):
+                if encoding in settings.encodings and not absent.why(directory):
                     yield model, tower, encoding, directory
             yield model, tower, FULL, full(model, tower)
 
