@@ -51,8 +51,8 @@ def test_every_peer_is_dominated(tower):
         assert ours or (place[3] == "fp16" and equalled[place]), place
 
 
-# Of tiny towers, whose memory is Python's and ONNX Runtime's: one scale a tensor comes out closer in
-# the worst picture, by .0002 and .001.
+# Of tiny towers, whose memory is Python's and ONNX Runtime's: one scale a tensor comes out closer
+# in the worst picture, by .0002 and .001.
 OUTDONE = {
     "tiny-vit.visual": [("int8-dynamic", "q8-per-tensor")],
     "tiny-rn.visual": [("int8-static", "q8-per-tensor")],

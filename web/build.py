@@ -15,7 +15,7 @@ from pathlib import Path
 from clip_onnx import command
 from clip_onnx.settings import params
 from runtimes import browser
-from web import bundles, figures, gallery, index, report, samples, shell
+from web import bundles, figures, gallery, index, parts, report, samples, shell
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
@@ -124,6 +124,7 @@ def build(output, folder, metrics, source=None):
         report.write(partial / "report.html", content)
         if source:
             configure(partial / "config.json", source)
+        parts.fill(partial)
         shell.name_files(partial)
     return content
 
