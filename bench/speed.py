@@ -7,7 +7,7 @@ Prints {run_ms, fp32_ms, torch_ms}. The three take turns, one run each a round i
 so that whatever else the machine does meets all of them; the fastest run of each counts. They get
 the same work: one picture, or one caption of 16 tokens, on two threads. (OpenAI's code would pad
 the caption to 77 tokens; here its positions and its mask are cut to the caption's, which leaves the
-embedding as it is.)
+embedding as it is. Other packages' code gets the padded caption.)
 """
 
 import argparse
@@ -21,8 +21,9 @@ import onnxruntime
 import torch
 
 from clip_onnx import command, graphs
+from clip_onnx.checkpoint.architecture import CONTEXT_LENGTH
 from clip_onnx.measure import inputs
-from clip_onnx.openai import models
+from clip_onnx.openai import CLIP, models
 
 THREADS = 2
 TOKENS = 16
@@ -58,7 +59,9 @@ def onnx_run(directory, batch):
 def torch_run(checkpoint, tower, batch):
     torch.set_num_threads(THREADS)
     model, batch = models.load_tower(checkpoint, tower), torch.from_numpy(batch)
-    if tower == "textual":
+    if tower == "textual" and not isinstance(model, CLIP):  # another package's: padded, as it is
+        batch = torch.nn.functional.pad(batch, (0, CONTEXT_LENGTH - batch.shape[1]))
+    elif tower == "textual":
         length = batch.shape[1]
         model.positional_embedding = torch.nn.Parameter(model.positional_embedding[:length])
         for block in model.transformer.resblocks:
