@@ -98,7 +98,7 @@ web: node-needs $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: build 
 	@$(BIN)/python -m web.build build/web --serve $(PORT) $(SOURCE:%=--source=%)
 
 test-web: pages-needs $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: run the pages' tests in Chromium
-	$(RUNTIMES)/bin/python -m pytest -rs web/tests
+	$(RUNTIMES)/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal -rs web/tests
 
 team: $(TEAM_INSTALLED)  ## team: install what shared caches, many machines and CI need
 

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from pages import BUNDLES, MODEL, ROOT
 from PIL import Image
+from playwright.sync_api import expect
 
 from runtimes import browser
 from stages.evalset import drawings
 from web import build
 
 WAIT = 60_000  # ms: the machine may be busy
+expect.set_options(timeout=WAIT)
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +36,6 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def chromium():
-    pytest.importorskip("playwright", reason="Playwright is in .venv-runtimes: make test-web")
     if browser.missing():
         pytest.skip(browser.missing())
     with browser.chromium() as running:

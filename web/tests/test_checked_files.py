@@ -5,6 +5,7 @@ import json
 import pytest
 from pages import BUNDLES, CARD, MODEL, cosine, downloaded
 from PIL import Image
+from playwright.sync_api import expect
 from test_search_page import open_folder, search, wait_for_status
 
 TOWER = "vision_model_quantized.onnx"
@@ -44,7 +45,7 @@ def test_another_models_tower_is_refused_and_nothing_of_it_is_remembered(visit, 
     page.context.unroute(f"**/models/**/{TOWER}")
     page.get_by_role("button", name="Try again").click()
     assert "remembered" not in wait_for_status(page, "3 of 3 pictures indexed")
-    assert page.locator("#error").is_hidden()
+    expect(page.locator("#error")).to_be_hidden()
     assert page.evaluate(STORED) == 3
     assert len(search(page, "a star")) == 3
 
@@ -134,7 +135,7 @@ def test_page_that_cannot_check_files_says_so_and_uses_none(chromium, address):
         page.goto("http://pages.example/image.html")
         page.locator("#error", has_text="Model files cannot be checked at this address").wait_for()
         assert "open it by https, or on localhost" in page.text_content("#error")
-        assert page.locator("main").is_hidden()
+        expect(page.locator("main")).to_be_hidden()
         assert not [url for url in asked if "/models/" in url]
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from pages import BUNDLES, MODEL, ROOT
 from PIL import Image
+from playwright.sync_api import expect
 from test_search_page import open_folder, search, wait_for_status, wait_for_title
 
 from clip_onnx import Clip
@@ -29,7 +30,7 @@ def test_drawings_are_found_before_any_file_of_a_model_has_come(visit):
     page.goto(page.url.replace("image.html", "index.html"))
     assert wait_for_title(page, FIRST).endswith("the closest of 300")
     assert names(page)[:2] == ["large red circle"] * 2
-    assert page.get_by_label("A text").input_value() == "a large red circle"
+    expect(page.get_by_label("A text")).to_have_value("a large red circle")
     page.get_by_role("group", name="Examples").get_by_text("a small blue star").click()
     wait_for_title(page, "“a small blue star”")
     assert names(page)[:3] == ["small blue star"] * 3
@@ -80,7 +81,7 @@ def test_model_whose_files_made_no_vectors_has_no_drawings(visit, site):
     page.wait_for_function("!document.querySelector('main').inert")
     page.get_by_label("A text").fill("a star")
     page.get_by_text("Open a folder of pictures first").wait_for()
-    assert page.get_by_role("group", name="Examples").locator("button").count() == 0
+    expect(page.get_by_role("group", name="Examples").locator("button")).to_have_count(0)
 
 
 def test_folder_takes_the_place_of_the_drawings_and_gives_it_back(visit, few):
@@ -89,7 +90,7 @@ def test_folder_takes_the_place_of_the_drawings_and_gives_it_back(visit, few):
     open_folder(page, few)
     wait_for_status(page, "3 of 3 pictures indexed")
     assert wait_for_title(page, FIRST).endswith("the closest of 3")
-    assert page.locator("#origin").is_hidden()
+    expect(page.locator("#origin")).to_be_hidden()
     page.get_by_role("button", name="Back to the drawings").click()
     page.get_by_text("the closest of 300").wait_for()
     assert len(search(page, "a star")) == 24
@@ -100,7 +101,7 @@ def test_what_clip_is_and_where_the_report_the_files_and_the_source_are(visit, s
     assert "0.99999" in page.inner_text("main")
     wait_for_title(page, FIRST)
     links = page.locator("footer")
-    assert links.get_by_text("The source").is_hidden()
+    expect(links.get_by_text("The source")).to_be_hidden()
     links.get_by_text("The files").click()
     page.wait_for_url(f"**/report.html#{MODEL}")
     row = page.locator(f"[id='{MODEL}.visual.int8w']")
@@ -132,8 +133,8 @@ def test_report_says_what_is_not_offered_where(site):
 def test_small_models_are_shown_no_photograph_and_may_say_none(visit, photograph):
     page = visit(variant="int8w")
     page.get_by_role("button", name="large red circle").wait_for()
-    assert page.locator("#samples button").count() == 4
-    assert page.get_by_label("Offer “none of these”").is_checked()
+    expect(page.locator("#samples button")).to_have_count(4)
+    expect(page.get_by_label("Offer “none of these”")).to_be_checked()
     page.set_input_files("#pictures", photograph)
     best = page.locator(".card .bars li").first
     best.get_by_text("none of these").wait_for()

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from pages import CARD
+from playwright.sync_api import expect
 from test_search_page import wait_for_title
 
 from runtimes import browser
@@ -60,7 +61,7 @@ def test_no_models_at_the_address_says_what_to_do(visit):
     alert = page.locator("#error")
     alert.wait_for()
     assert "/nowhere/ (404)" in alert.inner_text() and "make web" in alert.inner_text()
-    assert page.locator("main").is_hidden()
+    expect(page.locator("main")).to_be_hidden()
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_page_without_webgpu_says_so_and_goes_on_without(visit):
     page.locator("#error", has_text="This browser offers no WebGPU adapter").wait_for()
     page.get_by_label("Runs in").select_option("wasm")
     assert recognise(page).startswith("large green square")
-    assert page.locator("#error").is_hidden()
+    expect(page.locator("#error")).to_be_hidden()
 
 
 def tab_to(page, description, matches):

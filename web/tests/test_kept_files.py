@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from pages import CARD, MODEL
+from playwright.sync_api import expect
 from test_search_page import open_folder, search, wait_for_status, wait_for_title
 
 from runtimes import browser
@@ -127,7 +128,7 @@ def test_failure_can_be_retried_without_a_reload(visit, name):
     page.context.unroute(f"**/{name}")
     page.get_by_role("button", name="Try again").click()
     page.locator(".card").first.wait_for()
-    assert page.locator("#error").is_hidden()
+    expect(page.locator("#error")).to_be_hidden()
 
 
 def test_webassembly_of_another_digest_is_refused(visit):
@@ -148,7 +149,7 @@ def test_one_bar_shows_all_bytes_and_the_speed(visit):
     assert "of 21.2 MB, " in words and words.endswith("MB a second")
     held[0].continue_()
     page.locator(".card").first.wait_for()
-    assert page.locator("#loading").is_hidden()
+    expect(page.locator("#loading")).to_be_hidden()
 
 
 def test_badges_say_what_was_verified_and_lead_to_the_figures(visit, site):

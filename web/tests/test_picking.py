@@ -4,6 +4,7 @@ import base64
 
 import pytest
 from pages import CARD
+from playwright.sync_api import expect
 from test_search_page import wait_for_status, wait_for_title
 
 GIVE = """async ([type, contents]) => {
@@ -31,7 +32,7 @@ def test_picture_is_looked_for(visit, few, kind):
     page = visit("index.html", variant="int8w")
     wait_for_title(page, "“a large red circle”")
     assert give(page, "dragover", few / "0.png")
-    assert page.locator("body.over").count() == 1
+    expect(page.locator("body.over")).to_have_count(1)
     assert give(page, kind, few / "0.png")
     wait_for_title(page, "Like 0.png: the closest of 300")
 
@@ -59,7 +60,7 @@ def test_picture_is_compared_with_the_texts(visit, few, tmp_path, kind):
     page.get_by_label("Texts, one a line").fill("a small red circle")
     assert give(page, kind, few / "0.png")
     page.get_by_role("rowheader", name="2 0.png").wait_for()
-    assert page.locator("td[style]").count() == 4
+    expect(page.locator("td[style]")).to_have_count(4)
     page.get_by_role("button", name="Without the pictures").click()
     page.locator("table").wait_for(state="detached")
     (tmp_path / "no.png").write_text("no picture", "utf-8")

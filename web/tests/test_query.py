@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from pages import BUNDLES, MODEL
+from playwright.sync_api import expect
 from test_search_page import open_folder, search, wait_for_status, wait_for_title
 
 from clip_onnx import Clip
@@ -67,7 +68,7 @@ def test_text_adds_to_a_picture_until_that_is_taken_out(visit, few):
     wait_for_title(page, FIRST)
     page.set_input_files("#example", few / "0.png")
     wait_for_title(page, "Like 0.png: ")
-    assert page.get_by_label("A text").input_value() == ""
+    expect(page.get_by_label("A text")).to_have_value("")
     page.get_by_label("A text").fill("a heart")
     wait_for_title(page, "Like 0.png and “a heart”")
     page.get_by_role("button", name="Without it").click()
@@ -92,15 +93,15 @@ def test_address_has_query_model_and_variant_and_back_works(visit):
     page.wait_for_url("**&model=tiny-vit&variant=int6w")
     page.go_back()
     page.wait_for_function("document.querySelector('#variant').value === 'int8w'")
-    assert page.get_by_label("A text").input_value() == "a white ring & more"
+    expect(page.get_by_label("A text")).to_have_value("a white ring & more")
     page.go_back()
     wait_for_title(page, FIRST)
-    assert page.get_by_label("A text").input_value() == "a large red circle"
+    expect(page.get_by_label("A text")).to_have_value("a large red circle")
     other = visit("index.html?q=a%20small%20black%20star&model=tiny-rn&variant=fp16w")
     wait_for_title(other, "“a small black star”")
     assert names(other)[0] == "small black star"
-    assert other.locator("#model").input_value() == "tiny-rn"
-    assert other.get_by_label("Variant").input_value() == "fp16w"
+    expect(other.locator("#model")).to_have_value("tiny-rn")
+    expect(other.get_by_label("Variant")).to_have_value("fp16w")
 
 
 def test_jump_within_the_page_asks_nothing_anew(visit, few):
@@ -116,7 +117,7 @@ def test_jump_within_the_page_asks_nothing_anew(visit, few):
 def test_address_that_names_no_model_of_ours_takes_what_there_is(visit):
     page = visit("index.html?model=elsewhere&variant=int99&q=a%20star")
     wait_for_title(page, "“a star”")
-    assert page.locator("#model").input_value() == MODEL
+    expect(page.locator("#model")).to_have_value(MODEL)
 
 
 def test_links_to_other_pages_keep_the_models_but_not_the_query(visit):
@@ -135,7 +136,7 @@ def test_query_stays_in_view_and_keeps_the_focus(visit, few):
     field.fill("a star")
     field.press("Enter")
     wait_for_title(page, "“a star”: the closest of 300")
-    assert page.evaluate("document.activeElement.id") == "query"
+    expect(page.locator("#query")).to_be_focused()
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     top = page.evaluate("document.querySelector('#query').getBoundingClientRect().top")
     assert 0 <= top < 100

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 from test_search_page import open_folder, search, wait_for_status, wait_for_title
 
 from stages.evalset import drawings
@@ -79,7 +80,7 @@ def test_gap_is_suggested_and_the_slider_cuts(found):
     page.get_by_role("button", name="Only the 2 above the gap").click()
     wait_for_title(page, f"{FIRST}: the closest 2 of 5")
     assert sorted(names(page)) == ["pictures/one/a.png", "pictures/two/a.png"]
-    assert page.locator("#histogram i").count() == 1
+    expect(page.locator("#histogram i")).to_have_count(1)
     slider = page.get_by_label("How close")
     assert "2 of 5" in slider.get_attribute("aria-valuetext")
     slider.press("Home")
@@ -115,7 +116,7 @@ def test_order_by_date_and_by_name(found):
     assert names(page)[:2] == ["pictures/B 9.png", "pictures/B 10.png"]
     page.get_by_role("button", name="Back to the drawings").click()
     page.get_by_text("the closest of 300").wait_for()  # which have no date
-    assert page.locator("#sort option[value=date]").is_disabled()
+    expect(page.locator("#sort option[value=date]")).to_be_disabled()
 
 
 def test_full_size_by_a_click_and_on_by_the_arrow_keys(found):
@@ -136,10 +137,10 @@ def test_full_size_by_a_click_and_on_by_the_arrow_keys(found):
         page.keyboard.press("ArrowLeft")  # the last one has not lost the focus
     box.get_by_text(f"{order[1]} · cosine").wait_for()
     page.keyboard.press("Escape")
-    assert box.is_hidden()
-    assert page.evaluate("document.activeElement.ariaLabel") == f"Open {order[1]}"
-    assert page.get_by_label(f"Select {order[1]}").is_checked()
-    assert page.get_by_text("1 selected").is_visible()
+    expect(box).to_be_hidden()
+    expect(page.get_by_role("button", name=f"Open {order[1]}")).to_be_focused()
+    expect(page.get_by_label(f"Select {order[1]}")).to_be_checked()
+    expect(page.get_by_text("1 selected")).to_be_visible()
 
 
 def test_selection_holds_what_a_cut_hides(found):

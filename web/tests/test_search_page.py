@@ -3,6 +3,7 @@
 import re
 
 from PIL import Image
+from playwright.sync_api import expect
 
 STATUS = "#folder-status"
 CANCEL_AT_FIRST_PROGRESS = """() => {
@@ -49,7 +50,7 @@ def test_folder_is_indexed_cancelled_resumed_searched_and_remembered(visit, pict
         int, re.match(r"(\d+) .*?(\d+) to go", wait_for_status(page, "to go")).groups()
     )
     assert 0 < done < 300
-    assert page.evaluate("document.activeElement.id") == "resume"
+    expect(page.locator("#resume")).to_be_focused()
     assert search(page, "a red circle")  # what is indexed can be searched
     assert page.text_content("#results-title").endswith(f"the closest of {done}")
 
@@ -58,15 +59,15 @@ def test_folder_is_indexed_cancelled_resumed_searched_and_remembered(visit, pict
     assert "1 could not be embedded, 1 other file ignored" in final
     page.locator("#failed summary").click()
     page.get_by_text("holiday/broken.png: this browser cannot read it as a picture").wait_for()
-    assert page.get_by_role("button", name="Cancel").is_hidden()
-    assert page.get_by_role("button", name="Resume").is_hidden()
+    expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
+    expect(page.get_by_role("button", name="Resume")).to_be_hidden()
 
     assert all(
         "large red circle" in name for name in search(page, "a photo of a large red circle.")[:2]
     )
-    assert page.locator("#results li").count() == 24
+    expect(page.locator("#results li")).to_have_count(24)
     page.get_by_role("button", name="Show more").click()
-    assert page.locator("#results li").count() == 48
+    expect(page.locator("#results li")).to_have_count(48)
 
     again = visit("index.html", variant="int8w")
     fetched = []

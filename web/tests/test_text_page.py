@@ -6,6 +6,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 from test_tokens import PIECES
 
 from clip_onnx import openai
@@ -93,9 +94,9 @@ def test_what_is_cut_at_77_tokens_is_shown(visit):
     embed(page, "a b c", LONG)
     short, long = (page.locator(".card").nth(place) for place in range(2))
     assert short.locator(".tokens li").all_inner_texts() == ["start", "a", "b", "c", "end"]
-    assert short.locator(".cut").count() == 0
+    expect(short.locator(".cut")).to_have_count(0)
     count = len(tokens.clean(LONG).replace(".", " .").split()) + 2
-    assert long.locator(".cut").count() == count - 77
+    expect(long.locator(".cut")).to_have_count(count - 77)
     assert f"{count} tokens, of which the model reads 77" in long.inner_text()
 
 
@@ -104,4 +105,4 @@ def test_empty_text_is_said(visit):
     page.get_by_label("Texts, one a line").fill("  \n ")
     page.get_by_role("button", name="Embed").click()
     page.get_by_text("No text yet.").wait_for()
-    assert page.get_by_role("button", name="Download").is_disabled()
+    expect(page.get_by_role("button", name="Download")).to_be_disabled()

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from pages import CARD, ROOT, downloaded
+from playwright.sync_api import expect
 from test_search_page import open_folder, wait_for_status
 
 HELD = """(task) => {
@@ -29,7 +30,7 @@ def test_results_of_another_model_are_not_shown(visit):
     page.evaluate(HELD, "picture")
     page.locator("#model").select_option("tiny-rn")
     page.wait_for_function("held.length === 1 && answers === 2")  # the start, the labels
-    assert page.locator(".card .bars").count() == 0
+    expect(page.locator(".card .bars")).to_have_count(0)
     page.evaluate("flow()")
     page.locator(CARD).wait_for()
     found = downloaded(page, page.locator(CARD))
@@ -44,9 +45,9 @@ def test_pictures_can_be_cleared_and_their_memory_is_given_back(visit):
     page.locator(CARD).wait_for()
     address = page.locator(".card > img").get_attribute("src")
     page.get_by_role("button", name="Clear the pictures").click()
-    assert page.locator(".card").count() == 0
+    expect(page.locator(".card")).to_have_count(0)
     page.get_by_text("No picture yet.").wait_for()
-    assert page.get_by_role("button", name="Clear the pictures").is_hidden()
+    expect(page.get_by_role("button", name="Clear the pictures")).to_be_hidden()
     revoked = "address => fetch(address).then(() => false, () => true)"
     assert page.evaluate(revoked, address)
 
@@ -177,7 +178,7 @@ def test_focus_and_thumbnails_stay_when_indexing_ends(visit, few):
     }""")
     page.wait_for_function("changes > 0")
     assert page.evaluate("document.activeElement.ariaLabel") == name
-    assert page.locator('canvas[width="288"]').count() == 3
+    expect(page.locator('canvas[width="288"]')).to_have_count(3)
 
 
 def test_runtime_that_does_not_start_is_said_once(visit):
@@ -189,4 +190,4 @@ def test_runtime_that_does_not_start_is_said_once(visit):
     page.get_by_label("Runs in").select_option("webgpu")
     page.locator(".card .error", has_text="The runtime did not start.").wait_for()
     assert page.inner_text("body").count("offers no WebGPU adapter") == 1
-    assert page.locator("#template-error").is_hidden()
+    expect(page.locator("#template-error")).to_be_hidden()

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from pages import CARD, downloaded
+from playwright.sync_api import expect
 from test_search_page import open_folder, wait_for_status
 
 from runtimes import browser, onnxruntime_web
@@ -50,14 +51,14 @@ def test_file_that_webgpu_computes_wrongly_is_not_offered_there(visit):
     page.locator("#withheld", has_text="WebGPU is not offered for tiny-rn").wait_for()
     assert "vision_model_quantized.onnx: cosine to PyTorch 0.6" in page.text_content("#withheld")
     runtime = page.get_by_label("Runs in")
-    assert runtime.input_value() == "wasm"
-    assert runtime.locator("option[value=webgpu]").is_disabled()
+    expect(runtime).to_have_value("wasm")
+    expect(runtime.locator("option[value=webgpu]")).to_be_disabled()
     page.get_by_role("button", name="large red circle").click()
     page.locator(CARD).wait_for()
     assert downloaded(page, page.locator(CARD))["runtime"] == "wasm"
     page.locator("#model").select_option("tiny-vit")
-    assert page.locator("#withheld").is_hidden()
-    assert not runtime.locator("option[value=webgpu]").is_disabled()
+    expect(page.locator("#withheld")).to_be_hidden()
+    expect(runtime.locator("option[value=webgpu]")).to_be_enabled()
 
 
 def test_model_that_no_runtime_computes_rightly_is_not_offered(visit, site):
@@ -71,5 +72,5 @@ def test_model_that_no_runtime_computes_rightly_is_not_offered(visit, site):
     page.context.route("**/models/index.json", lambda route: route.fulfill(json=listed))
     page.goto(page.url)
     page.wait_for_function("!document.querySelector('#model').disabled")
-    assert page.locator("#model").input_value() == listed["models"][1]["name"]
-    assert page.locator("#model option").first.is_disabled()
+    expect(page.locator("#model")).to_have_value(listed["models"][1]["name"])
+    expect(page.locator("#model option").first).to_be_disabled()
