@@ -102,7 +102,7 @@ def test_pages_are_tested_without_the_runtimes_packages(machine, tmp_path):
     printed = machine("-n", "test-web").stdout
     assert "npm ci --ignore-scripts --no-audit --no-fund --prefix web" in printed
     assert "--prefix runtimes" not in printed
-    assert printed.splitlines()[-1].endswith("pytest -rs web/tests")
+    assert printed.splitlines()[-1].endswith("-rs web/tests")
 
 
 @pytest.mark.parametrize(
