@@ -3,7 +3,8 @@
 import * as store from "./store.js";
 import { normalize } from "./vectors.js";
 
-const BATCH = 8; // pictures between two looks at `cancel`, and per write to the store
+const AHEAD = 2; // pictures that the worker has: one in the model, one that is being decoded
+const BATCH = 8; // embeddings per write to the store
 const PICTURES = /\.(avif|bmp|gif|heic|ico|jfif|jpe?g|png|webp)$/i;
 
 export class Folder {
@@ -44,7 +45,7 @@ export class Folder {
 
   /**
    * Embed what is missing with an engine, whose embeddings are of an `origin` (catalogue.js).
-   * `report` is called after each batch. Ends early when `signal` is aborted; a later call goes on
+   * `report` is called after each picture. Ends early when `signal` is aborted; a later call goes on
    * from there.
    */
   async index(engine, origin, orient, signal, report) {
@@ -52,15 +53,25 @@ export class Folder {
     await this.remember(key, signal);
     if (signal.aborted) return;
     report();
-    while (!signal.aborted && this.missing.length) {
-      const files = this.missing.slice(0, BATCH);
-      const results = await engine.request("pictures", { blobs: files, orient });
-      if (signal.aborted && signal.reason === "replaced") return;
-      files.forEach((file, place) => this.settle(file, results[place]));
-      const embedded = files.filter((file) => this.vectors.has(file));
-      await store.put(embedded.map((file) => [key(file), this.vectors.get(file)])).catch(() => {});
-      report();
-    }
+    const files = this.missing.values(); // all that is under way takes from here
+    const unsaved = [];
+    const save = (least) => {
+      if (unsaved.length < least) return null;
+      const pairs = unsaved.splice(0).map((file) => [key(file), this.vectors.get(file)]);
+      return store.put(pairs).catch(() => {});
+    };
+    const embed = async () => {
+      for (const file of files) {
+        const result = await engine.request("indexed", { blob: file, orient });
+        if (signal.reason === "replaced") return;
+        this.settle(file, result);
+        if (this.vectors.has(file)) unsaved.push(file);
+        report();
+        await save(BATCH);
+        if (signal.aborted) return;
+      }
+    };
+    await Promise.all(Array.from({ length: AHEAD }, embed)).finally(() => save(1));
   }
 
   /** Take what the store has. Without a store (a private window) there is nothing. */

@@ -4,6 +4,8 @@ import { origin } from "./catalogue.js";
 import { Replaced } from "./engine.js";
 import { element } from "./element.js";
 import { nameOf } from "./entry.js";
+import { Pace } from "./pace.js";
+import { Spoken } from "./spoken.js";
 import * as store from "./store.js";
 
 const AGAIN = 2000; // ms between two rankings of a folder that is being indexed
@@ -14,16 +16,14 @@ export class Indexing {
   constructor(grown) {
     this.grown = grown;
     this.folder = null;
+    this.pace = new Pace();
+    this.spoken = new Spoken(at("folder-spoken"));
     at("cancel").onclick = () => {
       this.control.abort("cancelled");
-      at("cancel").disabled = true; // until the batch under way is done
+      at("cancel").disabled = true; // until the pictures under way are done
     };
     at("resume").onclick = () => this.start(this.site);
-    at("forget").onclick = async () => {
-      await store.clear();
-      at("forget").hidden = true;
-      at("folder-status").textContent = "All embeddings are forgotten.";
-    };
+    at("forget").onclick = () => this.forget();
     this.showForget();
   }
 
@@ -33,7 +33,12 @@ export class Indexing {
     this.folder = folder;
     if (folder) return;
     for (const id of ["cancel", "resume", "progress", "failed"]) at(id).hidden = true;
-    at("folder-status").textContent = "No folder is open.";
+    this.say("No folder is open.");
+  }
+
+  say(text) {
+    at("folder-status").textContent = text;
+    this.spoken.say(text);
   }
 
   /** End what is under way, for something else comes. */
@@ -47,6 +52,7 @@ export class Indexing {
     this.site = site;
     if (!site || !this.folder) return;
     const { signal } = this.control = new AbortController();
+    this.pace = new Pace();
     at("cancel").hidden = at("cancel").disabled = false;
     at("resume").hidden = true;
     at("progress").hidden = false;
@@ -65,7 +71,8 @@ export class Indexing {
   showProgress() {
     const { done, pictures } = this.folder;
     Object.assign(at("progress"), { max: pictures.length, value: done });
-    at("folder-status").textContent = `indexing: ${done} of ${pictures.length}`;
+    const left = this.pace.left(done, pictures.length);
+    this.say(`indexing: ${done} of ${pictures.length}${left && `, ${left}`}`);
     if (performance.now() - (this.told ?? 0) < AGAIN) return;
     this.told = performance.now();
     this.grown();
@@ -75,7 +82,7 @@ export class Indexing {
     at("cancel").hidden = at("progress").hidden = true;
     at("resume").hidden = this.folder.missing.length === 0;
     if (reason === "cancelled" && !at("resume").hidden) at("resume").focus();
-    at("folder-status").textContent = failure ? failure.message : this.folder.summary();
+    this.say(failure ? failure.message : this.folder.summary());
     this.showFailed();
     await this.showForget();
     this.grown();
@@ -94,7 +101,15 @@ export class Indexing {
     const count = await store.count().catch(() => 0);
     at("forget").hidden = count === 0;
     if (this.folder || !count) return;
-    at("folder-status").textContent =
-      `No folder is open. ${count} embeddings are remembered from earlier visits.`;
+    this.say(`No folder is open. ${count} embeddings are remembered from earlier visits.`);
+  }
+
+  async forget() {
+    const count = await store.count();
+    if (!confirm(`Forget the ${count} embeddings of pictures that this browser remembers? The pictures stay where `
+      + "they are. A folder that is opened again is embedded anew.")) return;
+    await store.clear();
+    at("forget").hidden = true;
+    this.say("All embeddings are forgotten.");
   }
 }

@@ -4,11 +4,12 @@ import { Cut } from "./cut.js";
 import { element } from "./element.js";
 import { nameOf } from "./entry.js";
 import { Lightbox } from "./lightbox.js";
+import { Nearby } from "./nearby.js";
 import { Selection } from "./selection.js";
 import { thumbnail } from "./thumbnail.js";
 import { dot } from "./vectors.js";
 
-const PAGE = 24;
+const FIRST = 24; // how many are shown before one asks for more
 const at = (id) => document.getElementById(id);
 const ORDERS = {
   likeness: () => 0, // as they are
@@ -24,14 +25,15 @@ export class Results {
   constructor(similar, about) {
     this.similar = similar;
     this.items = new Map(); // entry → what shows it
-    this.count = PAGE;
+    this.count = FIRST;
+    this.nearby = new Nearby();
     this.ranked = []; // [{entry, cosine}], the closest first
     this.cut = new Cut(() => this.show());
     this.selection = new Selection(() => this.above(), () => this.ranked, about);
     const toggle = (entry) => this.items.get(entry)?.select(this.selection.toggle(entry));
     this.lightbox = new Lightbox(toggle, (entry) => this.selection.has(entry));
     at("more").onclick = () => {
-      this.count += PAGE;
+      this.count *= 2;
       this.show();
     };
     // On a phone the pictures come first.
@@ -48,8 +50,10 @@ export class Results {
 
   /** Say a line instead of results. */
   announce(text) {
+    at("results-title").ariaLive = "polite";
     this.say(text, false);
-    at("results").replaceChildren();
+    this.items = new Map();
+    this.list();
     at("more").hidden = at("tools").hidden = true;
   }
 
@@ -66,8 +70,10 @@ export class Results {
 
   /** Rank a collection {vectors} for a query {title, vector}, from the start if the query is new. */
   rank(collection, query) {
+    // What is ranked again while a folder is indexed is not announced again.
+    at("results-title").ariaLive = this.query === query ? "off" : "polite";
     if (this.query !== query) {
-      this.count = PAGE;
+      this.count = FIRST;
       this.cut.least = null;
     }
     if (this.collection !== collection) this.selection.clear();
@@ -105,10 +111,15 @@ export class Results {
       made.open.onclick = () => this.lightbox.open(list, place, (last) => this.items.get(last)?.open.focus());
       return [entry, made];
     }));
-    at("results").replaceChildren(...[...this.items.values()].map(({ item }) => item));
+    this.list();
     at("more").hidden = this.count >= list.length;
     if (focused?.isConnected) focused.focus({ preventScroll: true });
-    this.draw();
+  }
+
+  list() {
+    const items = [...this.items.values()];
+    at("results").replaceChildren(...items.map(({ item }) => item));
+    this.nearby.list(items.map(({ picture }) => picture));
   }
 
   /** A picture as the list shows it: {item, note, open, picture, select}, picture its thumbnail. */
@@ -125,14 +136,5 @@ export class Results {
     const row = element("div", { className: "row" }, similar, box);
     const item = element("li", {}, open, element("span", {}, name), note, row);
     return { item, note, open, picture, select: (on) => { box.checked = on; } };
-  }
-
-  /** One after another, as each is decoded at its full size, until other results are shown. */
-  async draw() {
-    const wanted = this.items;
-    for (const { picture } of wanted.values()) {
-      if (this.items !== wanted) return;
-      await picture.draw();
-    }
   }
 }

@@ -4,17 +4,20 @@ import { element } from "./element.js";
 
 const SIDE = 288; // pixels, for screens of two per point
 
-/** {shown, draw}: the element shows the picture's middle square once `draw` was called. It has no name. */
+/**
+ * {shown, draw, release}: the element, which has no name, shows the picture's middle square from `draw`
+ * until `release`, which gives the memory back.
+ */
 export function thumbnail(entry) {
   if (entry.src) { // small as it is
-    return { shown: element("img", { src: entry.src, alt: "", loading: "lazy" }), draw() {} };
+    return { shown: element("img", { src: entry.src, alt: "", loading: "lazy" }), draw() {}, release() {} };
   }
-  const canvas = element("canvas");
-  let drawn = null;
-  const draw = () => drawn ??= square(entry)
-    .then((bitmap) => paint(canvas, bitmap))
-    .catch(() => { canvas.hidden = true; });
-  return { shown: canvas, draw };
+  const canvas = element("canvas", { width: 0, height: 0 });
+  const draw = async () => {
+    if (canvas.width || canvas.hidden) return;
+    await square(entry).then((bitmap) => paint(canvas, bitmap), () => { canvas.hidden = true; });
+  };
+  return { shown: canvas, draw, release: () => { canvas.width = canvas.height = 0; } };
 }
 
 function paint(canvas, bitmap) {

@@ -5,7 +5,11 @@ export function normalize(vector) {
   return vector.map((value) => value / length);
 }
 
-export const dot = (a, b) => a.reduce((sum, value, place) => sum + value * b[place], 0);
+export function dot(a, b) {
+  let sum = 0;
+  for (let place = 0; place < a.length; place++) sum += a[place] * b[place];
+  return sum;
+}
 
 /** Probabilities of a picture's labels: softmax of its cosines with them, scaled. */
 export function probabilities(cosines, scale) {

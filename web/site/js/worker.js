@@ -1,10 +1,12 @@
-// The worker that decodes pictures, tokenises texts and runs the models, one request after another.
+// The worker that decodes pictures, tokenises texts and runs the models, one request after another
+// (jobs.js says which is next).
 //
 // Requests are {id, task, …}, answers {id, result} or {id, error, refused}; {progress} comes in between.
 // `refused` says that a file is the reason (fetching.js).
 
 import { pictureFiles } from "./catalogue.js";
 import { fetchJson, Refused } from "./fetching.js";
+import { Jobs } from "./jobs.js";
 import { decode } from "./pixels.js";
 import { start } from "./runtime.js";
 import { shaped } from "./shaping.js";
@@ -33,11 +35,16 @@ const tasks = {
     return classify ? { ...result, probabilities: await probabilities(rgb) } : result;
   },
 
-  /** Several pictures, one by one, so that none depends on its neighbours: {embeds} or {error}. */
-  async pictures({ blobs, orient }) {
-    const results = [];
-    for (const blob of blobs) results.push(await embedBlob(blob, orient));
-    return results;
+  /** A picture of a folder: {embeds}, or {error} where the fault is its own: the folder goes on. */
+  async indexed({ decoded }) {
+    const picture = await decoded;
+    if (picture.error) return picture;
+    await openTower(); // what fails here fails for all pictures
+    const rgb = await toRgb(picture).catch((error) => {
+      if (error instanceof Refused) throw error;
+      return failed(error);
+    });
+    return rgb.error ? rgb : embed(rgb).then((embeds) => ({ embeds }), failed);
   },
 
   /** Have what texts need ready before the first one comes. */
@@ -76,18 +83,7 @@ async function embedTexts(texts) {
   return rows;
 }
 
-/** {embeds}, or {error} where the fault is the picture's: one must not keep a folder from its end. */
-async function embedBlob(blob, orient) {
-  const failed = (error) => ({ error: error.message });
-  const picture = await decode(blob, orient).catch(failed);
-  if (picture.error) return picture;
-  await openTower(); // what fails here fails for all pictures
-  const rgb = await toRgb(picture).catch((error) => {
-    if (error instanceof Refused) throw error;
-    return failed(error);
-  });
-  return rgb.error ? rgb : embed(rgb).then((embeds) => ({ embeds }), failed);
-}
+const failed = (error) => ({ error: error.message });
 
 async function timed(times, name, act) {
   const started = performance.now();
@@ -126,15 +122,17 @@ function runRaw(file, { pixels, width, height }) {
   return runtime.run(file, { image: runtime.tensor("uint8", pixels, [height, width, 3]) });
 }
 
-let last = Promise.resolve();
+const jobs = new Jobs(async ({ id, task, ...request }) => {
+  try {
+    self.postMessage({ id, result: await tasks[task](request) });
+  } catch (error) {
+    const refused = error instanceof Refused;
+    self.postMessage({ id, error: error.message || String(error), refused });
+  }
+});
 
-self.onmessage = ({ data: { id, task, ...request } }) => {
-  last = last.then(async () => {
-    try {
-      self.postMessage({ id, result: await tasks[task](request) });
-    } catch (error) {
-      const refused = error instanceof Refused;
-      self.postMessage({ id, error: error.message || String(error), refused });
-    }
-  });
+self.onmessage = ({ data }) => {
+  if (data.task !== "indexed") jobs.add(data);
+  // Its file is read and unpacked while the model is at the one before.
+  else jobs.addLater({ ...data, decoded: decode(data.blob, data.orient).catch(failed) });
 };
