@@ -218,3 +218,22 @@ def test_exif_switch_turns_the_picture_on_the_page(visit, photograph, openai_emb
     assert found["exif_orientation"] == "applied"
     expected = openai_embed(ImageOps.exif_transpose(Image.open(path)))
     assert cosine(expected, found["image_embeds"]) >= 0.9999
+
+
+def test_results_come_into_view_and_what_was_typed_outlives_a_reload(visit):
+    page = visit("image.html", variant="int8w")
+    page.set_viewport_size({"width": 390, "height": 600})
+    page.get_by_label("Labels, one a line").fill("one of mine\nanother")
+    page.get_by_role("button", name="large red circle").click()
+    expect(page.locator(CARD)).to_be_in_viewport()
+    page.reload()
+    expect(page.get_by_label("Labels, one a line")).to_have_value("one of mine\nanother")
+    expect(page.get_by_label("Prompt")).to_have_value("a photo of a {}.")
+
+    page = visit("text.html", variant="int8w")
+    page.set_viewport_size({"width": 390, "height": 600})
+    page.get_by_label("Texts, one a line").fill("mine")
+    page.get_by_role("button", name="Embed").click()
+    expect(page.locator("#results .times").first).to_be_in_viewport()
+    page.reload()
+    expect(page.get_by_label("Texts, one a line")).to_have_value("mine")

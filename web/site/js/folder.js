@@ -1,18 +1,35 @@
 // The pictures of an opened folder: which they are, and their embeddings, computed or remembered.
 
+import { nameOf } from "./entry.js";
 import * as store from "./store.js";
 import { normalize } from "./vectors.js";
 
 const AHEAD = 2; // pictures that the worker has: one in the model, one that is being decoded
 const BATCH = 8; // embeddings per write to the store
-const PICTURES = /\.(avif|bmp|gif|heic|ico|jfif|jpe?g|png|webp)$/i;
+const PICTURES = /\.(avif|bmp|gif|heic|heif|ico|jfif|jpe?g|png|svgz?|webp)$/i;
+// What macOS puts beside files: no pictures, though they are named so.
+const COMPANION = /(^|\/)(__MACOSX\/|\._)/;
+const ADVICE = [
+  [/\.hei[cf]$/i, "HEIC, which this browser cannot read: convert it to JPEG"],
+  [/\.svgz?$/i, "SVG has no pixels: export it as PNG"],
+];
 
 export class Folder {
   /** files: all that the folder holds; `other` counts those that are no pictures. */
   constructor(files) {
-    this.pictures = [...files].filter((file) => file.type.startsWith("image/") || PICTURES.test(file.name));
-    this.other = files.length - this.pictures.length;
+    this.pictures = [];
+    this.other = 0;
     this.forgetModel();
+    this.add(files);
+  }
+
+  /** Take another folder's files in, but for those that are there already. */
+  add(files) {
+    const known = new Set(this.pictures.map(same));
+    const fresh = [...files].filter((file) => !known.has(same(file)));
+    const pictures = fresh.filter(isPicture);
+    this.pictures = [...this.pictures, ...pictures];
+    this.other += fresh.length - pictures.length;
   }
 
   /** Before another model indexes the folder. */
@@ -87,7 +104,14 @@ export class Folder {
   }
 
   settle(file, { embeds, error }) {
-    if (error) this.failed.set(file, error);
+    if (error) this.failed.set(file, ADVICE.find(([names]) => names.test(file.name))?.[1] ?? error);
     else this.vectors.set(file, normalize(embeds));
   }
+}
+
+const same = (file) => `${nameOf(file)}|${file.size}|${file.lastModified}`;
+
+function isPicture(file) {
+  if (COMPANION.test(nameOf(file))) return false;
+  return file.type.startsWith("image/") || PICTURES.test(file.name);
 }

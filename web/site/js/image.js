@@ -3,6 +3,7 @@
 import { bars } from "./bars.js";
 import { parity, pictureFile } from "./catalogue.js";
 import { clean } from "./cleaning.js";
+import { keep } from "./drafts.js";
 import { afterTyping, download, element } from "./element.js";
 import { Replaced, Unready } from "./engine.js";
 import { noneOf } from "./gallery.js";
@@ -19,8 +20,7 @@ const cards = [];
 let site, labels = Promise.resolve([]), noFit = null; // noFit: the cosine below which no label fits
 let decided = false; // whether the reader said if that is offered
 
-at("labels").value ||= LABELS.join("\n");
-at("template").value ||= "a photo of a {}.";
+keep([[at("labels"), LABELS.join("\n")], [at("template"), "a photo of a {}."]]);
 
 /** One picture on the page: what was chosen, where it shows, and what the model made of it. */
 class Card {
@@ -155,6 +155,7 @@ function add(blob, name) {
   cards.unshift(card);
   at("results").prepend(card.article);
   showEmpty();
+  card.article.scrollIntoView({ block: "nearest" });
   card.embed();
 }
 

@@ -6,6 +6,7 @@ import { element } from "./element.js";
 import { nameOf } from "./entry.js";
 import { Pace } from "./pace.js";
 import { Spoken } from "./spoken.js";
+import * as handles from "./handles.js";
 import * as store from "./store.js";
 
 const AGAIN = 2000; // ms between two rankings of a folder that is being indexed
@@ -106,9 +107,11 @@ export class Indexing {
 
   async forget() {
     const count = await store.count();
-    if (!confirm(`Forget the ${count} embeddings of pictures that this browser remembers? The pictures stay where `
-      + "they are. A folder that is opened again is embedded anew.")) return;
-    await store.clear();
+    const folders = (await handles.remembered()).length ? ", and which folders were open," : "";
+    if (!confirm(`Forget the ${count} embeddings of pictures${folders} that this browser remembers? The pictures stay `
+      + "where they are. A folder that is opened again is embedded anew.")) return;
+    await Promise.all([store.clear(), handles.forget()]);
+    at("again").hidden = true;
     at("forget").hidden = true;
     this.say("All embeddings are forgotten.");
   }

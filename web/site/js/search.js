@@ -10,6 +10,7 @@ import { Folder } from "./folder.js";
 import { Gallery } from "./gallery.js";
 import { open } from "./header.js";
 import { Indexing } from "./indexing.js";
+import { Opening } from "./opening.js";
 import { acceptPictures } from "./picking.js";
 import { titleOf, vectorOf } from "./query.js";
 import { Results } from "./results.js";
@@ -108,15 +109,20 @@ function askBlob(blob) {
 function turnTo(folder) {
   indexing.open(folder);
   at("drawings").hidden = !folder || !gallery;
+  at("add").hidden = !folder;
   indexing.start(site);
   show();
   if (site && asked && !found) ask(asked);
 }
 
-at("folder").onchange = ({ target }) => {
-  turnTo(new Folder(target.files));
-  target.value = "";
-};
+/** Look through a folder's files, or through them and what is open already. */
+function openFiles(files, beside) {
+  const folder = beside && indexing.folder;
+  if (folder) folder.add(files);
+  turnTo(folder || new Folder(files));
+}
+
+new Opening(openFiles, (text) => indexing.say(text));
 at("drawings").onclick = () => turnTo(null);
 at("form").onsubmit = (event) => {
   event.preventDefault();
@@ -131,7 +137,7 @@ at("like").lastElementChild.onclick = () => {
   ask({ text: asked.text, picture: null });
   at("query").focus();
 };
-acceptPictures(([file]) => askBlob(file), (files) => turnTo(new Folder(files)));
+acceptPictures(([file]) => askBlob(file), (files) => openFiles(files, false));
 /** Vectors of turned pictures say nothing about those of others. */
 at("orient").onchange = () => {
   indexing.folder?.forgetModel();

@@ -2,6 +2,7 @@
 
 import { parity } from "./catalogue.js";
 import { clean } from "./cleaning.js";
+import { keep } from "./drafts.js";
 import { download, element } from "./element.js";
 import { Replaced, Unready } from "./engine.js";
 import { open } from "./header.js";
@@ -14,7 +15,7 @@ const at = (id) => document.getElementById(id);
 let site, wanted = null, shown = null; // the texts that were asked for; those that are shown
 let pictures = []; // Files to compare with them
 
-at("texts").value ||= TEXTS.join("\n");
+keep([[at("texts"), TEXTS.join("\n")]]);
 
 async function embed() {
   const texts = at("texts").value.split("\n").map((line) => line.trim()).filter(Boolean);
@@ -40,6 +41,7 @@ async function answer(current, texts) {
   if (wanted !== texts) return;
   shown = rows.map((row, place) => ({ text: texts[place], ...row }));
   show(times, beside);
+  at("results").firstElementChild.scrollIntoView({ block: "nearest" });
 }
 
 /** A picture as the table takes it. Throws an Error that names it. */
