@@ -159,7 +159,7 @@ def test_what_earlier_pages_remembered_without_checking_is_forgotten(visit):
         request.onsuccess = () => { request.result.close(); resolve(); };
     })""")
     page.goto(page.url.replace("text.html", "index.html"))
-    page.get_by_text("No folder is open.").wait_for()
+    wait_for_status(page, "No folder is open.")
     gone = "async () => !(await indexedDB.databases()).some(({ name }) => name === 'clip-onnx')"
     while not page.evaluate(gone):
         page.wait_for_timeout(50)

@@ -7,7 +7,7 @@ import time
 import pytest
 from pages import CARD
 from playwright.sync_api import expect
-from test_search_page import wait_for_title
+from test_search_page import wait_for_status, wait_for_title
 
 from runtimes import browser
 
@@ -156,7 +156,7 @@ def test_pages_work_by_keyboard_alone(visit, photograph, pictures):
     tab_to(page, "the way past the drawings", "it.textContent === 'Skip to your own folder'")
     page.keyboard.press("Enter")
     choose_by_key(page, "the folder", "it.id === 'folder'", pictures / "part0")
-    page.get_by_text("150 of 150 pictures indexed").wait_for()
+    wait_for_status(page, "150 of 150 pictures indexed")
     tab_to(page, "the query", "it.id === 'query'")
     page.keyboard.type("a small red circle")
     page.keyboard.press("Enter")

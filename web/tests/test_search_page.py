@@ -107,10 +107,10 @@ def test_another_model_indexes_anew(visit, pictures):
 
 def test_empty_states_are_said(visit, tmp_path):
     page = visit("index.html")
-    page.get_by_text("No folder is open.").wait_for()
+    wait_for_status(page, "No folder is open.")
     (tmp_path / "notes.txt").write_text("no picture", "utf-8")
     open_folder(page, tmp_path)
-    page.get_by_text("No pictures in this folder; other files: 1.").wait_for()
+    wait_for_status(page, "No pictures in this folder; other files: 1.")
 
 
 def test_embeddings_can_be_forgotten(visit, pictures):
