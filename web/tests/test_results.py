@@ -219,3 +219,25 @@ def test_refused_folder_is_said(found):
     page = found(refused)
     page.get_by_role("button", name="Copy to folder…").click()
     page.get_by_text("The folder cannot be written to: not allowed").wait_for()
+
+
+def test_what_is_nearly_the_same_is_folded(found, folder):
+    page = found()
+    for number in range(3):
+        picture = Image.open(folder / "c.png").resize((180 + number, 180 + number))
+        picture.save(folder / f"c {number}.jpg")
+    page.set_input_files("#folder", folder)
+    wait_for_status(page, "8 of 8 pictures indexed")
+    expect(page.locator("#results li")).to_have_count(8)
+    page.get_by_label("Fold what is nearly the same").check()
+    more = page.get_by_role("button", name="+ 3 nearly the same")
+    expect(more).to_have_count(1)
+    kept = page.locator("#results li").count()
+    assert kept <= 5
+    more.click()
+    expect(page.locator("#results li")).to_have_count(kept + 3)
+    expect(more).to_be_hidden()
+    page.get_by_role("button", name="Select all").click()  # what is folded is above the cut, too
+    expect(page.locator("#selected")).to_have_text("8 selected")
+    page.get_by_label("Fold what is nearly the same").uncheck()
+    expect(page.locator("#results li")).to_have_count(8)

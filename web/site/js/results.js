@@ -1,12 +1,12 @@
 // What was found: a collection ranked by likeness, cut where a reader wants, in the order of their choice.
 
 import { Cut } from "./cut.js";
-import { element } from "./element.js";
 import { nameOf } from "./entry.js";
+import { fold } from "./fold.js";
 import { Lightbox } from "./lightbox.js";
 import { Nearby } from "./nearby.js";
 import { Selection } from "./selection.js";
-import { thumbnail } from "./thumbnail.js";
+import { Tile } from "./tile.js";
 import { dot } from "./vectors.js";
 
 const FIRST = 24; // how many are shown before one asks for more
@@ -23,8 +23,17 @@ export class Results {
    * which files computed it, for who takes results along.
    */
   constructor(similar, about) {
-    this.similar = similar;
-    this.items = new Map(); // entry → what shows it
+    this.items = new Map(); // entry → its Tile
+    this.unfolded = new Set(); // entries whose like are shown, too
+    this.acts = {
+      similar,
+      picked: (entry) => this.selection.toggle(entry),
+      unfold: (entry) => {
+        this.unfolded.add(entry);
+        this.show();
+        this.items.get(entry).open.focus();
+      },
+    };
     this.count = FIRST;
     this.nearby = new Nearby();
     this.ranked = []; // [{entry, cosine}], the closest first
@@ -39,6 +48,10 @@ export class Results {
     // On a phone the pictures come first.
     at("tools").open = matchMedia("(min-width: 40rem)").matches;
     at("sort").onchange = () => this.show();
+    at("fold").onchange = () => {
+      this.unfolded.clear();
+      this.show();
+    };
     this.selection.changed = () => {
       for (const [entry, item] of this.items) item.select(this.selection.has(entry));
     };
@@ -104,37 +117,38 @@ export class Results {
     at("tools").hidden = false;
     this.cut.show(this.cosines);
     this.selection.show();
+    const { shown, rest } = this.first(list);
     const before = this.items;
-    this.items = new Map(list.slice(0, this.count).map(({ entry, cosine }, place) => {
-      const made = before.get(entry) ?? this.item(entry);
-      made.note.textContent = `cosine ${cosine.toFixed(3)}`;
-      made.open.onclick = () => this.lightbox.open(list, place, (last) => this.items.get(last)?.open.focus());
+    this.items = new Map(shown.map(({ entry, cosine, folded }, place) => {
+      const made = before.get(entry) ?? this.tile(entry);
+      made.say(cosine, folded);
+      const walked = at("fold").checked ? shown : list;
+      made.open.onclick = () => this.lightbox.open(walked, place, (last) => this.items.get(last)?.open.focus());
       return [entry, made];
     }));
     this.list();
-    at("more").hidden = this.count >= list.length;
+    at("more").hidden = !rest;
     if (focused?.isConnected) focused.focus({ preventScroll: true });
+  }
+
+  /** {shown, rest}: the first of a list, `folded` with how many nearly the same ones each, and whether more come. */
+  first(list) {
+    if (!at("fold").checked) return { shown: list.slice(0, this.count), rest: this.count < list.length };
+    const found = fold(list, this.collection.vectors, this.count);
+    const shown = found.flatMap(({ others, ...one }) =>
+      this.unfolded.has(one.entry) ? [one, ...others] : [{ ...one, folded: others.length }]);
+    return { shown, rest: found.reduce((sum, { others }) => sum + 1 + others.length, 0) < list.length };
+  }
+
+  tile(entry) {
+    const made = new Tile(entry, this.acts);
+    made.select(this.selection.has(entry));
+    return made;
   }
 
   list() {
     const items = [...this.items.values()];
     at("results").replaceChildren(...items.map(({ item }) => item));
     this.nearby.list(items.map(({ picture }) => picture));
-  }
-
-  /** A picture as the list shows it: {item, note, open, picture, select}, picture its thumbnail. */
-  item(entry) {
-    const name = nameOf(entry);
-    const picture = thumbnail(entry);
-    const note = element("span", { className: "times" });
-    const open = element("button", { type: "button", className: "open", "aria-label": `Open ${name}` }, picture.shown);
-    const box = element("input", { type: "checkbox", "aria-label": `Select ${name}` });
-    box.checked = this.selection.has(entry);
-    box.onchange = () => this.selection.toggle(entry);
-    const similar = element("button", { type: "button", "aria-label": `Similar to ${name}` }, "Similar");
-    similar.onclick = () => this.similar(entry);
-    const row = element("div", { className: "row" }, similar, box);
-    const item = element("li", {}, open, element("span", {}, name), note, row);
-    return { item, note, open, picture, select: (on) => { box.checked = on; } };
   }
 }
