@@ -52,7 +52,7 @@ NEWEST := torch torchvision onnx onnxruntime
 
 .DEFAULT_GOAL := all
 .PHONY: all model team test test-all web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro \
-	bundles comment docs report real publish bench-models bench-encodings bench-strangers bench-outside bench-targets \
+	bundles comment docs site report real publish bench-models bench-encodings bench-strangers bench-outside bench-targets \
 	bench-runtimes lock newest upgrade rerun-check portable docs-check fanout fanout-plan fanout-prepare fanout-model \
 	fanout-gather clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
@@ -150,9 +150,13 @@ comment: $(INSTALLED)  ## team: write what differs from a revision: [AGAINST=ori
 docs-check: $(INSTALLED)  ## maintain: fail where README.md or docs/ is not current
 	@$(BIN)/python -m tools.docs --check
 
-docs: $(INSTALLED)  ## results: put tables into README.md and docs/, build build/site
+docs: $(INSTALLED)  ## results: put the measured tables into README.md and docs/
 	$(BIN)/python -m tools.docs
-	$(MKDOCS)
+
+site: node-needs $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: docs, pages and report as one folder, build/site: [SOURCE=]
+	PUBLISHED=true $(MKDOCS) --site-dir build/site
+	@$(BIN)/python -m web.build build/site/try $(SOURCE:%=--source=%)
+	@$(BIN)/python -m tools.page build/site/report.html --pages build/site/try
 
 report: $(INSTALLED)  ## results: write build/report.html, a page that needs no network
 	@$(BIN)/python -m tools.page build/report.html

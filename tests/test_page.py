@@ -29,9 +29,9 @@ def table():
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory, settings):
+def written(tmp_path_factory, settings, table):
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(page.page(settings), "utf-8")
+    path.write_text(page.page(settings, page.links(table, settings, "..")), "utf-8")
     return path
 
 

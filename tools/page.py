@@ -1,10 +1,10 @@
 """The report as one HTML page that needs no network, in build/report.html.
 
-    python -m tools.page [build/report.html]
+    python -m tools.page [build/report.html] [--pages build/site/try]
 
 Shows what git has in metrics/, judged by params.yaml: a table to sort, size against error, the file
 to take for a cosine that one drags, how cosines are distributed, and widths chosen by tensor. Links
-lead to data/ and are relative.
+lead to data/, or into a folder of pages (web/build.py) that is published with it, and are relative.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import altair as alt
 import pandas as pd
@@ -42,26 +43,46 @@ def read(name):
     return pd.read_csv(present(name))
 
 
-def href(row, root):
-    return f"{root}/data/models/{row.model}/{row.graph}/{row.variant}/model.onnx"
+class Links(NamedTuple):
+    """{file: address} of the files themselves, and of those in folders to ship."""
+
+    built: dict
+    bundled: dict
+
+    def to(self, file):
+        return self.built.get(file) or self.bundled.get(file)
 
 
-def link(address, text):
-    return f'<a href="{html.escape(address)}">{html.escape(text)}</a>'
-
-
-def named(row, root):
-    """A file's name, which leads to it. OpenAI's own code is no file."""
-    return row.file if row.variant == PYTORCH else link(href(row, root), row.file)
-
-
-def bundled(settings):
-    """{file: its place in data/bundles} of the files that bundles hold."""
-    return {
-        file["key"]: f"data/bundles/{model}/{name}"
+def links(table, settings, root):
+    """Into data/, from a page from whose folder the project's is `root`."""
+    built = {
+        row.file: f"{root}/data/models/{row.model}/{row.graph}/{row.variant}/model.onnx"
+        for row in table.itertuples()
+        if row.variant != PYTORCH  # OpenAI's own code is no file
+    }
+    bundled = {
+        file["key"]: f"{root}/data/bundles/{model}/{name}"
         for model in settings.grid.models
         for name, file in planned(model, settings).items()
     }
+    return Links(built, bundled)
+
+
+def published(pages, root):
+    """Into a folder of pages, from a page from whose folder it is `root`."""
+    listed = json.loads((pages / "models/index.json").read_text("utf-8"))["models"]
+    addresses = {
+        f"{model['name']}.{file.get('name', file['graph'])}.{file['variant']}": file["path"]
+        for model in listed
+        for file in model["files"]
+    }
+    return Links({}, {file: f"{root}/models/{path}" for file, path in addresses.items()})
+
+
+def link(address, text):
+    """The text, which leads to an address where there is one."""
+    text = html.escape(text)
+    return f'<a href="{html.escape(address)}">{text}</a>' if address else text
 
 
 def planned(model, settings):
@@ -102,15 +123,15 @@ def known_answers(settings):
     return f"<p>Known answers: {sum(one.holds for one in found)} of {len(found)}.</p>\n{missed}"
 
 
-def results(table, settings, root):
+def results(table, settings, leads):
     """The table of every file, in HTML."""
-    verdicts, places = judgements(settings), bundled(settings)
+    verdicts = judgements(settings)
     table = table.reindex(columns=dict.fromkeys([*table, *FIGURES]))  # one tower has no top-1
     table = table.assign(
         floor=[verdicts.get(file, (None, ""))[0] for file in table["file"]],
         gate=[verdicts.get(file, (None, ""))[1] for file in table["file"]],
     )
-    shown = pd.DataFrame({"file": [named(row, root) for row in table.itertuples()]})
+    shown = pd.DataFrame({"file": [link(leads.built.get(file), file) for file in table["file"]]})
     for name, (title, formatter) in COLUMNS.items():
         texts = [formatter(value) if pd.notna(value) else "" for value in table[name]]
         shown[title] = [html.escape(text) for text in texts]
@@ -119,7 +140,7 @@ def results(table, settings, root):
         for said in table["gate"]
     ]
     shown["bundle"] = [
-        link(f"{root}/{places[file]}", Path(places[file]).name) if file in places else ""
+        link(leads.bundled[file], Path(leads.bundled[file]).name) if file in leads.bundled else ""
         for file in table["file"]
     ]
     return shown.to_html(index=False, escape=False, table_id="results", border=0)
@@ -147,8 +168,8 @@ def fill(template, contents):
     return re.sub(markers, lambda found: contents[found[0]], template)
 
 
-def page(settings, root=".."):
-    """The whole page, from whose folder the project's is `root`."""
+def page(settings, leads):
+    """The whole page, whose files lead to `leads`."""
     table = read("parity.csv")
     chosen = candidates(table, settings)
     drawn = {
@@ -158,11 +179,11 @@ def page(settings, root=".."):
     }
     specs = {name: chart.to_dict() for name, chart in drawn.items()}
     listed = chosen[["model", "graph", "file", "size_mb", "cosine_min"]].to_dict("records")
-    for entry, row in zip(listed, chosen.itertuples(), strict=True):
-        entry["href"] = href(row, root)
+    for entry in listed:
+        entry["href"] = leads.to(entry["file"])
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     contents = {
-        "<!-- results -->": known_answers(settings) + results(table, settings, root),
+        "<!-- results -->": known_answers(settings) + results(table, settings, leads),
         "/* charts */null": literal(specs),
         "/* candidates */null": literal(listed),
         "/* libraries */": source(vl_convert.javascript_bundle(vl_version=version)),
@@ -173,10 +194,13 @@ def page(settings, root=".."):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("output", type=Path, nargs="?", default=Path("build/report.html"))
+    parser.add_argument("--pages", type=Path, help="where links lead instead of to data/")
     arguments = parser.parse_args()
-    settings = params.load()
+    settings, pages = params.load(), arguments.pages
+    root = os.path.relpath(pages or ".", arguments.output.parent)
+    leads = published(pages, root) if pages else links(read("parity.csv"), settings, root)
     with command.output_file(arguments.output) as file:
-        file.write_text(page(settings, os.path.relpath(".", arguments.output.parent)), "utf-8")
+        file.write_text(page(settings, leads), "utf-8")
     print(arguments.output)
 
 
