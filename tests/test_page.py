@@ -132,14 +132,24 @@ def opened(written):
         tab.on("pageerror", lambda error: asked.append(f"error: {error}"))
         tab.goto(written.as_uri())
         tab.wait_for_selector("body[data-drawn]")
+        for summary in tab.locator("summary").all():
+            summary.click()
         yield tab, asked
 
 
 def chosen(tab):
     """{"model tower": the file that the page names}, without those that have none."""
-    rows = tab.locator("#choice tbody tr").all()
-    cells = [row.locator("td").all_inner_texts() for row in rows]
-    return {series: file for series, file, *_ in cells if file != "none"}
+    found = {}
+    for row in tab.locator("#choice tbody tr").all():
+        model, visual, visual_mb, textual, textual_mb, together, _ = row.locator(
+            "th, td"
+        ).all_inner_texts()
+        for tower, variant in (("visual", visual), ("textual", textual)):
+            if variant != "none":
+                found[f"{model} {tower}"] = f"{model}.{tower}.{variant}"
+        if together:
+            assert float(together) == pytest.approx(float(visual_mb) + float(textual_mb), abs=0.011)
+    return found
 
 
 @needs_browser
@@ -193,6 +203,14 @@ def test_charts_are_drawn(opened):
     tab, _ = opened
     for name in ("size", "distribution", "widths"):
         assert tab.locator(f"#{name} canvas, #{name} svg").first.bounding_box()["height"] > 100
+
+
+@needs_browser
+def test_a_phone_does_not_scroll_sideways(opened):
+    tab, _ = opened
+    tab.set_viewport_size({"width": 390, "height": 844})
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390
+    tab.set_viewport_size({"width": 1280, "height": 720})
 
 
 @needs_browser

@@ -2,10 +2,12 @@
 
 import altair as alt
 
+from clip_onnx.names import TOWERS
 from stages.report.cosines import CLOSEST, QUANTILES
 
 FLOOR, FIRST_FLOOR = "floor", 0.999
 FIGURES = ["file", "size_mb", "cosine_min", "snr_db"]
+BLUE, RED = "#4c78a8", "#e45756"
 
 
 def frontier(table):
@@ -18,27 +20,30 @@ def frontier(table):
     return table.loc[kept]
 
 
-def size_and_error(table, candidates):
-    """Every file; the frontier of the candidates; and the floor, below which files hold it."""
-    table = table.dropna(subset=["size_mb"])  # OpenAI's own code is no file
+def size_and_error(candidates):
+    """A model's towers side by side: the candidates, the frontier with its names, and the floor."""
     floor = alt.param(name=FLOOR, value=FIRST_FLOOR)
-    table = table.assign(series=table["model"] + " " + table["graph"])
-    edge = frontier(candidates)
-    edge = edge.assign(series=edge["model"] + " " + edge["graph"])
-    x = alt.X("size_mb:Q", title="MB").scale(type="log", nice=False, padding=20)
+    table = candidates.assign(edge=candidates.index.isin(frontier(candidates).index))
+    base = alt.Chart(table).transform_calculate(least=f"max(1 - {FLOOR}, {CLOSEST})")
+    x = alt.X("size_mb:Q", title="MB").scale(type="log", nice=False, padding=30)
     y = alt.Y("cosine_error:Q", title="1 - worst cosine").axis(format=".0e")
     y = y.scale(type="log", nice=False, padding=20)
-    color = alt.Color("series:N", title="model and graph", sort=None).scale(scheme="tableau20")
     holds = alt.datum.cosine_min >= floor
-    points = alt.Chart(table).mark_point(filled=True, size=80)
-    points = points.encode(
-        x, y, color, opacity=alt.when(holds).then(alt.value(1)).otherwise(alt.value(0.25))
-    ).encode(tooltip=FIGURES)
-    steps = alt.Chart(edge).mark_line(interpolate="step-after").encode(x, y, color)
-    rule = alt.Chart(alt.Data(values=[{}])).mark_rule(strokeDash=[6, 4])
-    rule = rule.transform_calculate(cosine_error=f"max(1 - {FLOOR}, {CLOSEST})").encode(y=y)
-    chart = alt.layer(steps, points, rule).add_params(floor)
-    return chart.properties(width=760, height=420)
+    faint = alt.when(holds).then(alt.value(1)).otherwise(alt.value(0.35))
+    edge = base.transform_filter(alt.datum.edge)
+    layers = alt.layer(
+        edge.mark_line(interpolate="step-after", color=BLUE).encode(x, y),
+        base.mark_point(filled=True, size=70, color=BLUE).encode(
+            x, y, opacity=faint, tooltip=FIGURES
+        ),
+        edge.mark_text(align="left", dx=6, dy=-7).encode(x, y, text="variant:N", opacity=faint),
+        base.mark_rule(strokeDash=[6, 4], color=RED).encode(y="min(least):Q"),
+    ).properties(width=360, height=260)
+    chart = layers.facet(
+        row=alt.Row("model:N", title=None, sort=[*dict.fromkeys(table["model"])]),
+        column=alt.Column("graph:N", title=None, sort=[*TOWERS]),
+    )
+    return chart.resolve_scale(x="independent").add_params(floor)
 
 
 def distribution(table):
@@ -49,10 +54,10 @@ def distribution(table):
         y=alt.Y("series:N", title=None, sort=None), tooltip=["file", *QUANTILES]
     )
     layers = alt.layer(
-        base.mark_rule(color="#4c78a8").encode(x=x, x2="most"),
-        base.mark_bar(height=8, color="#4c78a8").encode(x="q25:Q", x2="q75"),
-        base.mark_tick(thickness=2, height=14, color="black").encode(x="median:Q"),
-        base.mark_point(filled=True, size=30, color="#e45756").encode(x="least:Q"),
+        base.mark_rule(color=BLUE).encode(x=x, x2="most"),
+        base.mark_bar(height=8, color=BLUE).encode(x="q25:Q", x2="q75"),
+        base.mark_tick(thickness=2, height=14, color="gray").encode(x="median:Q"),
+        base.mark_point(filled=True, size=30, color=RED).encode(x="least:Q"),
     ).properties(width=320, height=alt.Step(16))
     chart = layers.facet(column=alt.Column("model:N", title=None, sort=None))
     return chart.resolve_scale(y="independent")

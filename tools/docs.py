@@ -33,7 +33,7 @@ def encodings(parity):
             "worst cosine": f"{min(tower[name]['cosine_min'] for tower in towers):.7f}",
             "of the pictures": f"{towers[0][name]['cosine_min']:.7f}",
             "of the texts": f"{towers[1][name]['cosine_min']:.7f}",
-            "SNR of both, dB": " ".join(decibels(tower[name]["snr_db"]) for tower in towers),
+            "SNR of both, dB": " / ".join(decibels(tower[name]["snr_db"]) for tower in towers),
         }
         for name in encoded(parity)
     ]

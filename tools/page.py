@@ -27,7 +27,10 @@ from stages.report.columns import FIGURES
 from tools import charts, floors
 
 METRICS = Path("metrics")
-TEMPLATE = Path(__file__).with_suffix(".html")
+TEMPLATE, SCRIPT = (Path(__file__).with_suffix(suffix) for suffix in (".html", ".js"))
+STYLE = Path("web/site/style.css")  # one look with the pages
+HEADER = """<header><nav aria-label="Site"><a href="index.html">Docs</a>
+<a href="{pages}/index.html">Try it in the browser</a></nav></header>"""
 # A digit more of the size, so that sorting by what is shown is sorting by it.
 COLUMNS = FIGURES | {"size_mb": ("MB", "{:.3f}".format), "floor": ("floor", "{:g}".format)}
 
@@ -168,17 +171,18 @@ def fill(template, contents):
     return re.sub(markers, lambda found: contents[found[0]], template)
 
 
-def page(settings, leads):
-    """The whole page, whose files lead to `leads`."""
+def page(settings, leads, header=""):
+    """The whole page, whose files lead to `leads`; header: what stands above it, in HTML."""
     table = read("parity.csv")
     chosen = candidates(table, settings)
     drawn = {
-        "size": charts.size_and_error(table, chosen),
+        "size": charts.size_and_error(chosen),
         "distribution": charts.distribution(read("cosines.csv")),
         "widths": charts.bits(read("widths.csv")),
     }
     specs = {name: chart.to_dict() for name, chart in drawn.items()}
-    listed = chosen[["model", "graph", "file", "size_mb", "cosine_min"]].to_dict("records")
+    figures = ["model", "graph", "variant", "file", "size_mb", "cosine_min"]
+    listed = chosen[figures].to_dict("records")
     for entry in listed:
         entry["href"] = leads.to(entry["file"])
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
@@ -187,6 +191,9 @@ def page(settings, leads):
         "/* charts */null": literal(specs),
         "/* candidates */null": literal(listed),
         "/* libraries */": source(vl_convert.javascript_bundle(vl_version=version)),
+        "/* script */": source(SCRIPT.read_text("utf-8")),
+        "/* style */": STYLE.read_text("utf-8"),
+        "<!-- header -->": header,
     }
     return fill(TEMPLATE.read_text("utf-8"), contents)
 
@@ -200,7 +207,7 @@ def main():
     root = os.path.relpath(pages or ".", arguments.output.parent)
     leads = published(pages, root) if pages else links(read("parity.csv"), settings, root)
     with command.output_file(arguments.output) as file:
-        file.write_text(page(settings, leads), "utf-8")
+        file.write_text(page(settings, leads, HEADER.format(pages=root) if pages else ""), "utf-8")
     print(arguments.output)
 
 

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from pages import BUNDLES, ROOT
 from playwright.sync_api import expect
+from test_accessible import check
 from test_search_page import wait_for_title
 
 from runtimes import browser
@@ -37,7 +38,11 @@ def test_from_the_docs_to_a_search_and_the_figures_of_its_files(visit, published
 def test_report_leads_to_files_that_are_there(visit, published):
     page = visit("files.html", base=published)
     page.get_by_role("link", name="What was measured").click()
+    page.wait_for_selector("body[data-drawn]")
+    check(page)
+    page.get_by_text("Every file", exact=True).click()
     expect(page.locator("#results tr").nth(1)).to_be_visible()
+    check(page)
     links = page.locator("#results a").evaluate_all("links => links.map((link) => link.href)")
     assert len(links) > 20
     for link in links:
