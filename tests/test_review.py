@@ -95,6 +95,32 @@ def test_a_runtime_that_refuses_gives_its_reason():
     assert "1.0 → –" in found
 
 
+def test_what_fell_most_comes_first():
+    worse = OLD | {"cosine_min": 0.99}
+    lost = OLD | {"cosine_min": None}
+    old = parity(a=OLD, b=OLD, c=OLD, d=OLD)
+    found = text(state(old), state(parity(a=NEW, b=worse, c=lost, d=OLD | {"inputs": 7})))
+    assert re.findall(r"`vit.visual.(.)`", found) == ["c", "b", "d", "a"]
+
+
+def test_a_runtime_that_held_and_does_not_is_among_the_broken():
+    def runs(value):
+        figures = {"cosine": value, "runtime_cosine": value}
+        return state({}, {"openvino": {"vit": {"visual": {"fp32": figures}}}})
+
+    def verdict(old, new):
+        return "\n".join(comment.verdict(old, new, settings))
+
+    settings = params.load().model_copy(update={"floors": {}, "default_floors": {}})
+    assert verdict(runs(1.0), runs(0.99995)) == ""
+    broken = verdict(runs(1.0), runs(0.68))
+    assert "Broken floors: 1" in broken and "`vit.visual.fp32 in openvino`" in broken
+    assert verdict(runs(0.68), runs(0.67)) == ""  # known, and in the docs' table
+    gone = state({}, {"openvino": {"vit": {"visual": {"fp32": {"reason": "no kernel"}}}}})
+    assert "not measured" in verdict(runs(1.0), gone)
+    assert verdict(runs(1.0), state({}, {"new": {"vit": {"visual": {"fp32": {}}}}})) == ""
+
+
 def test_a_comment_fits_whatever_changed():
     """GitHub takes 65536 characters."""
     models = [f"model-{number}" for number in range(60)]
@@ -164,7 +190,8 @@ def test_broken_floors_are_a_table_and_what_was_not_measured_says_so():
     measured = {"cosine_min": 0.5, "snr_db": 200.0}
     metrics = {"tiny-vit": {"visual": {"onnxjs": measured}}}
     controls = {"tiny-vit": {"visual": {"reference": {"accuracy": 0.9}}}}
-    found = "\n".join(comment.verdict(state(metrics, controls=controls), settings))
+    now = state(metrics, controls=controls)
+    found = "\n".join(comment.verdict(now, now, settings))
     rows = re.findall(r"^\| `tiny-vit.visual.onnxjs` .*", found, re.MULTILINE)
     cells = [[cell.strip() for cell in row.strip("|").split("|")][1:] for row in rows]
     assert ["cosine_min", "0.5", "at least 0.999999"] in cells

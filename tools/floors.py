@@ -78,3 +78,24 @@ def judged(parity, controls, settings):
     for model, graphs in parity.items():
         for name, answer in graphs.get("known_answers", {}).items():
             yield Judged(f"{model}.known_answers.{name}", "agrees", answer["agrees"], True)
+
+
+def in_runtimes(runtimes, settings):
+    """The figures of metrics/runtimes.json's content that params.yaml asks of each runtime.
+
+    A file that a runtime does not run has no value.
+    """
+    for name, models in runtimes.items():
+        asked = settings.runtimes.get(name)
+        metric = "runtime_cosine" if asked and asked.cosine is None else "cosine"
+        for key, figures in _files(models) if asked else ():
+            value = figures.get(metric)
+            yield Judged(f"{key} in {name}", metric, value, getattr(asked, metric))
+
+
+def _files(models):
+    """(model.graph.variant, figures) of every file."""
+    for model, graphs in models.items():
+        for graph, variants in graphs.items():
+            for variant, figures in variants.items():
+                yield f"{model}.{graph}.{variant}", figures

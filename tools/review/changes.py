@@ -5,11 +5,13 @@ units of 1e-6, so that three digits tell them apart.
 """
 
 import json
+import math
 
 import pandas as pd
 
 from stages.report.columns import decibels
 
+DIGIT = 1e-7  # cosines carry seven
 MOST_CHARACTERS = 6000  # of one table, of nine: a comment on GitHub holds 65536
 
 
@@ -88,12 +90,21 @@ def _row(key, old, new):
     return cells | {"others": _others(old, new)}
 
 
+def _growth(old, new):
+    """How many times as far from 1 the worst cosine is; infinity where there is none any more."""
+    before, after = old.get("cosine_min"), new.get("cosine_min")
+    if pd.isna(after):
+        return 0 if pd.isna(before) else math.inf
+    return 0 if pd.isna(before) else (1 - after) / max(1 - before, DIGIT)
+
+
 def changed(old, new):
-    """Rows of the files that are in both tables and differ."""
+    """Rows of the files that are in both tables and differ, what fell most before the rest."""
     columns = new.columns.union(old.columns, sort=False)
     old, new = old.reindex(columns=columns), new.reindex(columns=columns)
     keys = [key for key in new.index if key in old.index]
     differ = [k for k in keys if not all(map(_same, old.loc[k], new.loc[k]))]
+    differ.sort(key=lambda key: -_growth(old.loc[key], new.loc[key]))
     return pd.DataFrame([_row(key, old.loc[key], new.loc[key]) for key in differ])
 
 

@@ -1,7 +1,8 @@
 """The comment on a pull request: what a branch does to metrics and parameters.
 
-Broken floors come first, then the files, the parameters and the packages that differ from a
-revision's. Prose is kept short: it is read on every pull request.
+Broken floors come first, those of other runtimes that held before among them; then the files, what
+fell most before the rest, the parameters and the packages that differ from a revision's. Prose is
+kept short: it is read on every pull request.
 """
 
 import json
@@ -79,9 +80,13 @@ def differences(old, new):
     ]
 
 
-def verdict(now, settings):
-    """A section that names every broken floor of a state."""
-    judged = floors.judged(now.parity, now.controls, settings)
+def verdict(before, now, settings):
+    """A section that names every broken floor of a state; of other runtimes, the newly broken."""
+    held = {one.key for one in floors.in_runtimes(before.runtimes, settings) if one.holds}
+    judged = [
+        *floors.judged(now.parity, now.controls, settings),
+        *(one for one in floors.in_runtimes(now.runtimes, settings) if one.key in held),
+    ]
     broken = [one for one in judged if not one.holds]
     rows = [(f"`{one.key}`", one.metric, one.value, one.bound) for one in broken]
     table = pd.DataFrame(rows, columns=["file", "figure", "value", "floor"], dtype=object)
@@ -94,7 +99,7 @@ def comment(name):
     sha = revision.commit(name)
     old, new = state(lambda path: revision.read(sha, path), name), state(here, "the working tree")
     against = f"`{name}` ({sha[:7]})"
-    sections = verdict(new, params.load()) + differences(old, new)
+    sections = verdict(old, new, params.load()) + differences(old, new)
     if not sections:
         return (
             f"{MARKER}\nNo change against {against}: metrics, parameters and packages are equal.\n"
