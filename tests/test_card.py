@@ -1,14 +1,21 @@
 """The model card of the shipped models, as it would be published."""
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jinja2
 import jinja2.meta
+import numpy as np
 import pytest
 from huggingface_hub import ModelCard
+from PIL import Image
 
 from clip_onnx.settings import params
+from runtimes import browser
+from stages.evalset import drawings
 from tools import card, checkpoint_origin
 
 import small
@@ -36,7 +43,8 @@ def shipped(model):
 def test_the_shipped_models_cards_hold_the_figures_of_all_their_files(model):
     release = shipped(model)
     text, files = card.text(release), release.files
-    assert "a small test model" in text and "None" not in text and "| nan" not in text
+    assert "a small test model" in text and "| nan" not in text
+    assert "None" not in text.replace(example("python", text), "")
     assert {path for path in files if f"`{path}`" in text} == set(files)
     assert set(files) == {f"onnx/{path.name}" for path in release.bundle.glob("onnx/*.onnx")}
     assert ModelCard(text).data.to_dict() == card.front_matter(release).to_dict()
@@ -65,3 +73,60 @@ def test_the_card_of_one_tower_shows_how_that_one_is_used(tower, task, shown, le
     use = text[text.index("## Use") : text.index(" of these files")]
     assert shown in use and left_out not in use
     assert ModelCard(text).data.pipeline_tag == task
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with picture.png, a large red circle, and `a-clip`, the bundle under that name."""
+    label = next(label for label in drawings.LABELS if str(label) == "large red circle")
+    picture = drawings.draw(np.random.default_rng(3), label, 200)
+    Image.fromarray(picture).save(tmp_path / "picture.png")
+    (tmp_path / "a-clip").symlink_to(Path("data/bundles/tiny-vit").resolve())
+    return tmp_path
+
+
+def example(language, text=None):
+    """The code of that language in a card, or in tiny-vit's as of `folder`."""
+    text = text or card.text(shipped("tiny-vit")._replace(target="a-clip"))
+    return re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)[1]
+
+
+@has_bundles
+def test_the_cards_python_runs_as_it_is_pasted(folder):
+    code = example("python")
+    assert code.count("from huggingface_hub import snapshot_download\n") == 1
+    code = code.replace("from huggingface_hub import snapshot_download\n", "")
+    line = [sys.executable, "-c", f"snapshot_download = str\n{code}"]  # the network's part
+    printed = subprocess.run(line, cwd=folder, check=True, capture_output=True, text=True).stdout
+    circle, star = map(float, re.findall(r"float32\((-?[\d.]+)\)", printed))
+    assert circle > 0.8 > star
+
+
+@has_bundles
+@pytest.mark.runtimes
+@pytest.mark.skipif(
+    not (browser.PACKAGES / "@huggingface/transformers").is_dir(),
+    reason="make runtimes/node_modules/installed",
+)
+def test_the_cards_javascript_runs_as_it_is_pasted(folder):
+    (folder / "node_modules").symlink_to(browser.PACKAGES.resolve())
+    local = 'import { env } from "@huggingface/transformers";\n'
+    local += 'Object.assign(env, { allowRemoteModels: false, localModelPath: "./" });\n'
+    (folder / "example.mjs").write_text(local + example("js"), "utf-8")
+    line = ["node", "example.mjs"]
+    printed = subprocess.run(line, cwd=folder, check=True, capture_output=True, text=True).stdout
+    circle, star = (float(row.split()[-1]) for row in printed.splitlines())
+    assert circle > 0.8 > star
+
+
+@has_bundles
+def test_the_card_names_a_pair_for_each_use():
+    release = shipped("tiny-rn")
+    rows = [row.split("|")[1:-1] for row in card.pairs(release).splitlines()[2:]]
+    found = {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in rows}
+    assert [*found] == [*card.USES]
+    phone = found["a phone, for the memory"]
+    # A ResNet's convolutions have no such operator.
+    assert phone[:2] == ["`vision_model_int4w.onnx`", "`text_model_q4.onnx`"]
+    sizes = [(release.bundle / "onnx" / name.strip("`")).stat().st_size for name in phone[:2]]
+    assert float(phone[2]) == pytest.approx(sum(sizes) / 1e6, abs=0.005)

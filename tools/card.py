@@ -24,6 +24,13 @@ TASKS = {  # by the towers
     ("textual",): "feature-extraction",
 }
 TAGS = ["clip", "onnx", "onnxruntime", "quantized"]
+USES = {  # the first of these encodings that a tower is here in
+    "a browser, for the download": ("int8w", "fp16w", "fp32"),
+    "a phone, for the memory": ("int4r", "int4w", "int8w", "fp32"),
+    "a server's CPU, for the time": ("int8-dynamic", "fp32"),
+    "an NVIDIA GPU": ("fp16-gpu", "fp16", "fp32"),
+    "the same numbers as PyTorch": ("fp32",),
+}
 COLUMNS = FIGURES | {"inputs": ("inputs", "{:.0f}".format)}
 
 
@@ -92,14 +99,35 @@ def source(model):
     return path.name if path.is_absolute() else str(path)
 
 
-def dtype(release):
-    """transformers.js's name of an encoding that all towers are here in."""
-    keys = {file["key"] for file in release.files.values()}
-    towers = [f"{release.model}.{tower}" for tower in release.towers]
-    shared = (
-        n for v, n in layout.DTYPES.items() if all(f"{tower}.{v}" in keys for tower in towers)
-    )
+def in_both(release):
+    """An encoding that all towers are here in and transformers.js has a name of, or fp32."""
+    places = paths(release)
+    shared = (v for v in layout.DTYPES if all((t, v) in places for t in release.towers))
     return next(shared, "fp32")
+
+
+def paths(release):
+    """{(graph, variant): the path of its file}."""
+    return {tuple(file["key"].split(".")[1:]): path for path, file in release.files.items()}
+
+
+def pairs(release):
+    """Which files to take for what, in markdown; "" without both towers."""
+    places, rows = paths(release), []
+    for use, variants in USES.items():
+        chosen = [
+            next(((tower, v) for v in variants if (tower, v) in places), None)
+            for tower in release.towers
+        ]
+        if None in chosen or len(chosen) < len(TOWERS):
+            continue
+        files = [places[one] for one in chosen]
+        cosines = [release.parity[release.model][t][v]["cosine_min"] for t, v in chosen]
+        megabytes = sum(size(release.bundle / file) for file in files) / 1e6
+        names = [f"`{Path(file).name}`" for file in files]
+        named = dict(zip(("for", "pictures", "texts"), (use, *names), strict=True))
+        rows.append(named | {"MB": f"{megabytes:.2f}", "worst cosine": f"{min(cosines):.7f}"})
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) if rows else ""
 
 
 def front_matter(release):
@@ -124,11 +152,14 @@ def packages():
 
 def content(release):
     """What the template asks for."""
+    encoding = in_both(release)
     return {
         "model": release.model,
         "target": release.target,
         "origin": release.origin,
-        "dtype": dtype(release),
+        "dtype": layout.DTYPES[encoding],
+        "files": {tower: layout.file_name(tower, encoding) for tower in release.towers},
+        "pairs": pairs(release) or "–",
         "towers": release.towers,
         "figures": figures(release),
         "source": source(release.settings.models[release.model]),
