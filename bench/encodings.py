@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import yaml
 
-from bench import comparison, peers, picture, pipeline, uses
+from bench import at_a_glance, comparison, peers, picture, pipeline, uses
 from bench.records import commit, read, write
 from clip_onnx import absent, command, graphs
 from clip_onnx.settings import params
@@ -186,6 +186,7 @@ def markdown(records):
 def show(records):
     comparison.RECORDS.with_suffix(".md").write_text(markdown(records), "utf-8")
     picture.draw(records, comparison.RECORDS.with_suffix(".svg"))
+    at_a_glance.draw(records, at_a_glance.PICTURE)
 
 
 def main():

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bench import comparison, encodings, peers, picture, speed
+from bench import at_a_glance, comparison, encodings, peers, picture, speed
 from clip_onnx import command, graphs
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
@@ -116,6 +116,25 @@ def test_the_picture_repeats_itself_and_leaves_out_what_has_no_cosine(tmp_path):
         drawn.append((tmp_path / name).read_bytes())
     assert drawn[0] == drawn[1]
     assert b"<svg" in drawn[0]
+
+
+def test_readmes_picture_repeats_itself_and_has_the_files_that_gave_numbers(tmp_path):
+    def of(by, encoding, size, cosine):
+        return record(by, encoding, size, cosine) | {"model": at_a_glance.MODEL}
+
+    ours = [of("ours", "fp32", 4, 1.0), of("ours", "int8w", 1, 0.999), of("ours", "x", 2, 0.99)]
+    records = [*ours, of("peer", "q8", 1, 0.9), of("peer", "fp16", 2, None)]
+    assert [one["encoding"] for one in at_a_glance.edge(ours)] == ["int8w", "fp32"]
+    assert [at_a_glance.digits(cosine) for cosine in (0.99, 1.0)] == [
+        pytest.approx(2),
+        pytest.approx(7.3, abs=0.01),
+    ]
+    for name in "ab":
+        at_a_glance.draw(records, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    (axes,) = at_a_glance.figure(records).axes
+    assert [len(points.get_offsets()) for points in axes.collections] == [3, 1]
+    assert [text.get_text() for text in axes.texts] == ["int8w", "q8"]
 
 
 @pytest.mark.parametrize("kind", small.KINDS)
