@@ -5,7 +5,8 @@
 Folders of 300, 5,000 and 20,000 drawings are indexed in Chromium with tiny-vit's int8w, searched
 and looked through; then 40 photographs of 12 megapixels, during which a text is asked again and
 again. With a revision, the pages of that commit do the same in turns, of the same bundles. Memory
-is that of the renderer's process (Pss, of /proc). Writes bench/pages.json and .md.
+is that of the renderer's process (Pss, of /proc). First of all the front page is opened over a slow
+connection: how long until its first query is answered. Writes bench/pages.json and .md.
 """
 
 import argparse
@@ -32,6 +33,7 @@ LARGE, LARGE_SIZE, QUERIES = 40, (4000, 3000), 10
 LOOKED_AT = 984  # results: what "Show more" is pressed for
 CHOICE = '{"model": "tiny-vit", "variant": "int8w", "runtime": "wasm"}'
 HOUR = 3_600_000  # ms
+SLOW = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000}
 
 
 def small(count):
@@ -150,8 +152,9 @@ class Visit:
         return round(max(pss) * 1024 / 1e6)
 
 
-def small_pictures(visit, count):
+def small_pictures(chromium, address, count):
     """What a folder of drawings takes."""
+    visit = Visit(chromium, address)
     started = time.perf_counter()
     visit.open(small(count))
     visit.wait(f"{count} of {count} pictures indexed")
@@ -165,8 +168,9 @@ def small_pictures(visit, count):
     return figures
 
 
-def large_pictures(visit):
+def large_pictures(chromium, address):
     """What photographs take, and how long a text waits for them."""
+    visit = Visit(chromium, address)
     started = time.perf_counter()
     visit.open(large())
     visit.wait("1 of")
@@ -180,16 +184,33 @@ def large_pictures(visit):
     }
 
 
+def first_answer(chromium, address):
+    """What comes over a slow connection until the front page has answered its first query."""
+    page = chromium.new_page()
+    page.set_default_timeout(HOUR)
+    session, received = page.context.new_cdp_session(page), []
+    session.send("Network.enable")
+    session.send("Network.emulateNetworkConditions", SLOW)
+    session.on("Network.loadingFinished", lambda one: received.append(one["encodedDataLength"]))
+    started = time.perf_counter()
+    page.goto(f"{address}/index.html", wait_until="commit")
+    title = "document.querySelector('#results-title')?.textContent"
+    page.wait_for_function(f"{title}?.includes(': the closest')")
+    seconds = time.perf_counter() - started
+    return {"s until answered": round(seconds, 1), "kB until then": round(sum(received) / 1e3)}
+
+
 def markdown(records):
     kinds = [
         [record for record in records if record["folder"].endswith(kind)]
-        for kind in ("drawings", "photographs")
+        for kind in ("a slow connection", "drawings", "photographs")
     ]
-    return f"""# The search page with large folders
+    return f"""# The search page: a slow connection, large folders
 
 Written by `python -m bench.pages`. tiny-vit's int8w in Chromium on the CPU; drawings of 64 pixels
 and {LARGE} photographs of {LARGE_SIZE[0] * LARGE_SIZE[1] // 10**6} megapixels. Memory is the
-renderer's (Pss). A later row of the same pictures is of an earlier commit, measured in turns.
+renderer's (Pss). A later row of the same folder is of an earlier commit, measured in turns. The
+slow connection has 1.6 Mbit/s and 150 ms to the server.
 
 {(chr(10) * 2).join(map(comparison.table, kinds))}
 """
@@ -200,13 +221,14 @@ def main():
     parser.add_argument("--against", metavar="REVISION")
     against = parser.parse_args().against
     FOLDER.mkdir(parents=True, exist_ok=True)
-    jobs = [(f"{count:,} drawings", small_pictures, (count,)) for count in COUNTS]
+    jobs = [("the front page over a slow connection", first_answer, ())]
+    jobs += [(f"{count:,} drawings", small_pictures, (count,)) for count in COUNTS]
     jobs.append((f"{LARGE} photographs", large_pictures, ()))
     records = []
     for name, measure, arguments in jobs:
         for revision in filter(None, ("HEAD", against)):
             with browser.serving({"/": site(revision)}) as address, browser.chromium() as chromium:
-                figures = measure(Visit(chromium, address), *arguments)
+                figures = measure(chromium, address, *arguments)
             records.append({"folder": name, "commit": commit(revision), **figures})
             print(records[-1], flush=True)
     write(RECORDS, records)
