@@ -43,7 +43,6 @@ def small(count):
         rng = np.random.default_rng(0)
         some = [Image.fromarray(drawings.draw(rng, label)) for label in drawings.LABELS * 4]
         with command.output(folder) as partial:
-            partial.mkdir()
             for number in range(count):
                 some[number % len(some)].save(partial / f"{number:05}.png")
     return folder
@@ -54,7 +53,6 @@ def large():
     folder = FOLDER / "photographs"
     if not folder.exists():
         with command.output(folder) as partial:
-            partial.mkdir()
             rocket = Image.open(resources.files("skimage") / "data/rocket.jpg").resize(LARGE_SIZE)
             for number in range(LARGE):
                 rocket.rotate(number).save(partial / f"{number:02}.jpg", quality=90)
