@@ -52,9 +52,7 @@ NEWEST := torch torchvision onnx onnxruntime
 
 .DEFAULT_GOAL := all
 .PHONY: all model team test test-all web test-web runtimes node-needs pages-needs runtimes-needs lint gate stale repro \
-	bundles comment docs site report real publish bench-models bench-encodings bench-strangers bench-outside bench-targets \
-	bench-runtimes lock newest upgrade rerun-check portable docs-check fanout fanout-plan fanout-prepare fanout-model \
-	fanout-gather clean help
+	bundles comment docs site report real publish bench lock newest upgrade rerun-check portable docs-check fanout fanout-plan clean help
 # What a target needs of the machine comes first and stops it before anything is installed.
 .NOTPARALLEL:
 
@@ -108,15 +106,6 @@ fanout: $(TEAM_INSTALLED)  ## team: build every model on Ray's machines: [RAY_AD
 fanout-plan: $(INSTALLED)  ## team: the jobs of make fanout: [FORMAT=github]
 	@$(BIN)/python -m tools.fanout plan --format $(FORMAT)
 
-fanout-prepare: $(TEAM_INSTALLED)  ## team: the job before all others: what models share
-	@$(BIN)/python -m tools.fanout prepare
-
-fanout-model: $(TEAM_INSTALLED)  ## team: one model's job: MODEL=vit-b-32
-	@$(BIN)/python -m tools.fanout model "$(MODEL)"
-
-fanout-gather: $(TEAM_INSTALLED)  ## team: the job after all others: dvc.lock and metrics
-	@$(BIN)/python -m tools.fanout gather
-
 lint: $(INSTALLED)  ## maintain: check style, the library's types and docs/
 	$(BIN)/ruff check .
 	$(BIN)/ruff check --preview --select PLW1514 .
@@ -168,23 +157,12 @@ real: $(INSTALLED)  ## results: measure OpenAI's weights: MODEL="rn50 vit-b-32"
 publish: $(INSTALLED)  ## results: release folders, upload: TARGET=owner/name MODELS=tiny-vit
 	@$(BIN)/python -m tools.publish "$(TARGET)" $(MODELS) $(WEIGHTS:%=--weights=%) $(LICENSE:%=--license=%)
 
-bench-models: $(INSTALLED)  ## maintain: time every stage on full-size models: [MODELS=]
-	@$(BIN)/python -m bench.models $(MODELS)
-
-bench-encodings: $(INSTALLED)  ## maintain: compare encodings with what other tools make: [MODELS=]
-	@$(BIN)/python -m bench.encodings $(MODELS)
-
-bench-strangers: $(INSTALLED)  ## maintain: measure the ladder on models that it never saw: [MODELS=]
-	@$(BIN)/python -m bench.strangers $(MODELS)
-
-bench-outside: $(INSTALLED) | data/bundles  ## maintain: measure built files on noise and random tokens: [MODELS=]
-	@$(BIN)/python -m bench.outside $(MODELS)
-
-bench-targets: $(INSTALLED)  ## maintain: measure profiles and products on full-size models
-	@$(BIN)/python -m bench.targets $(MODELS)
-
-bench-runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(LITERT_INSTALLED) | data/bundles  ## maintain: time the files in every foreign runtime
-	@$(RUNTIMES)/bin/python -m bench.runtimes $(MODELS)
+# Those that drive a browser or foreign runtimes run where these are installed.
+FOREIGN := $(filter runtimes pages,$(NAME))
+bench: $(if $(FOREIGN),runtimes-needs) $(INSTALLED) $(if $(FOREIGN),$(RUNTIMES_INSTALLED) $(LITERT_INSTALLED))  ## maintain: measure, beside other tools: NAME=encodings [MODELS=]
+	@test -n "$(NAME)" || { echo "error: say which: make bench NAME=… with one of" \
+		$$(ls bench/*.json | sed 's,bench/,,; s,.json,,'); exit 1; }
+	@$(if $(FOREIGN),$(RUNTIMES),$(VENV))/bin/python -m bench.$(NAME) $(MODELS)
 
 lock: $(UV_INSTALLED)  ## maintain: refresh the locks: [UPGRADE="--upgrade-package onnx"]
 	$(COMPILE) --python-version 3.11 --output-file requirements.lock requirements.in
@@ -195,7 +173,7 @@ lock: $(UV_INSTALLED)  ## maintain: refresh the locks: [UPGRADE="--upgrade-packa
 	$(COMPILE) --python-version 3.12 \
 		--output-file runtimes/requirements-litert.lock runtimes/requirements-litert.in
 
-newest: node-needs $(INSTALLED) $(UV_INSTALLED)  ## maintain: take the newest torch, onnx, onnxruntime into the locks
+newest: node-needs $(INSTALLED) $(UV_INSTALLED)
 	$(BIN)/python -m tools.upgrade $(NEWEST)
 	$(MAKE) lock UPGRADE="$(NEWEST:%=--upgrade-package %)"
 

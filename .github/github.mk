@@ -1,4 +1,4 @@
-# What the workflows ask of GitHub, through its program gh. Nothing here builds or measures.
+# What the workflows ask of GitHub, through its program gh, and the jobs of `make fanout` one by one.
 
 # What is changed travels between jobs as a patch.
 PATCH := build/changes.patch
@@ -10,7 +10,7 @@ TITLE ?= $(error TITLE= is the heading of the issue or the pull request)
 BODY ?= $(error BODY= is the file with its text)
 AUTHOR := -c user.name=github-actions[bot] -c user.email=github-actions[bot]@users.noreply.github.com
 
-.PHONY: summary post matrix inputs outputs patch apply no-report outcomes issue propose
+.PHONY: summary post matrix inputs outputs patch apply no-report outcomes issue propose fanout-prepare fanout-model fanout-gather
 
 summary:  ## add build/comment.md to the summary of a job of GitHub Actions
 	@cat build/comment.md >> "$$GITHUB_STEP_SUMMARY"
@@ -65,3 +65,12 @@ propose:  ## commit build/changes.patch on a branch and open its pull request: m
 	@number="$$(gh pr list --head $(BRANCH) --json number --jq '.[0].number // empty')" && \
 	if [ -n "$$number" ]; then gh pr edit "$$number" --title "$(TITLE)" --body-file "$(BODY)"; \
 	else gh pr create --head $(BRANCH) --title "$(TITLE)" --body-file "$(BODY)"; fi
+
+fanout-prepare: $(TEAM_INSTALLED)  ## the job before all others: what models share
+	@$(BIN)/python -m tools.fanout prepare
+
+fanout-model: $(TEAM_INSTALLED)  ## one model's job: MODEL=vit-b-32
+	@$(BIN)/python -m tools.fanout model "$(MODEL)"
+
+fanout-gather: $(TEAM_INSTALLED)  ## the job after all others: dvc.lock and metrics
+	@$(BIN)/python -m tools.fanout gather

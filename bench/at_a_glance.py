@@ -2,7 +2,7 @@
 
     python -m bench.at_a_glance
 
-Reads bench/encodings.json, writes bench/at-a-glance.svg. `make bench-encodings` draws it, too.
+Reads bench/encodings.json, writes bench/at-a-glance.svg. `make bench NAME=encodings` draws it, too.
 """
 
 import math

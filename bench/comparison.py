@@ -203,8 +203,8 @@ def markdown(records, by_use):
     sections = "\n".join(section(group) for group in towers(records))
     return f"""# Every encoding, and what other tools make
 
-Written by `make bench-encodings`, at commit {commits}; `bench/encodings.svg` is the picture. Every
-file of a tower comes from the same fp32 one. The weights of twins are synthetic
+Written by `make bench NAME=encodings`, at commit {commits}; `bench/encodings.svg` is the picture.
+Every file of a tower comes from the same fp32 one. The weights of twins are synthetic
 (`tools/make_twin.py --outliers`): their sizes, times and memory are those of the real models, their
 cosines compare encodings with each other and say nothing of trained weights.
 

@@ -122,8 +122,9 @@ def markdown(records):
         sections.append(f"## {tower}\n\n{comparison.table(rows)}\n")
     return f"""# Inputs far outside what encodings were calibrated on
 
-Written by `make bench-outside`, at commit {commits}. The worst cosine and the SNR of every file of
-the shipped models on {COUNT} pictures of noise, {COUNT} of one colour, {len(SIDES) * len(CHECKS)}
+Written by `make bench NAME=outside`, at commit {commits}. The worst cosine and the SNR of every
+file of the shipped models
+on {COUNT} pictures of noise, {COUNT} of one colour, {len(SIDES) * len(CHECKS)}
 checkerboards, {COUNT} rows of random tokens and {COUNT} of one repeated token (`bench/outside.py`).
 
 {chr(10).join(sections)}"""

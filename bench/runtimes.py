@@ -168,8 +168,8 @@ def markdown(records):
     sections = "\n".join(section(group) for group in grouped.values())
     return f"""# Load and run times in other runtimes
 
-Written by `make bench-runtimes`, at commit {commits}. Twins have OpenAI's architectures and random
-weights; their times are those of the real models.
+Written by `make bench NAME=runtimes`, at commit {commits}. Twins have OpenAI's architectures and
+random weights; their times are those of the real models.
 
 ORT is native ONNX Runtime in Python (`{adapters.BASE}`) on the same file, on two threads, and what
 follows a `/` is what the multiple `×` is of. All runtimes of a file are open at once and take turns

@@ -172,10 +172,10 @@ def markdown(records):
     commits = ", ".join(sorted({record["commit"] for record in records}))
     return f"""# The ladder on strangers
 
-Written by `make bench-strangers`, at commit {commits}. Small checkpoints that no encoding was tuned
-for, `bench/stranger_models.py` says how each is made: trained on drawings with other seeds, some
-barely, or random with outliers or heavy tails, of several widths, depths and patch sizes, in fp16
-and fp32. So this is what to expect of a model of one's own, before it is measured.
+Written by `make bench NAME=strangers`, at commit {commits}. Small checkpoints that no encoding was
+tuned for, `bench/stranger_models.py` says how each is made: trained on drawings with other
+seeds, some barely, or random with outliers or heavy tails, of several widths, depths and patch
+sizes, in fp16 and fp32. So this is what to expect of a model of one's own, before it is measured.
 
 ## What each encoding holds
 

@@ -91,9 +91,9 @@ def markdown(records, ladder=()):
     commits = ", ".join(sorted({record["commit"] for record in records}))
     return f"""# Full-size models, stage by stage
 
-Written by `make bench-models`, at commit {commits}. The weights are random (`tools/make_twin.py
---outliers`): times, memory and sizes are those of the real models, and so is the parity of `fp32`;
-the cosines of the other encodings say nothing of trained weights.
+Written by `make bench NAME=models`, at commit {commits}. The weights are random
+(`tools/make_twin.py --outliers`): times, memory and sizes are those of the real models, and so is
+the parity of `fp32`; the cosines of the other encodings say nothing of trained weights.
 
 {summary(records)}
 

@@ -200,7 +200,7 @@ def test_the_table_has_multiples_of_onnx_runtime_and_hides_no_failure():
 @pytest.fixture
 def records():
     if not runtimes.RECORDS.exists():
-        pytest.skip(f"{runtimes.RECORDS} is not there: make bench-runtimes")
+        pytest.skip(f"{runtimes.RECORDS} is not there: make bench NAME=runtimes")
     return json.loads(runtimes.RECORDS.read_text("utf-8"))
 
 

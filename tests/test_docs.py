@@ -62,7 +62,8 @@ def test_make_has_the_target_and_what_it_needs(words):
 
 @each_document
 def test_every_target_that_is_named_exists(name):
-    targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text("utf-8"), re.MULTILINE))
+    rules = "".join(Path(path).read_text("utf-8") for path in ("Makefile", ".github/github.mk"))
+    targets = set(re.findall(r"^([a-z-]+):", rules, re.MULTILINE))
     assert set(TARGET.findall(DOCUMENTS[name])) <= targets
 
 
