@@ -75,7 +75,7 @@ def test_the_card_of_one_tower_shows_how_that_one_is_used(tower, task, shown, le
 
 
 def fill(folder):
-    """Put picture.png, a large red circle, and `a-clip`, the bundle under that name, into a folder."""
+    """Put picture.png, a large red circle, and the bundle as `a-clip` into a folder."""
     label = next(label for label in drawings.LABELS if str(label) == "large red circle")
     picture = drawings.draw(np.random.default_rng(3), label, 200)
     Image.fromarray(picture).save(folder / "picture.png")
