@@ -10,6 +10,7 @@ import yaml
 
 from clip_onnx import command, graphs
 from clip_onnx.checkpoint import architecture
+from clip_onnx.graphs import renaming
 from clip_onnx.host import sessions
 from clip_onnx.measure import inputs, parity
 from clip_onnx.openai import passes
@@ -20,17 +21,20 @@ from stages.patch.profile import apply
 import small
 
 TOWERS = ("visual", "textual")
+NAMES = {"pixel_values": "image", "image_embeds": "embedding", "input_ids": "text"}
+NAMES |= {"text_embeds": "embedding", "eot_onehot": "end"}
 EXTRA = {  # profiles that a user may define, each a change of a shipped one
     "npu-tokens": ("npu", {"text": "tokens"}),
     "npu-several": ("npu", {"batch": 3, "length": 16}),
     "onnxjs-unit": ("onnxjs", {"normalize": True}),
     "onehot": ("std", {"text": "one-hot"}),
     "old": ("std", {"input_ids": "int32", "opset": 12, "normalize": True}),
+    "named": ("npu", {"names": NAMES, "text": "one-hot"}),
 }
 SHIPPED = ("onnxjs", "npu")
 CASES = [  # the textual towers of both models are the same graph, and leave pictures' alone
     *((m, t, p) for m in small.TINY for t in TOWERS for p in ("std", *SHIPPED)),
-    *((m, "visual", p) for m in small.TINY for p in ("npu-several", "onnxjs-unit", "old")),
+    *((m, "visual", p) for m in small.TINY for p in ("npu-several", "onnxjs-unit", "old", "named")),
     *(("tiny-vit", "textual", p) for p in EXTRA),
 ]
 MISSING = {  # what the runtimes have not got, whatever params.yaml allows
@@ -137,6 +141,22 @@ def test_files_say_what_a_host_must_know(files):
     assert set(metadata(files / "tiny-vit/textual/std")) == {
         *("checkpoint_sha256", "graph", "pipeline_version", "preprocessing", "profile")
     }
+
+
+def test_inputs_and_outputs_have_the_names_that_are_asked_for(files):
+    for tower, given in (("visual", ["image"]), ("textual", ["text", "end"])):
+        session = sessions.session(files / "tiny-vit" / tower / "named")
+        assert [value.name for value in session.get_inputs()] == given
+        assert [value.name for value in session.get_outputs()] == ["embedding"]
+
+
+def test_a_name_of_a_weight_or_another_output_is_refused(tiny):
+    model = graphs.load(tiny / "data/export/tiny-vit/textual")
+    weight = next(iter(model.graph.initializers))
+    for name in (weight, "text_embeds"):
+        with pytest.raises(command.Refusal, match=f"names: {name} is taken"):
+            renaming.rename(model, {"input_ids": name})
+    assert [value.name for value in model.graph.inputs] == ["input_ids"]
 
 
 def test_only_std_leaves_its_weights_outside(files):

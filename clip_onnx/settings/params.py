@@ -30,7 +30,13 @@ from clip_onnx.settings.sections import (
     Slug,
 )
 
-FINISHED_ONLY = ("batch", "length", "text", "normalize")  # options that encoding cannot start from
+FINISHED_ONLY = (
+    "batch",
+    "length",
+    "text",
+    "normalize",
+    "names",
+)  # options that encoding cannot start from
 PATCHES = Path(__file__).parents[2] / "stages/patch/patches"
 LABEL_FILES = Path("stages/compose/labels")  # a folder, so that DVC sees which texts compose reads
 
@@ -76,7 +82,7 @@ def load(path="params.yaml"):
         if option in getattr(params.profiles.get(STD), "model_fields_set", ()):
             raise command.Refusal(
                 f"{path}: profiles.{STD}.{option}: the encodings start from {STD}, which has both"
-                " axes dynamic and gives plain embeddings; put it into a profile of its own"
+                " axes dynamic, plain embeddings and the usual names; put it into another profile"
             )
     for place, slug, taken in _new_names(params):
         if slug in taken:
@@ -151,6 +157,8 @@ def _references(params):
         yield "bundle.profiles", slug, params.grid.profiles
     for slug in params.bundle.products or ():
         yield "bundle.products", slug, [*params.grid.products, PREPROCESS]
+    for name, slug in params.bundle.layouts.items():
+        yield f"bundle.layouts.{name}", slug, encodings.of_both_towers
     for model, graphs in params.floors.items():
         yield "floors", model, list(params.models)
         yield from _floor_references(params, f"floors.{model}", graphs)

@@ -80,6 +80,11 @@ class Model(Section):
         return self.source.startswith(("http://", "https://"))
 
 
+# Inputs and outputs of the towers, and what else they may be called.
+GraphValue = Literal["pixel_values", "image_embeds", "input_ids", "text_embeds", "eot_onehot"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$", max_length=80)]
+
+
 class Profile(Section):
     """Patches, and options of the whole graph; of the text, they leave visual towers alone."""
 
@@ -90,6 +95,7 @@ class Profile(Section):
     input_ids: Literal["int64", "int32"] = "int64"
     text: Literal["eot", "one-hot", "tokens"] = "eot"  # who finds the end token: clip_onnx/host
     normalize: bool = False
+    names: dict[GraphValue, Name] | None = None  # others, for clients that feed by name
     operators: Different[str] | None = None  # those that may be left; none: all
     rank: Annotated[int, Field(ge=1)] | None = None  # the most dimensions of any value
 
@@ -151,6 +157,7 @@ class Bundle(Section):
     encodings: Different[Slug] | None = None
     profiles: Different[Slug] | None = None
     products: Different[Slug] | None = None
+    layouts: dict[Literal["immich", "triton"], Slug] = {}  # for other clients, and their encodings
 
 
 class Floor(Section):

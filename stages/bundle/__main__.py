@@ -6,7 +6,8 @@
 What goes in is `bundle:` of params.yaml, or all that the grid builds. `golden.json` lets anyone
 check a runtime in any language; `python -m clip_onnx verify FOLDER` does it in this one. A file
 without a floor in params.yaml gets one from what it reaches here. Of a checkpoint of one tower it
-is that tower's folder, and `tower` in golden.json says which.
+is that tower's folder, and `tower` in golden.json says which. Other clients' folders
+(`bundle.layouts`) lie in it under their names.
 """
 
 import argparse
@@ -19,7 +20,10 @@ from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.host import layout, preparation, tokens
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
-from stages.bundle import golden
+from stages.bundle import golden, layouts
+from stages.bundle.layouts import immich, triton
+
+LAYOUTS = {"immich": immich.write, "triton": triton.write}
 
 
 def main():
@@ -60,6 +64,9 @@ def main():
         complete(content, folder, settings)
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
         (folder / "golden.json").write_text(text, "utf-8")
+        for name, encoding in settings.bundle.layouts.items():
+            parts = (arguments.models, arguments.checkpoint, sizes, wanted, encoding)
+            LAYOUTS[name](layouts.Parts(model, *parts), folder / name)
 
 
 def built(directory):

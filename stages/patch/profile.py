@@ -1,11 +1,11 @@
 """What a profile of params.yaml makes of an exported graph.
 
 Whole-graph options come first, each a file beside this, then the profile's patches, then the
-operator set, and last the checks of what the profile's runtimes can take.
+operator set and the names, and last the checks of what the profile's runtimes can take.
 """
 
 from clip_onnx import graphs
-from clip_onnx.graphs import opset, unit_length
+from clip_onnx.graphs import opset, renaming, unit_length
 from stages.patch import checks, ids, rewriting, shapes, text
 
 
@@ -30,6 +30,7 @@ def apply(model, profile):
         unit_length.normalize(model, model.graph.outputs[0].name)
     rewriting.apply(model, profile.patches)
     opset.convert(model, profile.opset)
+    renaming.rename(model, profile.names or {})
     checks.operators(model, profile.operators)
     checks.rank(model, profile.rank)
     graphs.describe(model, **_description(profile, textual))
