@@ -1,0 +1,60 @@
+"""What bench/models.json, ladder.json and targets.json hold, as they are committed."""
+
+import json
+
+import pytest
+
+from bench import records, rungs, table, targets
+from clip_onnx.names import TOWERS
+from clip_onnx.settings import params
+
+RECORDS = json.loads(table.RECORDS.read_text("utf-8"))
+OFFICIAL = [name for name, model in params.load().models.items() if model.remote]
+SMALLER = ("vit-b-32", "vit-b-16", "rn50")
+
+
+@pytest.mark.parametrize("model", OFFICIAL)
+def test_every_official_model_was_measured_within_bounds(model):
+    """fp32 is as good as equal, and every stage fits a small machine."""
+    found = {record["item"]: record for record in RECORDS if record["model"] == model}
+    evaluated = [item for item in found if item.endswith(".fp32.evaluate")]
+    assert evaluated and all(found[item]["cosine_min"] >= 0.99999 for item in evaluated)
+    assert {"download", "reference", "export", "patch"} <= {one["stage"] for one in found.values()}
+    most = 2200 if model in SMALLER else 4500
+    for item, record in found.items():
+        assert record["peak_rss_mb"] <= (1300 if record["stage"] == "export" else most), item
+        assert record["wall_s"] > 0
+        assert record["size_mb"] > 0
+        assert record["commit"]
+
+
+def test_the_tables_are_of_the_records():
+    ladder = records.read(rungs.RECORDS)
+    assert table.RECORDS.with_suffix(".md").read_text("utf-8") == table.markdown(RECORDS, ladder)
+
+
+TARGETS = json.loads(targets.RECORDS.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("model", targets.MODELS)
+def test_profiles_and_products_of_twins_are_as_close_as_the_tiny_ones(model):
+    found = {record["item"]: record for record in TARGETS if record["model"] == model}
+    grid = params.load().grid
+    files = {f"{tower}.{profile}" for tower in TOWERS for profile in grid.profiles}
+    for file in files:
+        assert found[f"{model}.{file}.evaluate"]["cosine_min"] >= 0.99999
+        assert found[f"{model}.{file}.patch"]["size_mb"] > 0
+    for file in {f"{product}.fp32" for product in grid.products} | {"preprocess.fp32"}:
+        assert found[f"{model}.{file}.evaluate_product"]["cosine_min"] >= 0.99999
+        assert found[f"{model}.{file}.compose"]["peak_rss_mb"] <= 6000
+
+
+@pytest.mark.parametrize("model", targets.MODELS)
+def test_std_towers_are_as_fast_as_a_plain_export(model):
+    for record in TARGETS:
+        if record["model"] == model and record["stage"] == "plain":
+            assert record["std_ms"] <= record["plain_ms"], record["item"]
+
+
+def test_the_tables_of_targets_are_of_the_records():
+    assert targets.RECORDS.with_suffix(".md").read_text("utf-8") == targets.markdown(TARGETS)

@@ -1,0 +1,32 @@
+"""What bench/old_runtimes.json holds, as it is committed."""
+
+import pytest
+
+from bench import old_runtimes, records
+from clip_onnx import graphs
+from clip_onnx.settings import params
+from tools import page
+
+RECORDS = {record["file"]: record for record in records.read(old_runtimes.RECORDS)}
+each_file = pytest.mark.parametrize("file", RECORDS)
+
+
+@pytest.mark.parametrize("model", old_runtimes.MODELS)
+def test_every_file_of_the_bundle_was_measured(model):
+    files = page.planned(model, params.load())
+    expected = {file["key"] for file in files.values()} - old_runtimes.contrib(files)
+    assert expected == {file for file in RECORDS if file.startswith(f"{model}.")}
+
+
+@each_file
+def test_a_version_that_takes_a_file_computes_it_rightly(file):
+    record = RECORDS[file]
+    for version in old_runtimes.versions_of(record):
+        refuses = record[version] == old_runtimes.REFUSED
+        assert refuses or old_runtimes.right(record, version), version
+
+
+@each_file
+def test_every_file_runs_from_the_version_that_the_readme_names(file):
+    assert old_runtimes.oldest(RECORDS[file]) == old_runtimes.VERSIONS[0]
+    assert RECORDS[file]["ir"] == graphs.ir_version({"": RECORDS[file]["opset"]})
