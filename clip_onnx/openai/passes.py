@@ -109,13 +109,32 @@ class Tower:
             give_back()
         return torch.cat(states).numpy()
 
-    def forward(self, batch, parameters, see):
-        """[B, E] of one batch, with gradients where `see` asks for them; all steps are loaded."""
-        state, batch = None, _given(batch)
-        with Observed(parameters, see):
+    def states(self, batch):
+        """What every step is given of one batch, None the first one; and last [B, E]."""
+        states, batch = [None], _given(batch)
+        with torch.no_grad():
             for step in self.steps:
-                state = step.run(state, batch)
-        return state
+                self.load(step)
+                states.append(step.run(states[-1], batch))
+                self.unload(step)
+        return states
+
+    def taken_back(self, step, state, batch, see, gradients):
+        """Take gradients of what a step gives back to what it was given: an iterator of these.
+
+        Of each there is None where the step is the first. `see` is as in Observed; what it has
+        hooked to gradients is called before the iterator goes on.
+        """
+        parameters = self.load(step)
+        state = None if state is None else state.requires_grad_()
+        with Observed(parameters, see):
+            result = step.run(state, _given(batch))
+        for gradient in gradients:
+            result.backward(gradient, retain_graph=True)
+            yield None if state is None else state.grad
+            if state is not None:
+                state.grad = None
+        self.unload(step)
 
 
 def give_back():

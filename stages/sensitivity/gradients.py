@@ -4,7 +4,13 @@ What a rounded weight changes in its product is known, and what the product mean
 is its gradient. A few random directions of the embedding, each taken back through the tower once,
 say it of all weights together; 1 - cosine is half the squared length of what changes across the
 embedding, which is the mean square along such directions.
+
+They are taken back step by step: what a step was given is kept, what lies inside is computed again.
+So the largest models need little more memory than their largest step.
 """
+
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,24 +24,39 @@ from stages.encode import equalise, rounding, weight_only
 BITS, BLOCK = 4, 32
 BATCHES = {"visual": 8, "textual": 16}  # at most; captions are short
 INPUTS = 4  # of each, at most
-LARGE = 224  # pixels a side, beyond which a batch is one picture: all its activations are held
+LARGE = 224  # pixels a side, beyond which a batch is one picture
 DIRECTIONS, SEED = 4, 0
 DIGITS = 3  # of an error: beyond them CPUs might differ
 LEVELS = 255  # of an input quantised to 8 bits
 
 
+class Changes:
+    """What rounding to BITS changes in each weight, as the module's parameter holds it.
+
+    In files, for together it is as large as the weights.
+    """
+
+    def __init__(self, weights, folder):
+        self.files = {weight.name: Path(folder) / f"{n}.npy" for n, weight in enumerate(weights)}
+        for weight in weights:
+            np.save(self.files[weight.name], change(weight))
+
+    def of(self, name):
+        return torch.from_numpy(np.load(self.files[name]).astype(np.float64))
+
+
 class Probe:
-    """What changes in every product of one batch, and what that does along a direction."""
+    """What changes in every product of a step, and what that does along a direction."""
 
     def __init__(self, changes, readers):
-        self.changes = changes  # {name: of the weight}
+        self.changes = changes
         self.readers = readers  # {name: Sums of the gradient at a table's rows}
         self.differences = {}  # {(name, figure): [B, …], the change of the product}
         self.found = {}  # {(name, figure): [B], the change along the direction}
 
     def see(self, product, result):
         """Let the result's gradient be met with what changes in it."""
-        differences = {"error": product.of(weight=self.changes[product.name].double())}
+        differences = {"error": product.of(weight=self.changes.of(product.name))}
         if product.function not in (F.embedding, F.conv2d):
             differences["input_error"] = product.of(rounding_of(product.inputs.detach()))
         result = result if result.requires_grad else result.detach().requires_grad_()
@@ -76,32 +97,31 @@ def measure(tower, changes, batches, readers):
     readers: {name of a table: Sums} of what its rows are read with, to which this adds.
     """
     rng, sums, count = np.random.default_rng(SEED), {}, 0
-    parameters = {}
-    for step in tower.steps:
-        parameters |= tower.load(step)
     for batch in tqdm(batches, desc="sensitivity"):
-        probe = Probe(changes, readers)
-        embeds = tower.forward(batch, parameters, probe.see)
-        for _ in range(DIRECTIONS):
-            signs = torch.from_numpy(rng.choice([-1.0, 1.0], embeds.shape))
-            embeds.backward(across(embeds.detach(), signs), retain_graph=True)
-            for key, along in probe.found.items():
-                sums[key] = sums.get(key, 0) + float((along**2).sum()) / 2
-            count += len(embeds)
-        del probe, embeds
-        passes.give_back()
+        *states, embeds = tower.states(batch)
+        signs = [torch.from_numpy(rng.choice([-1.0, 1.0], embeds.shape)) for _ in range(DIRECTIONS)]
+        gradients = [across(embeds, one) for one in signs]
+        count += DIRECTIONS * len(embeds)
+        for step in reversed(tower.steps):
+            probe, before = Probe(changes, readers), []
+            for gradient in tower.taken_back(step, states.pop(), batch, probe.see, gradients):
+                before.append(gradient)
+                for key, along in probe.found.items():
+                    sums[key] = sums.get(key, 0) + float((along**2).sum()) / 2
+            gradients = before
+            passes.give_back()
     return {key: total / count for key, total in sums.items()}
 
 
 def change(weight):
-    """What rounding a weight to BITS changes, as the module's parameter holds it."""
+    """float32: what rounding a weight to BITS changes, in its parameter's shape."""
     matrix = weight.matrix()
     changed = rounding.round_matrix(matrix, BITS, BLOCK).matrix() - matrix
     if not weight.outputs_last:
         changed = changed.reshape(weight.value.shape.numpy())
     elif weight.value.name == weight.name:
         changed = changed.T  # a parameter that stands as it is multiplied
-    return torch.from_numpy(np.ascontiguousarray(changed, np.float32))
+    return np.ascontiguousarray(changed, np.float32)
 
 
 def table(model, calibration):
@@ -113,8 +133,8 @@ def table(model, calibration):
     equalise.apply(model, found)
     tower = passes.of_model(model, calibration.sizes(), calibration.tower)
     readers = {w.name: Sums(w.inputs) for w in found if w.is_table}
-    changes = {weight.name: change(weight) for weight in found}
-    measured = measure(tower, changes, inputs(calibration), readers)
+    with tempfile.TemporaryDirectory() as folder:
+        measured = measure(tower, Changes(found, folder), inputs(calibration), readers)
     return [row(weight, measured) for weight in found], {n: s.moments() for n, s in readers.items()}
 
 
