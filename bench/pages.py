@@ -33,6 +33,7 @@ LARGE, LARGE_SIZE, QUERIES = 40, (4000, 3000), 10
 LOOKED_AT = 984  # results: what "Show more" is pressed for
 CHOICE = '{"model": "tiny-vit", "variant": "int8w", "runtime": "wasm"}'
 HOUR = 3_600_000  # ms
+SAID = "document.querySelector('#folder-status').textContent"
 SLOW = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000}
 
 
@@ -91,8 +92,7 @@ class Visit:
         self.page.set_input_files("#folder", folder)
 
     def wait(self, text):
-        said = "document.querySelector('#folder-status').textContent"
-        self.page.wait_for_function(f"text => {said}.includes(text)", arg=text)
+        self.page.wait_for_function(f"text => {SAID}.includes(text)", arg=text)
 
     def ask(self, text):
         """Milliseconds until a text is answered."""
@@ -171,7 +171,7 @@ def large_pictures(chromium, address):
     visit = Visit(chromium, address)
     started = time.perf_counter()
     visit.open(large())
-    visit.wait("1 of")
+    visit.page.wait_for_function(f"/indexing: [1-9]/.test({SAID})")
     answers = [visit.ask(f"a rocket and {number} stars") for number in range(QUERIES)]
     visit.wait(f"{LARGE} of {LARGE} pictures indexed")
     seconds = time.perf_counter() - started
@@ -229,7 +229,7 @@ def main():
                 figures = measure(chromium, address, *arguments)
             records.append({"folder": name, "commit": commit(revision), **figures})
             print(records[-1], flush=True)
-    write(RECORDS, records)
+            write(RECORDS, records)
     RECORDS.with_suffix(".md").write_text(markdown(records), "utf-8")
 
 

@@ -103,6 +103,10 @@ class Profile(Section):
     def _tokens_are_no_embeddings(self):
         if self.text == "tokens" and self.normalize:
             raise ValueError("text: tokens has no embeddings to normalize; leave normalize out")
+        if self.text == "tokens" and self.names:
+            raise ValueError("text: tokens is for hosts that know the usual names; leave names out")
+        if "eot_onehot" in (self.names or {}) and self.text != "one-hot":
+            raise ValueError("names: eot_onehot is an input of text: one-hot alone; take it out")
         return self
 
 

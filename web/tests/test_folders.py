@@ -5,6 +5,7 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 from test_search_page import open_folder, wait_for_status, wait_for_title
+from test_under_way import HELD
 
 WITHOUT_HANDLES = "delete globalThis.showDirectoryPicker"
 HOLIDAY = """async (pictures) => {
@@ -33,7 +34,7 @@ def front(visit):
         page = visit("index.html", variant="int8w")
         page.add_init_script(script)
         page.reload()
-        page.wait_for_function("!document.querySelector('#model').disabled")
+        wait_for_title(page, "“a large red circle”")
         return page
 
     return opened
@@ -41,8 +42,9 @@ def front(visit):
 
 def test_another_folder_is_added(front, pictures, few):
     page = front(WITHOUT_HANDLES)
-    add = page.get_by_role("button", name="Add another")
+    add = page.get_by_text("Add another")
     expect(add).to_be_hidden()
+    expect(page.get_by_role("button", name="come back")).to_be_hidden()
     open_folder(page, few)
     wait_for_status(page, "3 of 3 pictures indexed")
     for _ in range(2):  # a second time there is nothing new
@@ -51,24 +53,23 @@ def test_another_folder_is_added(front, pictures, few):
         chooser.value.set_files(pictures / "part1")
         wait_for_status(page, "153 of 153 pictures indexed")
     wait_for_title(page, "“a large red circle”: the closest of 153")
-    with page.expect_file_chooser() as chooser:
-        page.get_by_text("Open a folder", exact=True).click()
-    chooser.value.set_files(few)
+    open_folder(page, few)
     wait_for_status(page, "3 of 3 pictures indexed")  # it takes the others' place
 
 
 def test_folder_is_opened_again_at_the_next_visit(front, few):
     page = front(CHOSEN)
     page.evaluate(HOLIDAY, [[*path.read_bytes()] for path in sorted(few.iterdir())])
-    expect(page.get_by_role("button", name="again")).to_have_count(0)
-    page.get_by_text("Open a folder", exact=True).click()
+    again = page.get_by_role("button", name="again")
+    expect(again).to_be_hidden()
+    page.get_by_role("button", name="come back").click()
     wait_for_status(page, "3 of 3 pictures indexed")
     wait_for_title(page, "“a large red circle”: the closest of 3")
     assert {"holiday/0.png", "holiday/beach/1.png"} <= {
         *page.locator("#results li > span:not(.times)").all_inner_texts()
     }
     page.reload()
-    again = page.get_by_role("button", name="Open “holiday” again")
+    expect(again).to_have_text("Open “holiday” again")
     again.click()
     wait_for_status(page, "3 of 3 pictures indexed, 3 of them remembered")
     expect(again).to_be_hidden()
@@ -76,7 +77,7 @@ def test_folder_is_opened_again_at_the_next_visit(front, few):
     page.evaluate("confirm = (text) => { asked = text; return true; }")
     page.get_by_role("button", name="Forget").click()
     wait_for_status(page, "All embeddings are forgotten.")
-    assert "which folders were open" in page.evaluate("asked")
+    assert "and its folder" in page.evaluate("asked")
     page.reload()
     wait_for_title(page, "“a large red circle”")
     expect(again).to_be_hidden()
@@ -85,19 +86,49 @@ def test_folder_is_opened_again_at_the_next_visit(front, few):
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("throw new DOMException('in a frame', 'SecurityError')", "cannot be read: in a frame"),
-        (
-            "return { name: 'gone', requestPermission: async () => 'denied' }",
-            "not allowed to read gone",
-        ),
+        ("throw new DOMException('not now', 'NotAllowedError')", "cannot be read: not now"),
+        ("return { name: 'x', requestPermission: async () => 'denied' }", "not allowed to read x"),
         ("return { name: 'gone', values() { throw Error() } }", "gone could not be read"),
         ("throw new DOMException('', 'AbortError')", "No folder is open."),
     ],
 )
 def test_folder_that_cannot_be_read_is_said(front, script, said):
     page = front(f"globalThis.showDirectoryPicker = async () => {{ {script} }};")
-    page.get_by_text("Open a folder", exact=True).click()
+    page.get_by_role("button", name="come back").click()
     wait_for_status(page, said)
+
+
+def test_entries_that_cannot_be_read_are_left_out_and_counted(front, few):
+    name = (few / "0.png").read_bytes()
+    page = front(f"""
+        const good = {{ kind: "file", name: "a.png", getFile: async () =>
+            new File([new Uint8Array({[*name]})], "a.png", {{ type: "image/png" }}) }};
+        const gone = {{ kind: "file", name: "b.png", getFile() {{ throw Error(); }} }};
+        const shut = {{ kind: "directory", name: "c", values() {{ throw Error(); }} }};
+        globalThis.showDirectoryPicker = async () => ({{
+            name: "some", async *values() {{ yield* [good, gone, shut]; }},
+        }});""")
+    page.get_by_role("button", name="come back").click()
+    wait_for_status(page, "1 of 1 pictures indexed, 2 could not be read.")
+
+
+def test_a_cancelled_run_leaves_the_next_one_alone(front, pictures, few):
+    page = front(WITHOUT_HANDLES)
+    page.evaluate(HELD, "indexed")
+    open_folder(page, pictures)
+    page.wait_for_function("held.length === 2")
+    page.get_by_role("button", name="Cancel").click()
+    page.evaluate("globalThis.late = held.splice(0)")
+    open_folder(page, few)
+    page.wait_for_function("held.length === 2")
+    page.get_by_label("A text").focus()
+    page.evaluate("for (const send of late) send()")
+    page.wait_for_function("answers === 2")
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(page.get_by_label("A text")).to_be_focused()
+    assert page.text_content("#folder-status") == "indexing: 0 of 3"
+    page.evaluate("flow()")
+    wait_for_status(page, "3 of 3 pictures indexed")
 
 
 def test_what_is_no_picture_is_said(front, few):

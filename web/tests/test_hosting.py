@@ -130,9 +130,6 @@ def choose_by_key(page, description, matches, files):
 
 def test_pages_work_by_keyboard_alone(visit, photograph, pictures):
     page = visit(variant="int8w")
-    # Playwright catches choosers of inputs alone.
-    page.context.add_init_script("delete globalThis.showDirectoryPicker")
-    page.reload()
     page.wait_for_function("!document.querySelector('#model').disabled")
     tab_to(page, "the model", "it.id === 'model'")
     choose_by_key(page, "the file input", "it.id === 'pictures'", photograph)

@@ -99,10 +99,37 @@ def test_thumbnails_out_of_view_are_given_back(visit, pictures):
 
 def test_cancel_ends_with_the_picture_under_way(visit, pictures):
     page = visit("index.html", variant="int8w")
-    page.wait_for_function("!document.querySelector('#model').disabled")
+    wait_for_title(page, "“a large red circle”")  # then nothing starts anew
     page.evaluate(HELD, "indexed")
     open_folder(page, pictures)
     page.wait_for_function("held.length === 2")
     page.get_by_role("button", name="Cancel").click()
     page.evaluate("flow()")
     wait_for_status(page, ", 299 to go")
+
+
+def test_what_comes_late_is_stored_as_what_it_is(visit):
+    """Embeddings of a run that was replaced keep its own key and their own numbers."""
+    page = visit("index.html")
+    kept = page.evaluate("""async () => {
+        const from = (name) => import(new URL(`js/${name}.js`, document.baseURI));
+        const [{ Folder }, store] = [await from("folder"), await from("store")];
+        const image = { type: "image/png" };
+        const files = ["a", "b", "c"].map((name) => new File(["x"], `${name}.png`, image));
+        const folder = new Folder(files), run = {};
+        let asked = 0;
+        const engine = { request: async () => {
+            asked += 1;
+            if (asked === 3) {  // meanwhile another model is chosen, which knows them all
+                run.ended = run.replaced = true;
+                folder.forgetModel();
+                for (const file of files) folder.vectors.set(file, new Float32Array([0, 1]));
+            }
+            return { embeds: new Float32Array([1, 0]) };
+        } };
+        await folder.index(engine, "first", false, run, () => {});
+        const keys = files.map((file) => store.key(file, "first", false));
+        const found = await store.get(keys);
+        return keys.map((key) => found.get(key) && [...found.get(key)]);
+    }""")
+    assert kept == [[1, 0], [1, 0], None]

@@ -16,18 +16,19 @@ const ADVICE = [
 
 export class Folder {
   /** files: all that the folder holds; `other` counts those that are no pictures. */
-  constructor(files) {
+  constructor(files, unread) {
     this.pictures = [];
-    this.other = 0;
+    this.other = this.unread = 0;
     this.forgetModel();
-    this.add(files);
+    this.add(files, unread);
   }
 
-  /** Take another folder's files in, but for those that are there already. */
-  add(files) {
+  /** Take another folder's files in, but for those that are there already; `unread` more could not be read. */
+  add(files, unread = 0) {
     const known = new Set(this.pictures.map(same));
     const fresh = [...files].filter((file) => !known.has(same(file)));
     const pictures = fresh.filter(isPicture);
+    this.unread += unread;
     this.pictures = [...this.pictures, ...pictures];
     this.other += fresh.length - pictures.length;
   }
@@ -49,53 +50,53 @@ export class Folder {
 
   /** What became of its pictures, in a line. */
   summary() {
-    const { pictures, vectors, remembered, missing, failed, other } = this;
+    const { pictures, vectors, remembered, missing, failed, other, unread } = this;
     if (pictures.length === 0) return `No pictures in this folder; other files: ${other}.`;
     return [
       `${vectors.size} of ${pictures.length} pictures indexed`,
       remembered && `${remembered} of them remembered`,
       missing.length && `${missing.length} to go`,
       failed.size && `${failed.size} could not be embedded`,
+      unread && `${unread} could not be read`,
       other && `${other} other ${other === 1 ? "file" : "files"} ignored`,
     ].filter(Boolean).join(", ") + ".";
   }
 
   /**
    * Embed what is missing with an engine, whose embeddings are of an `origin` (catalogue.js).
-   * `report` is called after each picture. Ends early when `signal` is aborted; a later call goes on
-   * from there.
+   * `report` is called after each picture. Ends early once run.ended, with the pictures under way, and once
+   * run.replaced without them; a later call goes on from there.
    */
-  async index(engine, origin, orient, signal, report) {
+  async index(engine, origin, orient, run, report) {
     const key = (file) => store.key(file, origin, orient);
-    await this.remember(key, signal);
-    if (signal.aborted) return;
+    await this.remember(key, run);
+    if (run.ended) return;
     report();
     const files = this.missing.values(); // all that is under way takes from here
     const unsaved = [];
     const save = (least) => {
       if (unsaved.length < least) return null;
-      const pairs = unsaved.splice(0).map((file) => [key(file), this.vectors.get(file)]);
-      return store.put(pairs).catch(() => {});
+      return store.put(unsaved.splice(0)).catch(() => {});
     };
     const embed = async () => {
       for (const file of files) {
         const result = await engine.request("indexed", { blob: file, orient });
-        if (signal.reason === "replaced") return;
+        if (run.replaced) return;
         this.settle(file, result);
-        if (this.vectors.has(file)) unsaved.push(file);
+        if (this.vectors.has(file)) unsaved.push([key(file), this.vectors.get(file)]);
         report();
         await save(BATCH);
-        if (signal.aborted) return;
+        if (run.ended) return;
       }
     };
     await Promise.all(Array.from({ length: AHEAD }, embed)).finally(() => save(1));
   }
 
   /** Take what the store has. Without a store (a private window) there is nothing. */
-  async remember(key, signal) {
+  async remember(key, run) {
     const files = this.missing;
     const found = await store.get(files.map(key)).catch(() => new Map());
-    if (signal.aborted) return; // they may be another model's by now
+    if (run.ended) return; // they may be another model's by now
     for (const file of files) {
       const vector = found.get(key(file));
       if (vector) this.vectors.set(file, vector);

@@ -20,7 +20,7 @@ export class Indexing {
     this.pace = new Pace();
     this.spoken = new Spoken(at("folder-spoken"));
     at("cancel").onclick = () => {
-      this.control.abort("cancelled");
+      this.run.ended = true;
       at("cancel").disabled = true; // until the pictures under way are done
     };
     at("resume").onclick = () => this.start(this.site);
@@ -31,8 +31,9 @@ export class Indexing {
   /** Take a folder, or none. */
   open(folder) {
     this.stop();
+    const closed = this.folder && !folder;
     this.folder = folder;
-    if (folder) return;
+    if (!closed) return;
     for (const id of ["cancel", "resume", "progress", "failed"]) at(id).hidden = true;
     this.say("No folder is open.");
   }
@@ -44,7 +45,7 @@ export class Indexing {
 
   /** End what is under way, for something else comes. */
   stop() {
-    this.control?.abort("replaced");
+    if (this.run) this.run.ended = this.run.replaced = true;
   }
 
   /** Embed what is missing with a site's model (header.js), if there are both already. */
@@ -52,7 +53,7 @@ export class Indexing {
     this.stop();
     this.site = site;
     if (!site || !this.folder) return;
-    const { signal } = this.control = new AbortController();
+    const run = this.run = { ended: false, replaced: false };
     this.pace = new Pace();
     at("cancel").hidden = at("cancel").disabled = false;
     at("resume").hidden = true;
@@ -60,29 +61,29 @@ export class Indexing {
     this.showProgress();
     let failure = null;
     try {
-      const report = () => this.showProgress();
-      await this.folder.index(site.engine, origin(site), at("orient").checked, signal, report);
+      const report = () => run.replaced || this.showProgress();
+      await this.folder.index(site.engine, origin(site), at("orient").checked, run, report);
     } catch (error) {
       if (error instanceof Replaced) return;
       failure = error;
     }
-    if (signal.reason !== "replaced") this.finish(signal.reason, failure);
+    if (!run.replaced) this.finish(run.ended, failure);
   }
 
   showProgress() {
-    const { done, pictures } = this.folder;
+    const { done, pictures, remembered } = this.folder;
     Object.assign(at("progress"), { max: pictures.length, value: done });
-    const left = this.pace.left(done, pictures.length);
+    const left = this.pace.left(done - remembered, pictures.length - remembered);
     this.say(`indexing: ${done} of ${pictures.length}${left && `, ${left}`}`);
     if (performance.now() - (this.told ?? 0) < AGAIN) return;
     this.told = performance.now();
     this.grown();
   }
 
-  async finish(reason, failure) {
+  async finish(cancelled, failure) {
     at("cancel").hidden = at("progress").hidden = true;
     at("resume").hidden = this.folder.missing.length === 0;
-    if (reason === "cancelled" && !at("resume").hidden) at("resume").focus();
+    if (cancelled && !at("resume").hidden) at("resume").focus();
     this.say(failure ? failure.message : this.folder.summary());
     this.showFailed();
     await this.showForget();
@@ -107,7 +108,7 @@ export class Indexing {
 
   async forget() {
     const count = await store.count();
-    const folders = (await handles.remembered()).length ? ", and which folders were open," : "";
+    const folders = (await handles.remembered()) ? ", and its folder," : "";
     if (!confirm(`Forget the ${count} embeddings of pictures${folders} that this browser remembers? The pictures stay `
       + "where they are. A folder that is opened again is embedded anew.")) return;
     await Promise.all([store.clear(), handles.forget()]);

@@ -1,61 +1,57 @@
-// The buttons that open folders: one, another beside it, and those of an earlier visit.
+// The buttons that open folders: one, another beside it, one to come back to, and that of an earlier visit.
+//
+// Browsers that hand folders out again refuse some (Downloads, the desktop) as wholes; the plain way takes them.
 
 import * as handles from "./handles.js";
 
 const at = (id) => document.getElementById(id);
 
 export class Opening {
-  /** opened(files, beside) is called with a folder's files; `beside`: what is open stays. */
+  /** opened(files, beside, unread) is called with a folder's files; `beside`: what is open stays. */
   constructor(opened, say) {
-    Object.assign(this, { opened, say, beside: false, open: [] });
-    at("folder").onclick = (event) => {
-      this.beside = this.adding ?? false;
-      this.adding = false;
-      if (!handles.canChoose) return;
-      event.preventDefault(); // a folder from an input cannot be remembered
-      this.choose();
-    };
-    at("folder").onchange = ({ target }) => {
-      opened(target.files, this.beside);
-      this.beside = false;
-      target.value = "";
-    };
-    at("add").onclick = () => {
-      this.adding = true;
-      at("folder").click();
-    };
-    at("again").onclick = () => this.reopen();
+    Object.assign(this, { opened, say });
+    for (const [id, beside] of [["folder", false], ["another", true]]) {
+      at(id).onchange = ({ target }) => {
+        this.stop();
+        opened(target.files, beside, 0);
+        target.value = "";
+      };
+    }
+    at("keep").hidden = !handles.able;
+    at("keep").onclick = () => this.choose();
+    at("again").onclick = () => this.take(this.before);
     this.offer();
   }
 
-  /** Offer the folders of the last visit. */
+  /** Offer the folder of the last visit. */
   async offer() {
     this.before = await handles.remembered();
-    const names = this.before.map(({ name }) => `“${name}”`).join(" and ");
-    at("again").hidden = !names;
-    at("again").textContent = `Open ${names} again`;
+    at("again").hidden = !this.before;
+    at("again").textContent = `Open “${this.before?.name}” again`;
   }
 
   async choose() {
-    const { beside } = this;
     const handle = await handles.choose().catch((error) => this.say(error.message));
-    if (handle) await this.take([handle], beside);
+    if (handle) await this.take(handle);
   }
 
-  async reopen() {
-    await this.take(this.before, false);
-  }
-
-  async take(found, beside) {
-    this.say("reading the folder …");
+  /** Open a folder, and remember it, unless another one is opened while it is read. */
+  async take(handle) {
+    const mine = this.reading = {};
+    this.say(`reading ${handle.name} …`);
     try {
-      const files = await handles.filesOf(found);
-      this.open = beside ? [...this.open, ...found] : found;
+      const { files, unread } = await handles.filesOf(handle);
+      if (this.reading !== mine) return;
       at("again").hidden = true;
-      await handles.remember(this.open);
-      this.opened(files, beside);
+      await handles.remember(handle);
+      this.opened(files, false, unread);
     } catch (error) {
-      this.say(error.message);
+      if (this.reading === mine) this.say(error.message);
     }
+  }
+
+  /** What is being read is not wanted any more. */
+  stop() {
+    this.reading = null;
   }
 }

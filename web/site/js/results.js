@@ -63,7 +63,6 @@ export class Results {
 
   /** Say a line instead of results. */
   announce(text) {
-    at("results-title").ariaLive = "polite";
     this.say(text, false);
     this.items = new Map();
     this.list();
@@ -83,8 +82,7 @@ export class Results {
 
   /** Rank a collection {vectors} for a query {title, vector}, from the start if the query is new. */
   rank(collection, query) {
-    // What is ranked again while a folder is indexed is not announced again.
-    at("results-title").ariaLive = this.query === query ? "off" : "polite";
+    if (this.query !== query || this.collection !== collection) this.unfolded.clear();
     if (this.query !== query) {
       this.count = FIRST;
       this.cut.least = null;
@@ -94,6 +92,14 @@ export class Results {
     this.ranked = [...collection.vectors].map(([entry, vector]) => ({ entry, cosine: dot(query.vector, vector) }));
     this.ranked.sort((a, b) => b.cosine - a.cosine);
     this.show();
+  }
+
+  /** The same once more is indexed: shown, and not announced again. */
+  rankAgain(collection, query) {
+    at("results-title").setAttribute("aria-live", "off");
+    this.rank(collection, query);
+    // Once the browser has told of the change, or not.
+    setTimeout(() => at("results-title").setAttribute("aria-live", "polite"), 100);
   }
 
   above() {

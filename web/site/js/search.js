@@ -17,11 +17,12 @@ import { Results } from "./results.js";
 
 const PAUSE = 200; // ms of quiet while one types
 const at = (id) => document.getElementById(id);
-const indexing = new Indexing(() => show());
+const indexing = new Indexing(() => show(shown?.found === found && shown.of === collection()));
 const results = new Results(askLike, about);
 let site, gallery = null;
 let asked = null; // {text, picture}: what is looked for, also once another model is chosen
 let found = null; // {title, vector}: what that gave
+let shown = null; // {found, of}: whose results are on the page
 
 const collection = () => indexing.folder ?? gallery;
 
@@ -53,13 +54,15 @@ async function answer(wanted, title, { engine, variant }) {
   }
 }
 
-/** What is found so far in what is indexed so far. */
-function show() {
+/** What is found so far in what is indexed so far; `again`: a reader has seen a part of it. */
+function show(again = false) {
   const current = collection();
   at("origin").hidden = current !== gallery;
   at("origin").textContent = gallery?.note ?? "";
   if (!found) return;
-  if (current.vectors.size) results.rank(current, found);
+  shown = current.vectors.size ? { found, of: current } : null;
+  if (shown && again) results.rankAgain(current, found);
+  else if (shown) results.rank(current, found);
   else results.announce(`${found.title}: no picture is indexed yet.`);
 }
 
@@ -116,14 +119,17 @@ function turnTo(folder) {
 }
 
 /** Look through a folder's files, or through them and what is open already. */
-function openFiles(files, beside) {
+function openFiles(files, beside, unread) {
   const folder = beside && indexing.folder;
-  if (folder) folder.add(files);
-  turnTo(folder || new Folder(files));
+  if (folder) folder.add(files, unread);
+  turnTo(folder || new Folder(files, unread));
 }
 
-new Opening(openFiles, (text) => indexing.say(text));
-at("drawings").onclick = () => turnTo(null);
+const opening = new Opening(openFiles, (text) => indexing.say(text));
+at("drawings").onclick = () => {
+  opening.stop();
+  turnTo(null);
+};
 at("form").onsubmit = (event) => {
   event.preventDefault();
   listen(false);
@@ -137,7 +143,10 @@ at("like").lastElementChild.onclick = () => {
   ask({ text: asked.text, picture: null });
   at("query").focus();
 };
-acceptPictures(([file]) => askBlob(file), (files) => openFiles(files, false));
+acceptPictures(([file]) => askBlob(file), (files) => {
+  opening.stop();
+  openFiles(files, false, 0);
+});
 /** Vectors of turned pictures say nothing about those of others. */
 at("orient").onchange = () => {
   indexing.folder?.forgetModel();

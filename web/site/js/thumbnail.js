@@ -15,7 +15,7 @@ export function thumbnail(entry) {
   const canvas = element("canvas", { width: 0, height: 0 });
   const draw = async () => {
     if (canvas.width || canvas.hidden) return;
-    await square(entry).then((bitmap) => paint(canvas, bitmap), () => { canvas.hidden = true; });
+    await square(entry).then((bitmap) => paint(canvas, bitmap)).catch(() => { canvas.hidden = true; });
   };
   return { shown: canvas, draw, release: () => { canvas.width = canvas.height = 0; } };
 }
