@@ -109,23 +109,24 @@ class Tower:
             give_back()
         return torch.cat(states).numpy()
 
-    def states(self, batch):
-        """What every step is given of one batch, None the first one; and last [B, E]."""
-        states, batch = [None], _given(batch)
+    def states(self, batches):
+        """Of each batch what every step is given, None the first one; and last [B, E]."""
+        batches = [_given(batch) for batch in batches]
+        states = [[None] for _ in batches]
         with torch.no_grad():
             for step in self.steps:
                 self.load(step)
-                states.append(step.run(states[-1], batch))
+                for kept, batch in zip(states, batches, strict=True):
+                    kept.append(step.run(kept[-1], batch))
                 self.unload(step)
         return states
 
-    def taken_back(self, step, state, batch, see, gradients):
-        """Take gradients of what a step gives back to what it was given: an iterator of these.
+    def taken_back(self, step, parameters, state, batch, see, gradients):
+        """Take gradients of what a loaded step gives back to what it was given: an iterator.
 
-        Of each there is None where the step is the first. `see` is as in Observed; what it has
-        hooked to gradients is called before the iterator goes on.
+        It gives None for each where the step is the first. `see` is as in Observed; what it has
+        hooked to a gradient is called before the iterator goes on.
         """
-        parameters = self.load(step)
         state = None if state is None else state.requires_grad_()
         with Observed(parameters, see):
             result = step.run(state, _given(batch))
@@ -134,7 +135,6 @@ class Tower:
             yield None if state is None else state.grad
             if state is not None:
                 state.grad = None
-        self.unload(step)
 
 
 def give_back():

@@ -26,6 +26,7 @@ BATCHES = {"visual": 8, "textual": 16}  # at most; captions are short
 INPUTS = 4  # of each, at most
 LARGE = 224  # pixels a side, beyond which a batch is one picture
 DIRECTIONS, SEED = 4, 0
+KEPT = 2**29  # bytes of what steps are given
 DIGITS = 3  # of an error: beyond them CPUs might differ
 LEVELS = 255  # of an input quantised to 8 bits
 
@@ -97,20 +98,45 @@ def measure(tower, changes, batches, readers):
     readers: {name of a table: Sums} of what its rows are read with, to which this adds.
     """
     rng, sums, count = np.random.default_rng(SEED), {}, 0
-    for batch in tqdm(batches, desc="sensitivity"):
-        *states, embeds = tower.states(batch)
-        signs = [torch.from_numpy(rng.choice([-1.0, 1.0], embeds.shape)) for _ in range(DIRECTIONS)]
-        gradients = [across(embeds, one) for one in signs]
-        count += DIRECTIONS * len(embeds)
+    for group in tqdm([*groups(tower, batches)], desc="sensitivity"):
+        kept = tower.states(group)
+        gradients = [directions(rng, states.pop()) for states in kept]
+        count += sum(len(gradient) for several in gradients for gradient in several)
         for step in reversed(tower.steps):
-            probe, before = Probe(changes, readers), []
-            for gradient in tower.taken_back(step, states.pop(), batch, probe.see, gradients):
-                before.append(gradient)
-                for key, along in probe.found.items():
-                    sums[key] = sums.get(key, 0) + float((along**2).sum()) / 2
-            gradients = before
+            parameters = tower.load(step)
+            for number, batch in enumerate(group):
+                probe, before = Probe(changes, readers), []
+                given = (kept[number].pop(), batch, probe.see, gradients[number])
+                for gradient in tower.taken_back(step, parameters, *given):
+                    before.append(gradient)
+                    for key, along in probe.found.items():
+                        sums[key] = sums.get(key, 0) + float((along**2).sum()) / 2
+                gradients[number] = before
+            tower.unload(step)
             passes.give_back()
     return {key: total / count for key, total in sums.items()}
+
+
+def groups(tower, batches):
+    """Lists of batches whose steps are given no more than KEPT; a list reads weights once."""
+    (states,) = tower.states(batches[:1])
+    size = sum(state.nbytes for state in states if state is not None) / len(batches[0])
+    group, room = [], KEPT
+    for batch in batches:
+        # Captions come the shortest first, pictures are equally large.
+        needed = size * batch.size / batches[0][0].size
+        if group and needed > room:
+            yield group
+            group, room = [], KEPT
+        group.append(batch)
+        room -= needed
+    yield group
+
+
+def directions(rng, embeds):
+    """DIRECTIONS random ones across some embeddings."""
+    signs = [torch.from_numpy(rng.choice([-1.0, 1.0], embeds.shape)) for _ in range(DIRECTIONS)]
+    return [across(embeds, one) for one in signs]
 
 
 def change(weight):
