@@ -102,6 +102,9 @@ the parity of `fp32`; the cosines of the other encodings say nothing of trained 
 as `inputs:` of `params.yaml` gives a model of its size; below, `pictures` and `captions` say how
 many. A visual file's `evaluate` takes each labelled drawing of the reference besides, once.
 
+Where `evaluate` takes most, ONNX Runtime does, as it decodes the weights of `int8w` and `int4w`
+while it loads them; `clip-onnx optimise` does it once for all (docs/use.md).
+
 A row without `calibrate` is of an earlier commit, which had no such stage: it made `fp16w` and
 `int8w`, the latter calibrated for `vit-b-32` alone, and `reference` and `evaluate` ran on a few
 pictures and captions.
