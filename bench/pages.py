@@ -207,8 +207,8 @@ def markdown(records):
 
 Written by `python -m bench.pages`. tiny-vit's int8w in Chromium on the CPU; drawings of 64 pixels
 and {LARGE} photographs of {LARGE_SIZE[0] * LARGE_SIZE[1] // 10**6} megapixels. Memory is the
-renderer's (Pss). A later row of the same folder is of an earlier commit, measured in turns. The
-slow connection has 1.6 Mbit/s and 150 ms to the server.
+renderer's (Pss), WebAssembly's and the models' included. A later row of the same folder is of an
+earlier commit, measured in turns. The slow connection has 1.6 Mbit/s and 150 ms to the server.
 
 {(chr(10) * 2).join(map(comparison.table, kinds))}
 """
