@@ -75,7 +75,7 @@ def test_load_accepts_the_shipped_file():
             {"profiles": {"npu": {"text": "tokens", "normalize": True}}},
             ["profiles.npu", "text: tokens", "normalize"],
         ),
-        ({"profiles": {"std": {"length": 77}}}, ["profiles.std.length", "a profile of its own"]),
+        ({"profiles": {"std": {"length": 77}}}, ["profiles.std.length", "another profile"]),
         ({"profiles": {"npu": {"widths": 4}}}, ["profiles.npu.widths", "unknown key"]),
         ({"evalset": {"seed": -1}}, ["evalset.seed", "-1"]),
         ({"surprise": 1}, ["surprise", "unknown key"]),
