@@ -3,7 +3,6 @@
 import pytest
 from playwright.sync_api import expect
 from test_search_page import open_folder, wait_for_status, wait_for_title
-from test_under_way import HELD
 
 ORDER = """(of) => {
     globalThis.order = [];
@@ -95,17 +94,6 @@ def test_thumbnails_out_of_view_are_given_back(visit, pictures):
     assert sum(page.evaluate(SHOWN)) < 150
     page.locator("#results li").first.scroll_into_view_if_needed()
     page.wait_for_function(f"({SHOWN})()[0] && !({SHOWN})().at(-1)")
-
-
-def test_cancel_ends_with_the_picture_under_way(visit, pictures):
-    page = visit("index.html", variant="int8w")
-    wait_for_title(page, "“a large red circle”")  # then nothing starts anew
-    page.evaluate(HELD, "indexed")
-    open_folder(page, pictures)
-    page.wait_for_function("held.length === 2")
-    page.get_by_role("button", name="Cancel").click()
-    page.evaluate("flow()")
-    wait_for_status(page, ", 299 to go")
 
 
 def test_what_comes_late_is_stored_as_what_it_is(visit):
