@@ -9,6 +9,7 @@ import math
 from pathlib import Path
 
 import matplotlib
+import pandas as pd
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
@@ -17,6 +18,7 @@ from bench import comparison
 from bench.picture import SMALLEST_ERROR
 from bench.records import read
 from clip_onnx import command
+from tools import charts
 
 PICTURE = Path("bench/at-a-glance.svg")
 MODEL = "tiny-vit"
@@ -37,15 +39,6 @@ def digits(cosine):
     return -math.log10(max(1 - cosine, SMALLEST_ERROR))
 
 
-def edge(group):
-    """Our files than which none of ours is both smaller and as close, the smallest first."""
-    kept = []
-    for record in sorted(group, key=lambda one: (one["size_mb"], -one["cosine_min"])):
-        if not kept or record["cosine_min"] > kept[-1]["cosine_min"]:
-            kept.append(record)
-    return kept
-
-
 def panel(axes, group):
     group = [one for one in group if one["cosine_min"] is not None]
     for by, look in LOOKS.items():
@@ -57,9 +50,10 @@ def panel(axes, group):
                 away, side = LABELS[by]
                 look = {"color": LOOKS[by]["color"], "ha": side}
                 axes.annotate(one["encoding"], place, away, textcoords="offset points", **look)
-    steps = edge([one for one in group if one["by"] == "ours"])
-    line = [(one["size_mb"], digits(one["cosine_min"])) for one in steps]
-    axes.step(*zip(*line, strict=True), where="post", color=LOOKS["ours"]["color"], alpha=0.5)
+    ours = [one | {"graph": one["tower"]} for one in group if one["by"] == "ours"]
+    steps = charts.frontier(pd.DataFrame(ours))
+    line = (steps["size_mb"], steps["cosine_min"].map(digits))
+    axes.step(*line, where="post", color=LOOKS["ours"]["color"], alpha=0.5)
     sizes = [one["size_mb"] for one in group]
     axes.set(title=TITLES[group[0]["tower"]], xlabel="MB", ylim=(0.8, 7.8), xscale="log")
     axes.set_xlim(min(sizes) / 1.6, max(sizes) * 1.4)

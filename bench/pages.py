@@ -30,7 +30,7 @@ FOLDER = Path("build/bench-pages")
 RECORDS = Path("bench/pages.json")
 COUNTS = (300, 5_000, 20_000)
 LARGE, LARGE_SIZE, QUERIES = 40, (4000, 3000), 10
-LOOKED_AT = 984  # results: what "Show more" is pressed for
+LOOKED_AT = 984  # results: at least so many, or all, are shown and gone through
 CHOICE = '{"model": "tiny-vit", "variant": "int8w", "runtime": "wasm"}'
 HOUR = 3_600_000  # ms
 SAID = "document.querySelector('#folder-status').textContent"
@@ -162,7 +162,7 @@ def small_pictures(chromium, address, count):
     answers = [visit.ask(f"a star beside {number} circles") for number in range(QUERIES)]
     figures["ms a query"] = round(float(np.median(answers)))
     visit.show(LOOKED_AT)
-    figures[f"MB, {LOOKED_AT} results shown"] = visit.megabytes()
+    figures["MB, looked through"] = visit.megabytes()
     return figures
 
 
@@ -208,7 +208,8 @@ def markdown(records):
 Written by `python -m bench.pages`. tiny-vit's int8w in Chromium on the CPU; drawings of 64 pixels
 and {LARGE} photographs of {LARGE_SIZE[0] * LARGE_SIZE[1] // 10**6} megapixels. Memory is the
 renderer's (Pss), WebAssembly's and the models' included. A later row of the same folder is of an
-earlier commit, measured in turns. The slow connection has 1.6 Mbit/s and 150 ms to the server.
+earlier commit, measured in turns. The slow connection has 1.6 Mbit/s and 150 ms to the server;
+`looked through` is when at least {LOOKED_AT} results, or all, were shown down to the last.
 
 {(chr(10) * 2).join(map(comparison.table, kinds))}
 """

@@ -60,6 +60,22 @@ def test_the_card_is_given_what_its_template_asks_for():
 
 
 @has_bundles
+def test_the_card_shows_only_files_that_are_there():
+    release = shipped("tiny-vit")
+    for kept, dtype in (("int6w", None), ("fp16", "fp16")):
+        files = {
+            path: file for path, file in release.files.items() if file["key"].endswith(f".{kept}")
+        }
+        text = card.text(release._replace(files=files))
+        assert f"onnx/text_model_{kept}.onnx" in example("python", text)
+        assert ("```js" in text) == bool(dtype)
+        assert "vision_model.onnx" not in text
+    (only,) = [path for path in release.files if path == "onnx/vision_model_int6w.onnx"]
+    text = card.text(release._replace(files={only: release.files[only]}))
+    assert "```python" not in text and "Which files" not in text
+
+
+@has_bundles
 @pytest.mark.parametrize(
     ("tower", "task", "shown", "left_out"),
     [

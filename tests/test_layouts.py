@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import onnxruntime
@@ -10,7 +11,7 @@ import yaml
 from PIL import Image
 from tokenizers import Tokenizer
 
-from clip_onnx import Clip, command
+from clip_onnx import Clip, absent, command
 from clip_onnx.checkpoint import architecture
 from clip_onnx.host import preparation
 from clip_onnx.measure import parity
@@ -89,6 +90,21 @@ def test_immichs_pictures_are_the_bundles(for_immich, clip, size):
     assert parity.cosine(clip.encode_image(picture), found[None])[0] > 0.999999
 
 
+def test_large_weights_lie_beside_the_files(bundled, tmp_path, monkeypatch, clip):
+    """As those of towers beyond a gigabyte."""
+    monkeypatch.setattr(layouts.graphs, "EXTERNAL_DATA_FROM", 0)
+    triton.write(parts(bundled), tmp_path / "triton")
+    immich.write(parts(bundled), tmp_path / "immich")
+    folders = [tmp_path / "immich/textual", tmp_path / "triton/vit_textual/1"]
+    for folder, kind in zip(folders, (np.int32, np.int64), strict=True):
+        file, beside = folder / "model.onnx", folder / "model.onnx.data"
+        assert beside.stat().st_size > 10 * file.stat().st_size
+        session = onnxruntime.InferenceSession(file)
+        ids = np.array([[49406, 320, 49407]], kind)
+        (found,) = session.run(None, {session.get_inputs()[0].name: ids})[0]
+        assert parity.cosine(clip.encode_text("a"), found[None])[0] > 0.999999
+
+
 def described(folder):
     """{input or output: (type, dims)} of a config.pbtxt."""
     line = re.compile(r'name: "(\w+)" data_type: (\w+) dims: \[([^]]*)\]')
@@ -146,6 +162,15 @@ def test_a_bundle_has_the_layouts_that_params_yaml_names(bundled, tmp_path, monk
         *("config.json", "textual", "visual")
     }
     assert (tmp_path / "made/vit/triton/vit_textual/1/model.onnx").is_file()
+    made = tmp_path / "made"
+    for tower in ("visual", "textual"):
+        shutil.copytree(bundled / f"data/models/vit/{tower}", made / f"models/vit/{tower}")
+    shutil.rmtree(made / "models/vit/visual/fp32")
+    (made / "models/vit/visual/fp32").mkdir()
+    absent.write(made / "models/vit/visual/fp32", absent.Absent("no such operator"))
+    with pytest.raises(command.Refusal, match="triton: vit has no visual tower in fp32") as error:
+        small.run_stage("bundle", made / "models/vit", *given[1:], "made/other")
+    assert "name an encoding" in str(error.value) and not (made / "other").exists()
     content["bundle"]["layouts"] = {"immich": "int9w"}
     small.write_params(tmp_path, content)
     with pytest.raises(command.Refusal, match="bundle.layouts.immich: 'int9w' is not among"):

@@ -61,6 +61,28 @@ def test_what_is_measured_is_close_to_what_replacing_the_weight_does(built, tabl
     assert row["error"] == pytest.approx(1 - parity.cosine(before, after).mean(), rel=0.35)
 
 
+@pytest.mark.parametrize(("kind", "tower"), [("rn", "visual"), ("vit", "textual")])
+def test_batches_taken_one_by_one_give_the_same_bytes(
+    built, table, tmp_path, monkeypatch, kind, tower
+):
+    """As the largest models' are, whose steps' inputs do not fit together."""
+    monkeypatch.setattr(gradients, "KEPT", 1)
+    calibration = Calibration(built / f"data/calibration/{kind}", tower)
+    std = graphs.load(built / f"data/patch/{kind}/{tower}/std")
+    assert len([*gradients.groups(tower_of(std, calibration), gradients.inputs(calibration))]) > 4
+    rows, readers = gradients.table(std, calibration, tmp_path)
+    assert rows == table(kind, tower)["tensors"]
+    assert [*tmp_path.iterdir()] == []
+    known = Sensitivity(small.sensitivity(kind), tower)
+    for name, moments in readers.items():
+        for one, other in zip(moments, known.readers(name), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def tower_of(model, calibration):
+    return passes.of_model(model, calibration.sizes(), calibration.tower)
+
+
 def test_a_part_of_a_direction_along_the_embedding_means_nothing():
     embeds = torch.tensor([[3.0, 4.0], [0.0, 2.0]], dtype=torch.float64)
     directions = gradients.across(embeds, torch.tensor([[3.0, 4.0], [5.0, 7.0]]).double())

@@ -100,10 +100,12 @@ def source(model):
 
 
 def in_both(release):
-    """An encoding that all towers are here in and transformers.js has a name of, or fp32."""
+    """An encoding that all towers are here in, of those that transformers.js has a name of if one
+    is; None where towers share none."""
     places = paths(release)
-    shared = (v for v in layout.DTYPES if all((t, v) in places for t in release.towers))
-    return next(shared, "fp32")
+    variants = [*layout.DTYPES, *(variant for _, variant in places)]
+    shared = (v for v in variants if all((tower, v) in places for tower in release.towers))
+    return next(shared, None)
 
 
 def paths(release):
@@ -152,14 +154,14 @@ def packages():
 
 def content(release):
     """What the template asks for."""
-    encoding = in_both(release)
+    encoding, places = in_both(release), paths(release)
     return {
         "model": release.model,
         "target": release.target,
         "origin": release.origin,
-        "dtype": layout.DTYPES[encoding],
-        "files": {tower: layout.file_name(tower, encoding) for tower in release.towers},
-        "pairs": pairs(release) or "–",
+        "dtype": layout.DTYPES.get(encoding),
+        "files": {tower: places[tower, encoding] for tower in release.towers if encoding},
+        "pairs": pairs(release),
         "towers": release.towers,
         "figures": figures(release),
         "source": source(release.settings.models[release.model]),

@@ -88,14 +88,16 @@ def in_runtimes(runtimes, settings):
     for name, models in runtimes.items():
         asked = settings.runtimes.get(name)
         metric = "runtime_cosine" if asked and asked.cosine is None else "cosine"
-        for key, figures in _files(models) if asked else ():
+        for key, figures in files(models).items() if asked else ():
             value = figures.get(metric)
             yield Judged(f"{key} in {name}", metric, value, getattr(asked, metric))
 
 
-def _files(models):
-    """(model.graph.variant, figures) of every file."""
-    for model, graphs in models.items():
-        for graph, variants in graphs.items():
-            for variant, figures in variants.items():
-                yield f"{model}.{graph}.{variant}", figures
+def files(metrics):
+    """{model.graph.variant: figures} of every file; known answers are rows as well."""
+    return {
+        f"{model}.{graph}.{variant}": figures
+        for model, graphs in metrics.items()
+        for graph, variants in graphs.items()
+        for variant, figures in variants.items()
+    }

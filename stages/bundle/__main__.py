@@ -40,6 +40,13 @@ def main():
             f"{model} has none of the files that `bundle:` of params.yaml names, for"
             f" {absent.tower(*set(TOWERS) - set(sizes.towers))}: name others"
         )
+    for name, encoding in settings.bundle.layouts.items():
+        for tower in sizes.towers:
+            if why := absent.why(arguments.models / tower / encoding):
+                raise command.Refusal(
+                    f"bundle.layouts.{name}: {model} has no {tower} tower in {encoding} ({why}):"
+                    " name an encoding that all models of the grid have"
+                )
     with command.output(arguments.output) as folder:
         (folder / "onnx").mkdir()
         for name, file in listed.items():

@@ -34,7 +34,8 @@ def main():
         for tower in TOWERS:
             with contextlib.suppress(absent.Absent):
                 model = graphs.load(getattr(arguments, tower))
-                rows, readers = gradients.table(model, Calibration(arguments.calibration, tower))
+                calibration = Calibration(arguments.calibration, tower)
+                rows, readers = gradients.table(model, calibration, directory)
                 found = {"bits": gradients.BITS, "block": gradients.BLOCK, "tensors": rows}
                 text = json.dumps(found, indent=1, allow_nan=False)
                 (directory / f"{tower}.json").write_text(text, "utf-8")

@@ -150,17 +150,17 @@ def change(weight):
     return np.ascontiguousarray(changed, np.float32)
 
 
-def table(model, calibration):
+def table(model, calibration, folder):
     """(a row a weight, in the graph's order, {name of a table: Moments of what reads its rows}).
 
-    `model` is equalised in place.
+    `model` is equalised in place. `folder` holds, meanwhile, files as large as its weights.
     """
     found = list(weight_only.weights(model))
     equalise.apply(model, found)
     tower = passes.of_model(model, calibration.sizes(), calibration.tower)
     readers = {w.name: Sums(w.inputs) for w in found if w.is_table}
-    with tempfile.TemporaryDirectory() as folder:
-        measured = measure(tower, Changes(found, folder), inputs(calibration), readers)
+    with tempfile.TemporaryDirectory(dir=folder) as beside:
+        measured = measure(tower, Changes(found, beside), inputs(calibration), readers)
     return [row(weight, measured) for weight in found], {n: s.moments() for n, s in readers.items()}
 
 

@@ -10,6 +10,7 @@ import math
 import pandas as pd
 
 from stages.report.columns import decibels
+from tools import floors
 
 DIGIT = 1e-7  # cosines carry seven
 MOST_CHARACTERS = 6000  # of one table, of nine: a comment on GitHub holds 65536
@@ -37,13 +38,7 @@ COLUMNS = {
 
 def files(parity):
     """A row a file (`model.graph.variant`), a column a figure; known answers are rows as well."""
-    rows = {
-        f"{model}.{graph}.{variant}": figures
-        for model, graphs in parity.items()
-        for graph, variants in graphs.items()
-        for variant, figures in variants.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index", dtype=object)
+    return pd.DataFrame.from_dict(floors.files(parity), orient="index", dtype=object)
 
 
 def runtimes(metrics):

@@ -1,4 +1,4 @@
-"""The folder that immich's machine learning reads in its cache, as `clip/NAME`.
+"""The folder that immich's machine learning reads, in place of a model of its list in its cache.
 
     config.json
     textual/model.onnx     text int32 [batch, 77] -> embedding float32 [batch, E], of length 1

@@ -73,18 +73,15 @@ def ensemble(model, folder, first, second):
     lines = [f'name: "{target.name}"', 'platform: "ensemble"', "max_batch_size: 0"]
     lines += tensors("input", [image]) + tensors("output", [embeds])
     lines += ["ensemble_scheduling {", "  step ["]
-    lines += step(first.parent.name, {image.name: image.name}, {pixels.name: pixels.name}) + [
-        "    ,"
-    ]
-    lines += step(second.parent.name, {pixels.name: pixels.name}, {embeds.name: embeds.name})
-    lines += ["  ]", "}"]
+    lines += [*step(first.parent.name, image.name, pixels.name), "    ,"]
+    lines += [*step(second.parent.name, pixels.name, embeds.name), "  ]", "}"]
     (target / "config.pbtxt").write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def step(name, inputs, outputs):
+def step(name, given, made):
+    """The lines on a model of an ensemble; its tensors are called there as it calls them."""
     maps = [
-        f'      {kind}_map {{ key: "{key}" value: "{value}" }}'
-        for kind, pairs in (("input", inputs), ("output", outputs))
-        for key, value in pairs.items()
+        f'      {kind}_map {{ key: "{tensor}" value: "{tensor}" }}'
+        for kind, tensor in (("input", given), ("output", made))
     ]
     return ["    {", f'      model_name: "{name}"', "      model_version: -1", *maps, "    }"]

@@ -4,9 +4,9 @@ import { origin } from "./catalogue.js";
 import { Replaced } from "./engine.js";
 import { element } from "./element.js";
 import { nameOf } from "./entry.js";
+import * as handles from "./handles.js";
 import { Pace } from "./pace.js";
 import { Spoken } from "./spoken.js";
-import * as handles from "./handles.js";
 import * as store from "./store.js";
 
 const AGAIN = 2000; // ms between two rankings of a folder that is being indexed
@@ -101,7 +101,7 @@ export class Indexing {
 
   async showForget() {
     const count = await store.count().catch(() => 0);
-    at("forget").hidden = count === 0;
+    at("forget").hidden = count === 0 && !(await handles.remembered());
     if (this.folder || !count) return;
     this.say(`No folder is open. ${count} embeddings are remembered from earlier visits.`);
   }

@@ -43,8 +43,8 @@ export class Opening {
       const { files, unread } = await handles.filesOf(handle);
       if (this.reading !== mine) return;
       at("again").hidden = true;
-      await handles.remember(handle);
       this.opened(files, false, unread);
+      await handles.remember(handle);
     } catch (error) {
       if (this.reading === mine) this.say(error.message);
     }
