@@ -28,6 +28,7 @@ import onnxruntime
 import pandas as pd
 
 from bench import records
+from bench.installing import install
 from clip_onnx import command, host, verify
 from clip_onnx.host import layout, sessions
 from clip_onnx.measure import parity
@@ -58,22 +59,10 @@ def interpreter(named):
     return python, said.strip()
 
 
-def install(version, python, of):
+def installed(version, python, of):
     """The folder that has a version of ONNX Runtime and a numpy for Python `of`, and no more."""
-    folder = FOLDER / f"{version}-python{of}"
-    if not folder.exists():
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        packages = ["--no-deps", f"onnxruntime=={version}", f"numpy=={NUMPY}"]
-        with command.output(folder) as partial:
-            done = subprocess.run(
-                [*pip, "--target", partial, *packages], capture_output=True, text=True
-            )
-            if done.returncode:
-                said = (done.stderr.splitlines() or ["nothing"])[-1]
-                raise command.Refusal(
-                    f"ONNX Runtime {version} cannot be installed: pip says {said}"
-                )
-    return folder
+    packages = [f"onnxruntime=={version}", f"numpy=={NUMPY}"]
+    return install(FOLDER / f"{version}-python{of}", packages, python)
 
 
 def cases(file, about, known):
