@@ -70,7 +70,11 @@ def test_text_asked_for_during_a_change_of_model_is_answered(visit):
 
 @pytest.mark.parametrize(
     ("path", "picker", "answer"),
-    [("image.html", "#pictures", CARD), ("index.html", "#folder", "#forget")],
+    [
+        ("image.html", "#pictures", CARD),
+        ("index.html", "#folder", "#forget"),
+        ("index.html", "#example", "#results-title:has-text('Like 0.png: the closest of 300')"),
+    ],
 )
 def test_inputs_wait_for_the_list_of_models(visit, few, path, picker, answer):
     page = visit()
@@ -84,7 +88,7 @@ def test_inputs_wait_for_the_list_of_models(visit, few, path, picker, answer):
     while not held:
         page.wait_for_timeout(50)
     held[0].continue_()
-    page.locator(answer).wait_for()  # what was chosen meanwhile is embedded
+    page.locator(answer).wait_for()  # what was chosen meanwhile counts
     assert not page.evaluate("document.querySelector('main').inert")
 
 

@@ -19,7 +19,8 @@ const PAUSE = 200; // ms of quiet while one types
 const at = (id) => document.getElementById(id);
 const indexing = new Indexing(() => show(shown?.found === found && shown.of === collection()));
 const results = new Results(askLike, about);
-let site, gallery = null;
+let site = null;
+let gallery; // undefined until it is known whether there is one, then it or null
 let asked = null; // {text, picture}: what is looked for, also once another model is chosen
 let found = null; // {title, vector}: what that gave
 let shown = null; // {found, of}: whose results are on the page
@@ -34,6 +35,7 @@ async function ask(wanted) {
   at("like").firstElementChild.textContent = wanted.picture ? `Like ${wanted.picture.name}` : "";
   const title = titleOf(wanted);
   if (!title) results.announce("");
+  else if (!site || gallery === undefined) results.wait(`${title}: searching …`); // `changed` asks again
   else if (!collection()) results.announce("Open a folder of pictures first: there is nothing to search.");
   else await answer(wanted, title, site);
 }
@@ -105,7 +107,7 @@ function askLike(entry) {
 }
 
 function askBlob(blob) {
-  if (site && blob) askPicture({ name: blob.name, blob: () => blob });
+  if (blob) askPicture({ name: blob.name, blob: () => blob });
 }
 
 /** Look through a folder, or with null through the drawings. What is asked stays asked. */
