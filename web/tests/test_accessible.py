@@ -1,8 +1,7 @@
 """Every page in its states: axe finds nothing, nothing scrolls sideways, the console is silent."""
 
 import pytest
-from pages import CARD
-from test_search_page import open_folder, wait_for_status, wait_for_title
+from pages import CARD, open_folder, wait_for_status, wait_for_title
 
 from web import build
 

@@ -3,10 +3,9 @@
 import json
 
 import pytest
-from pages import BUNDLES, CARD, MODEL, cosine, downloaded
+from pages import BUNDLES, CARD, MODEL, cosine, downloaded, open_folder, search, wait_for_status
 from PIL import Image
 from playwright.sync_api import expect
-from test_search_page import open_folder, search, wait_for_status
 
 TOWER = "vision_model_quantized.onnx"
 DIFFERS = "is not the file that index.json lists: its content differs."

@@ -3,9 +3,8 @@
 import shutil
 
 import pytest
+from pages import HELD, open_folder, wait_for_status, wait_for_title
 from playwright.sync_api import expect
-from test_search_page import open_folder, wait_for_status, wait_for_title
-from test_under_way import HELD
 
 WITHOUT_HANDLES = "delete globalThis.showDirectoryPicker"
 HOLIDAY = """async (pictures) => {

@@ -3,10 +3,9 @@
 import json
 
 import pytest
-from pages import BUNDLES, MODEL, ROOT
+from pages import BUNDLES, MODEL, ROOT, open_folder, search, wait_for_status, wait_for_title
 from PIL import Image
 from playwright.sync_api import expect
-from test_search_page import open_folder, search, wait_for_status, wait_for_title
 
 from clip_onnx import Clip
 from web import build

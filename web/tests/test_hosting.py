@@ -5,9 +5,8 @@ import shutil
 import time
 
 import pytest
-from pages import CARD
+from pages import CARD, wait_for_status, wait_for_title
 from playwright.sync_api import expect
-from test_search_page import wait_for_status, wait_for_title
 
 from runtimes import browser
 

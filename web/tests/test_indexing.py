@@ -1,8 +1,8 @@
 """A folder that is being embedded: who waits for whom, what is said, and what stays in memory."""
 
 import pytest
+from pages import HELD, open_folder, wait_for_status, wait_for_title
 from playwright.sync_api import expect
-from test_search_page import open_folder, wait_for_status, wait_for_title
 
 ORDER = """(of) => {
     globalThis.order = [];
@@ -121,3 +121,14 @@ def test_what_comes_late_is_stored_as_what_it_is(visit):
         return keys.map((key) => found.get(key) && [...found.get(key)]);
     }""")
     assert kept == [[1, 0], [1, 0], None]
+
+
+def test_cancel_ends_with_the_pictures_under_way(visit, pictures):
+    page = visit("index.html", variant="int8w")
+    wait_for_title(page, "“a large red circle”")  # then nothing starts anew
+    page.evaluate(HELD, "indexed")
+    open_folder(page, pictures)
+    page.wait_for_function("held.length === 2")
+    page.get_by_role("button", name="Cancel").click()
+    page.evaluate("flow()")
+    wait_for_status(page, ", 299 to go")

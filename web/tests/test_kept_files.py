@@ -1,12 +1,12 @@
 """Files that come once for all pages, are checked each time, and serve without a network."""
 
 import json
+import re
 import shutil
 
 import pytest
-from pages import CARD, MODEL
+from pages import CARD, MODEL, open_folder, search, wait_for_status, wait_for_title
 from playwright.sync_api import expect
-from test_search_page import open_folder, search, wait_for_status, wait_for_title
 
 from runtimes import browser
 from web import build, shell
@@ -156,7 +156,7 @@ def test_badges_say_what_was_verified_and_lead_to_the_figures(visit, site):
     page = visit("image.html", variant="int8w")
     picture = page.locator(".badge").first
     picture.wait_for()
-    assert picture.inner_text().startswith("file not loaded yet · worst of ")
+    assert picture.inner_text().startswith("not loaded yet · worst of ")
     recognise(page)
     figures = json.loads((site / "models/index.json").read_text("utf-8"))["models"][0]["files"]
     (tower,) = [f for f in figures if (f["graph"], f["variant"]) == ("visual", "int8w")]
@@ -222,3 +222,31 @@ def test_new_build_is_what_the_next_visit_shows(context, site, tmp_path):
         until(page, ONLY_THE_NEW)
     page.goto(f"{address}/text.html")
     page.get_by_role("heading", name="What now does").wait_for()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_moves_while_files_come(visit, few, width):
+    """Whoever is about to press a button below the header still finds it there."""
+    page = visit("index.html", variant="int8w")
+    page.set_viewport_size({"width": width, "height": 800})
+    held = []
+    page.context.route(re.compile(r"\.(wasm|onnx)$"), lambda route: held.append(route))
+    page.reload()
+    page.wait_for_function("!document.querySelector('main').inert")
+    page.evaluate("""() => {
+        globalThis.heights = new Set();
+        const header = document.querySelector("header");
+        const see = () => heights.add(header.offsetHeight);
+        new ResizeObserver(see).observe(header);
+        const all = { subtree: true, childList: true, attributes: true };
+        new MutationObserver(see).observe(header, all);
+    }""")
+    page.set_input_files("#example", few / "0.png")
+    released = 0
+    while not page.locator(".badge.checked").count():
+        page.wait_for_timeout(300)  # the bar stands as long
+        while released < len(held):
+            held[released].continue_()
+            released += 1
+    page.wait_for_function("document.querySelector('#status').textContent.includes('thread')")
+    assert len(page.evaluate("[...heights]")) == 1

@@ -3,9 +3,8 @@
 import base64
 
 import pytest
-from pages import CARD
+from pages import CARD, wait_for_status, wait_for_title
 from playwright.sync_api import expect
-from test_search_page import wait_for_status, wait_for_title
 
 GIVE = """async ([type, contents]) => {
     const transfer = new DataTransfer();

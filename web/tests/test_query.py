@@ -4,9 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from pages import BUNDLES, MODEL
+from pages import BUNDLES, MODEL, open_folder, search, wait_for_status, wait_for_title
 from playwright.sync_api import expect
-from test_search_page import open_folder, search, wait_for_status, wait_for_title
 
 from clip_onnx import Clip
 

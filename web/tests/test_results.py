@@ -8,9 +8,9 @@ import zipfile
 
 import numpy as np
 import pytest
+from pages import open_folder, search, wait_for_status, wait_for_title
 from PIL import Image
 from playwright.sync_api import expect
-from test_search_page import open_folder, search, wait_for_status, wait_for_title
 
 from stages.evalset import drawings
 

@@ -2,44 +2,16 @@
 
 import re
 
+from pages import HELD, STATUS, open_folder, search, wait_for_status, wait_for_title
 from PIL import Image
 from playwright.sync_api import expect
 
-STATUS = "#folder-status"
 CANCEL_AT_FIRST_PROGRESS = """() => {
     const [bar, cancel] = ["progress", "cancel"].map((id) => document.getElementById(id));
     if (cancel.hidden || cancel.disabled || !bar.value) return false;
     cancel.click();
     return true;
 }"""
-
-
-def wait_for_status(page, text):
-    page.wait_for_function(
-        f"text => document.querySelector('{STATUS}').textContent.includes(text)", arg=text
-    )
-    return page.text_content(STATUS)
-
-
-def open_folder(page, folder):
-    page.wait_for_function("!document.querySelector('#model').disabled")
-    page.set_input_files("#folder", folder)
-
-
-def wait_for_title(page, start):
-    """The heading of the results, once it says what they are the closest of."""
-    title = "document.querySelector('#results-title').textContent"
-    page.wait_for_function(
-        f"start => {title}.startsWith(start) && {title}.includes(': the closest')", arg=start
-    )
-    return page.text_content("#results-title")
-
-
-def search(page, text):
-    page.get_by_label("A text").fill(text)
-    page.get_by_role("button", name="Search", exact=True).click()
-    wait_for_title(page, f"“{text}”")
-    return page.locator("#results li span:not(.times)").all_inner_texts()
 
 
 def test_folder_is_indexed_cancelled_resumed_searched_and_remembered(visit, pictures):
@@ -94,15 +66,17 @@ def test_pictures_are_found_by_a_picture(visit, pictures, tmp_path):
     assert "cosine 1.000" in page.locator("#results li").first.inner_text()
 
 
-def test_another_model_indexes_anew(visit, pictures):
+def test_another_model_indexes_anew(visit, few):
     page = visit("index.html", variant="int8w")
-    open_folder(page, pictures / "part1")
-    wait_for_status(page, "150 of 150 pictures indexed")
+    open_folder(page, few)
+    wait_for_status(page, "3 of 3 pictures indexed")
     search(page, "a star")
+    page.evaluate(HELD, "indexed")
     page.get_by_label("Variant").select_option("int4w")
     page.get_by_text("“a star”: no picture is indexed yet.").wait_for()
     assert page.text_content(STATUS).startswith("indexing: ")
-    assert "remembered" not in wait_for_status(page, "150 of 150 pictures indexed")
+    page.evaluate("flow()")
+    assert "remembered" not in wait_for_status(page, "3 of 3 pictures indexed")
 
 
 def test_empty_states_are_said(visit, tmp_path):
@@ -113,18 +87,18 @@ def test_empty_states_are_said(visit, tmp_path):
     wait_for_status(page, "No pictures in this folder; other files: 1.")
 
 
-def test_embeddings_can_be_forgotten(visit, pictures):
+def test_embeddings_can_be_forgotten(visit, few):
     page = visit("index.html", variant="int8w")
-    open_folder(page, pictures / "part0")
-    wait_for_status(page, "150 of 150 pictures indexed")
+    open_folder(page, few)
+    wait_for_status(page, "3 of 3 pictures indexed")
     for answer, said in (
-        ("false", "150 of 150 pictures"),
+        ("false", "3 of 3 pictures"),
         ("true", "All embeddings are forgotten."),
     ):
         page.evaluate(f"asked = null; confirm = (text) => {{ asked = text; return {answer}; }}")
         page.get_by_role("button", name="Forget").click()
-        page.wait_for_function("asked?.includes('the 150 embeddings of pictures')")
+        page.wait_for_function("asked?.includes('the 3 embeddings of pictures')")
         expect(page.locator(STATUS)).to_contain_text(said)
     again = visit("index.html", variant="int8w")
-    open_folder(again, pictures / "part0")
-    assert "remembered" not in wait_for_status(again, "150 of 150 pictures indexed")
+    open_folder(again, few)
+    assert "remembered" not in wait_for_status(again, "3 of 3 pictures indexed")

@@ -3,20 +3,26 @@
 import os
 import subprocess
 
+import filelock
 import pytest
-from pages import BUNDLES, ROOT
+from pages import BUNDLES, ROOT, wait_for_title
 from playwright.sync_api import expect
 from test_accessible import check
-from test_search_page import wait_for_title
 
 from runtimes import browser
 
 
 @pytest.fixture(scope="module")
-def published(site):
+def published(site, tmp_path_factory, request):
     """The address of what `make site` builds, in a sub-path, without special headers."""
     environment = {**os.environ, "SOURCE": "https://example.org/clip-onnx"}
-    subprocess.run(["make", "site"], cwd=ROOT, env=environment, check=True)
+    made = tmp_path_factory.getbasetemp() / "site-made"
+    if hasattr(request.config, "workerinput"):  # one of several, who all serve the same folder
+        made = tmp_path_factory.getbasetemp().parent / made.name
+    with filelock.FileLock(f"{made}.lock"):
+        if not made.exists():
+            subprocess.run(["make", "site"], cwd=ROOT, env=environment, check=True)
+            made.touch()
     with browser.serving({"/clip-onnx/": ROOT / "build/site"}, isolated=False) as address:
         yield f"{address}/clip-onnx"
 

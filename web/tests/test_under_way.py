@@ -3,24 +3,8 @@
 import json
 
 import pytest
-from pages import CARD, ROOT, downloaded
+from pages import CARD, HELD, ROOT, downloaded, open_folder, wait_for_status
 from playwright.sync_api import expect
-from test_search_page import open_folder, wait_for_status
-
-HELD = """(task) => {
-    const post = Worker.prototype.postMessage;
-    globalThis.held = [];
-    globalThis.answers = 0;
-    Worker.prototype.postMessage = function (message) {
-        const count = ({ data }) => { if (data.id === message.id) answers += 1; };
-        this.addEventListener("message", count);
-        const send = () => post.call(this, message);
-        if (message.task === task) held.push(send);
-        else send();
-    };
-    globalThis.release = () => { for (const send of held.splice(0)) send(); };
-    globalThis.flow = () => { Worker.prototype.postMessage = post; release(); };
-}"""  # the page's requests for a task wait until `release`, or `flow` for good
 
 
 def test_results_of_another_model_are_not_shown(visit):

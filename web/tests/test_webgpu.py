@@ -5,9 +5,8 @@ import json
 import shutil
 
 import pytest
-from pages import CARD, downloaded
+from pages import CARD, downloaded, open_folder, wait_for_status
 from playwright.sync_api import expect
-from test_search_page import open_folder, wait_for_status
 
 from runtimes import browser, onnxruntime_web
 

@@ -25,7 +25,7 @@ export class Badges {
   }
 
   words(what, file, runtime) {
-    const state = this.checked(file) ? "file verified" : "file not loaded yet";
+    const state = this.checked(file) ? "file verified" : "not loaded yet";
     return `${state} · ${inWords(what, parity(file, runtime))}`;
   }
 }
