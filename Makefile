@@ -73,8 +73,8 @@ test-all: $(INSTALLED)  ## start: run every test, also those that build whole pr
 	$(PYTEST) $(TESTS)
 
 runtimes: runtimes-needs $(RUNTIMES_INSTALLED) $(NODE_INSTALLED) $(LITERT_INSTALLED)  ## results: run the files in every foreign runtime
-	$(BIN)/dvc repro runtimes/dvc.yaml
-	JUST_MEASURED=1 $(RUNTIMES)/bin/python -m pytest -rs -m runtimes
+	@$(BIN)/python -m tools.build --runtimes
+	JUST_MEASURED=1 $(RUNTIMES)/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal -rs -m runtimes
 
 node-needs:
 	@node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' 2> /dev/null && \

@@ -90,7 +90,7 @@ def pretended(monkeypatch, tmp_path):
             return real([sys.executable, "-c", program, *asked[-1]], *given)
 
         monkeypatch.setattr(build, "logged", logged)
-        monkeypatch.setattr(lanes, "plan", lambda repo: plan)
+        monkeypatch.setattr(lanes, "plan", lambda repo, file: plan)
         return asked
 
     return pretend
@@ -115,6 +115,14 @@ def test_models_are_built_after_what_they_share_and_before_what_gathers(pretende
     build.repro([])
     assert asked[0] == ["dvc", "repro", "evalset"] and asked[-1] == ["dvc", "repro"]
     assert sorted(asked[1:-1]) == [["tools.lanes", "rn"], ["tools.lanes", "vit"]]
+
+
+def test_foreign_runtimes_are_run_side_by_side_too(pretended):
+    asked = pretended("", TWO)
+    build.repro([], build.RUNTIMES)
+    lane = ["tools.lanes", "rn", build.RUNTIMES]
+    assert asked[0] == ["dvc", "repro", "evalset"] and lane in asked
+    assert asked[-1] == ["dvc", "repro", build.RUNTIMES]
 
 
 def test_options_are_for_dvc_alone(pretended):

@@ -30,7 +30,7 @@ def changed(monkeypatch):
     """Lets these stages be those that DVC would run."""
 
     def set_to(*names):
-        monkeypatch.setattr(lanes, "changed", lambda repo: iter(names))
+        monkeypatch.setattr(lanes, "changed", lambda repo, file: iter(names))
         return lanes.plan(Repo("."))
 
     return set_to
@@ -77,13 +77,28 @@ def test_a_lane_holds_a_models_stages_each_after_what_it_depends_on():
             assert place.get(before, -1) < place[stage]
 
 
+def test_lanes_of_the_foreign_runtimes_come_after_all_of_the_pipeline(machine, monkeypatch):
+    machine(2, 9000)
+    file, repo = "runtimes/dvc.yaml", Repo(".")
+    names = [f"{file}:openvino@{model}" for model in ("tiny-vit", "tiny-rn")]
+    monkeypatch.setattr(lanes, "changed", lambda repo, file: iter(names))
+    plan = lanes.plan(repo, file)
+    assert sorted(plan.models) == ["tiny-rn", "tiny-vit"]
+    assert not any(file in stage for stage in plan.first)
+    own = [stage.addressing for stage in lanes.stages_of(repo, "tiny-vit", file)]
+    assert names[0] in own and all(stage.startswith(file) for stage in own)
+    assert own.index(f"{file}:litert-convert@tiny-vit-visual") < own.index(
+        f"{file}:litert@tiny-vit"
+    )
+
+
 def test_an_unknown_model_is_refused():
     with pytest.raises(command.Refusal, match="vit-b-33; known: tiny-vit, tiny-rn"):
         lanes.stages_of(Repo("."), "vit-b-33")
 
 
 def test_another_dvc_at_work_is_one_line(monkeypatch):
-    def busy(repo):
+    def busy(repo, file):
         raise LockError("data/evalset is busy, it is being blocked by:\n  (PID 1): dvc repro")
         yield
 
@@ -115,7 +130,7 @@ def ordered(repo):
 
 
 def test_dvc_lock_is_read_only_while_no_other_lane_writes_it(project, monkeypatch):
-    def read(repo, model):
+    def read(repo, model, file):
         with pytest.raises(LockError), lock_repo(Repo(".")):
             raise AssertionError("another lane could write it now")
         return []

@@ -1,6 +1,7 @@
 """`dvc repro` with a line a stage, and at the end what was built and where it lies.
 
     python -m tools.build [OPTION OF dvc repro …]
+    python -m tools.build --runtimes                what foreign runtimes make of the files
 
 Models are built side by side (tools/lanes.py). What DVC and the stages print goes to
 build/make.log; on a terminal, progress bars are shown where one stage runs at a time. An output
@@ -27,6 +28,7 @@ from clip_onnx.settings import params
 from tools import floors, lanes, pictures, stale
 
 LOG = Path("build/make.log")
+RUNTIMES = "runtimes/dvc.yaml"
 STARTED = re.compile(r"Running stage '(?:dvc\.yaml:)?([^']+)'")
 PASSED = re.compile(r"Stage '(?:dvc\.yaml:)?([^']+)' (?:didn't change|is cached)")
 NOT_KEPT = "failed to transfer"  # what DVC says of an output, and goes on
@@ -50,7 +52,7 @@ class Progress:
             started, passed = STARTED.match(line or ""), PASSED.match(line or "")
             if running and (started or passed or line is None):
                 self.done.add(running)
-                name = running.replace("@", " ")
+                name = running.removeprefix(f"{RUNTIMES}:").replace("@", " ")
                 seconds = self.clock() - since
                 self.write(f"[{len(self.done)}/{self.total}] {name}  {seconds:.0f} s")
                 running = None
@@ -62,23 +64,27 @@ class Progress:
         return see
 
 
-def repro(options):
-    """Build what changed. Raises Refusal if a stage fails, or DVC's cache could not take all."""
+def repro(options, file=stale.PIPELINE):
+    """Build what changed of a dvc.yaml, and what it needs.
+
+    Raises Refusal if a stage fails, or DVC's cache could not take all.
+    """
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_bytes(b"")
     pictures.check(params.load().evalset.images)
     repo = Repo(".")
-    planned = lanes.Plan([], [], 1) if options else lanes.plan(repo)
+    planned = lanes.Plan([], [], 1) if options else lanes.plan(repo, file)
     if planned is None:
         return
-    total = sum(stale.of_pipeline(stage) for stage in repo.index.stages)
+    total = sum(stage.path_in_repo in (file, stale.PIPELINE) for stage in repo.index.stages)
+    targets = [] if file == stale.PIPELINE else [file]
     progress = Progress(total, write=lambda line: print(line, flush=True))
-    everything = ("dvc", "repro", *options)
+    everything = ("dvc", "repro", *options, *targets)
     if planned.models:
-        lane(progress, *everything, *planned.first)
+        lane(progress, "dvc", "repro", *options, *planned.first)
         with ThreadPoolExecutor(planned.workers) as threads:
             beside = functools.partial(lane, progress, "tools.lanes", beside=planned.workers)
-            ended = [threads.submit(beside, model) for model in planned.models]
+            ended = [threads.submit(beside, model, *targets) for model in planned.models]
         for one in ended:
             one.result()
     lane(progress, *everything)
@@ -165,6 +171,9 @@ def summary(parity, bundles):
 
 
 def main():
+    if sys.argv[1:] == ["--runtimes"]:
+        repro([], RUNTIMES)
+        return
     repro(sys.argv[1:])
     models = params.load().grid.models
     parity = json.loads(Path("metrics/parity.json").read_text("utf-8"))

@@ -6,6 +6,7 @@ from dvc.parsing import MatrixDefinition
 from dvc.repo import Repo
 
 from bench import records, table
+from tools.stale import PIPELINE
 
 MARGIN = 1.25  # over the peak of the stage that needs most
 MEASURED_CPUS = 2  # that bench/models.json was measured on; a model not in it gets one
@@ -18,14 +19,14 @@ def memory_needs():
     return (MARGIN * peaks.max()).round().astype(int).to_dict()
 
 
-def parts(repo):
-    """{model: its stages} by the items of dvc.yaml's matrices."""
-    found = {}
-    for name, definition in load_file(repo, "dvc.yaml").resolver.definitions.items():
+def parts(repo, file=PIPELINE):
+    """{model: its stages} by the items of a dvc.yaml's matrices."""
+    found, before = {}, "" if file == PIPELINE else f"{file}:"  # as DVC addresses stages
+    for name, definition in load_file(repo, file).resolver.definitions.items():
         if isinstance(definition, MatrixDefinition):
             for key, item in definition.normalized_iterable.items():
                 if "model" in item:
-                    found.setdefault(str(item["model"]), []).append(f"{name}@{key}")
+                    found.setdefault(str(item["model"]), []).append(f"{before}{name}@{key}")
     return found
 
 
@@ -34,12 +35,15 @@ def last(graph, stages):
     return [s for s in stages if not any(user in stages for user in graph.predecessors(s))]
 
 
-def plan(repo=None):
-    """(stages that lead to what models share, [job], stages that DVC does not cache)."""
+def plan(repo=None, file=PIPELINE):
+    """(stages that lead to what models share, [job], stages that DVC does not cache).
+
+    Of the stages of another dvc.yaml: what they share is all of the pipeline that they need.
+    """
     repo = repo or Repo(".")
     graph = networkx.relabel_nodes(repo.index.graph, lambda stage: stage.addressing)
     peaks, jobs, own, before = memory_needs(), [], set(), set()
-    for model, stages in parts(repo).items():
+    for model, stages in parts(repo, file).items():
         targets, cpus = last(graph, stages), MEASURED_CPUS if model in peaks else 1
         job = {"model": model, "memory_mb": peaks.get(model, UNKNOWN_MB), "cpus": cpus}
         jobs.append(job | {"targets": " ".join(targets)})

@@ -1,11 +1,12 @@
-"""Parts of the pipeline that run side by side: one a model.
+"""Parts of the pipeline, or of the foreign runtimes, that run side by side: one a model.
 
-    python -m tools.lanes MODEL
+    python -m tools.lanes MODEL [dvc.yaml]
 
-runs a model's stages as DVC does, but for two things: it does not ask about the stages before them,
-and it writes dvc.lock once a minute. DVC reads and writes all of it after each stage, which takes
-two of the five seconds of a small model's. Models have nothing in common but the stages that all
-of them need, which run before, and those that gather, which run after: by a `dvc repro` of all.
+runs a model's stages of such a file as DVC does, but for two things: it does not ask about the
+stages before them, and it writes dvc.lock once a minute. DVC reads and writes all of it after each
+stage, which takes two of the five seconds of a small model's. Models have nothing in common but the
+stages that all of them need, which run before, and those that gather, which run after: by a `dvc
+repro` of all.
 """
 
 import argparse
@@ -35,30 +36,31 @@ class Plan(NamedTuple):
     workers: int
 
 
-def plan(repo):
-    """The Plan for what changed; without models where those of one did, or memory is short.
+def plan(repo, file=stale.PIPELINE):
+    """The Plan for what changed in a dvc.yaml.
 
+    Without models where those of one alone changed, or memory is short.
     None if nothing changed. Raises Refusal where another DVC is at work.
     """
     try:
-        names = list(changed(repo))
+        names = list(changed(repo, file))
     except DvcException as error:
         raise command.Refusal(command.first_line(error)) from None
     if not names:
         return None
-    shared, planned, _ = jobs.plan(repo)
-    wanted = owners(names, jobs.parts(repo))
+    shared, planned, _ = jobs.plan(repo, file)
+    wanted = owners(names, jobs.parts(repo, file))
     planned = [job for job in planned if job["model"] in wanted]
     if workers(planned) < 2:
         return Plan([], [], 1)
     return Plan(shared, [job["model"] for job in planned], workers(planned))
 
 
-def changed(repo):
-    """Yield the addressing of each stage of dvc.yaml that DVC would run again."""
+def changed(repo, file):
+    """Yield the addressing of each stage of a dvc.yaml that DVC would run again."""
     with lock_repo(repo):
         for stage in repo.index.stages:
-            if stale.of_pipeline(stage) and stage.changed():
+            if stage.path_in_repo == file and stage.changed():
                 yield stage.addressing
 
 
@@ -75,9 +77,9 @@ def workers(planned):
     return min(len(needs), os.cpu_count() or 1, held)
 
 
-def stages_of(repo, model):
-    """A model's stages, each after those that it depends on."""
-    own = set(params.lookup(jobs.parts(repo), model, "grid.models"))
+def stages_of(repo, model, file=stale.PIPELINE):
+    """A model's stages of a dvc.yaml, each after those that it depends on."""
+    own = set(params.lookup(jobs.parts(repo, file), model, "grid.models"))
     ordered = networkx.dfs_postorder_nodes(repo.index.graph)
     return [stage for stage in ordered if stage.addressing in own]
 
@@ -105,11 +107,12 @@ def write(ran):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model")
+    parser.add_argument("file", nargs="?", default=stale.PIPELINE, metavar="dvc.yaml")
     arguments = parser.parse_args()
     try:
         # The lock while dvc.lock is read, too: another lane may be writing it.
         with Repo(".", _wait_for_lock=True) as repo, lock_repo(repo):
-            run(repo, stages_of(repo, arguments.model))
+            run(repo, stages_of(repo, arguments.model, arguments.file))
     except DvcException as error:
         raise command.Refusal(command.first_line(error)) from None
 
