@@ -13,7 +13,10 @@ from scipy.linalg import lapack
 FACTORS = np.linspace(
     0.7, 1.05, 15, dtype=np.float32
 )  # of the scale that just holds a block's largest weight
-CACHED = 2**15  # weights searched at a time, which stay in a CPU's cache
+# Weights searched at a time: they stay in a CPU's cache, and keep numpy at work for so long that
+# threads seldom wait for each other's Python.
+CACHED = 2**17
+SCALES = 64  # of them at least: numpy's innermost loops are as long
 SUB_SCALE_TOP = 127  # a block's scale is an int8 times its row's fp16
 DAMPING = 0.01  # of the mean diagonal, for inputs that calibration hardly moved
 COLUMNS, FEW = 256, 16  # inputs rounded between two updates of all that follow, and of those near
@@ -69,7 +72,7 @@ def search_scales(matrix, bits, block, importance=None):
     length = block_length(matrix.shape[1], block)
     blocked = matrix.reshape(len(matrix), -1, length)
     weight = None if importance is None else _weight(importance, length)
-    rows = max(1, CACHED // matrix.shape[1])
+    rows = max(CACHED // matrix.shape[1], -(-SCALES // blocked.shape[1]))
     parts = (blocked[start : start + rows] for start in range(0, len(matrix), rows))
     return np.concatenate([_search(part, bits, weight) for part in parts])
 
@@ -87,6 +90,8 @@ def _search(blocked, bits, weight):
     blocked = np.ascontiguousarray(blocked.transpose(2, 0, 1))  # sums go along the first axis
     places = np.abs(blocked).argmax(0)[None]
     extreme = np.take_along_axis(blocked, places, 0)[0]
+    if weight is not None:
+        weight = np.ascontiguousarray(np.broadcast_to(weight, blocked.shape))
     best = np.full(extreme.shape, np.inf, np.float32)
     chosen, error = np.ones_like(extreme), np.empty_like(blocked)
     for whole in (extreme / low, np.abs(extreme) / high):

@@ -166,13 +166,18 @@ def small(found):
 
 
 def rounded(forms, known=None):
-    """Yield (weight, (Rounded, the mean change of its outputs or None)) for {weight: Form}.
+    """Yield (weight, (Rounded, the mean change of its outputs or None)) for {weight: Form}."""
+    results = side_by_side(lambda weight: round_weight(weight, forms[weight], known), forms)
+    yield from zip(forms, results, strict=True)
+
+
+def side_by_side(work, weights):
+    """Yield work(weight) of each in turn.
 
     A weight a CPU at a time: LAPACK's own threads wait for each other more than they work.
     """
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers(forms)) as threads:
-        results = threads.map(lambda item: round_weight(*item, known), forms.items())
-        yield from zip(forms, tqdm(results, desc="weights", total=len(forms)), strict=True)
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers(weights)) as threads:
+        yield from tqdm(threads.map(work, weights), desc="weights", total=len(weights))
 
 
 def workers(weights):

@@ -39,8 +39,11 @@ class Changes:
 
     def __init__(self, weights, folder):
         self.files = {weight.name: Path(folder) / f"{n}.npy" for n, weight in enumerate(weights)}
-        for weight in weights:
-            np.save(self.files[weight.name], change(weight))
+        for _ in weight_only.side_by_side(self.keep, weights):
+            pass
+
+    def keep(self, weight):
+        np.save(self.files[weight.name], change(weight))
 
     def of(self, name):
         return torch.from_numpy(np.load(self.files[name]).astype(np.float64))
