@@ -25,7 +25,8 @@ def _section(model):
     return (
         f'<section aria-labelledby="{name}"><h2 id="{name}">{name}</h2>\n'
         f'<div class="scroll" tabindex="0" role="region" aria-label="Files of {name}">'
-        f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div></section>\n"
+        f'<table class="files"><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>'
+        "</section>\n"
     )
 
 
@@ -47,7 +48,7 @@ def _native(parity):
 
 def _in(runtime, file):
     if runtime in file["withheld"]:
-        return f"not offered: {html.escape(file['withheld'][runtime])}"
+        return f"<p>not offered: {html.escape(file['withheld'][runtime])}</p>"
     found = file["runtimes"].get(runtime)
     return _figure(found["cosine"], found["inputs"]) if found else "–"
 
