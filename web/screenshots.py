@@ -43,24 +43,23 @@ def listed(page):
 PAGES = {"index": searched, "image": recognised, "text": embedded, "report": listed}
 
 
-def take(site, folder):
-    """Write a picture of each page of a built site, scheme and size. Yields their paths."""
-    with browser.serving({"/": site}) as address, browser.chromium() as window:
-        for scheme in SCHEMES:
-            for size, (width, height) in SIZES.items():
-                viewport = {"width": width, "height": height}
-                context = window.new_context(color_scheme=scheme, viewport=viewport)
-                context.set_default_timeout(WAIT)
-                for name, ready in PAGES.items():
-                    page = context.new_page()
-                    page.goto(f"{address}/{name}.html")
-                    ready(page)
-                    path = folder / f"{name}.{scheme}.{size}.png"
-                    page.evaluate(EVERY_PICTURE)
-                    page.screenshot(path=path, full_page=True, animations="disabled")
-                    page.close()
-                    yield path
-                context.close()
+def take(window, address, folder):
+    """Write a picture of each page of a site, in each scheme and size. Yields their paths."""
+    for scheme in SCHEMES:
+        for size, (width, height) in SIZES.items():
+            viewport = {"width": width, "height": height}
+            context = window.new_context(color_scheme=scheme, viewport=viewport)
+            context.set_default_timeout(WAIT)
+            for name, ready in PAGES.items():
+                page = context.new_page()
+                page.goto(f"{address}/{name}.html")
+                ready(page)
+                page.evaluate(EVERY_PICTURE)
+                path = folder / f"{name}.{scheme}.{size}.png"
+                page.screenshot(path=path, full_page=True, animations="disabled")
+                page.close()
+                yield path
+            context.close()
 
 
 def main():
@@ -73,8 +72,12 @@ def main():
     from playwright.sync_api import Error  # a core environment has no Playwright
 
     try:
-        with command.output(arguments.output) as folder:
-            for path in take(arguments.site, folder):
+        with (
+            command.output(arguments.output) as folder,
+            browser.serving({"/": arguments.site}) as address,
+            browser.chromium() as window,
+        ):
+            for path in take(window, address, folder):
                 print(arguments.output / path.name)
     except Error as error:
         raise command.Refusal(command.first_line(error)) from None

@@ -10,11 +10,11 @@ from web import screenshots
 
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
 def test_pages_are_taken_as_wide_as_the_screen_in_light_and_dark(
-    site, tmp_path, monkeypatch, scheme, is_dark
+    chromium, address, tmp_path, monkeypatch, scheme, is_dark
 ):
     monkeypatch.setattr(screenshots, "SCHEMES", (scheme,))
     monkeypatch.setattr(screenshots, "PAGES", {"text": screenshots.embedded})
-    paths = list(screenshots.take(site, tmp_path))
+    paths = list(screenshots.take(chromium, address, tmp_path))
     assert [path.name for path in paths] == [f"text.{scheme}.desk.png", f"text.{scheme}.phone.png"]
     for path, (width, height) in zip(paths, screenshots.SIZES.values(), strict=True):
         picture = Image.open(path)
