@@ -57,7 +57,7 @@ def ask(client, given):
     folder = install(FOLDER / client, CLIENTS[client], sys.executable)
     read, made = FOLDER / "inputs.json", FOLDER / f"{client}.npz"
     made.unlink(missing_ok=True)
-    read.write_text(json.dumps(given), "utf-8")
+    read.write_text(json.dumps(given, allow_nan=False), "utf-8")
     line = [sys.executable, "-m", "bench.client_run", client, BUNDLE, read, made]
     environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}.", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(line, env=environment, capture_output=True, text=True)
