@@ -15,11 +15,12 @@ Stage 'reference@vit' is cached - skipping run, checking out outputs
 Running stage 'encode@vit-int8w':
 > python -m stages.encode int8w
 """
+NINE = {"pins", "download@vit", "download@rn", "reference@vit", "encode@vit-int8w", *"abcd"}
 
 
 def test_a_line_a_stage_that_ran_says_its_place_and_its_seconds():
     said, ticks = [], iter([0.0, 4.2, 10.0, 13.0])
-    progress = build.Progress(9, clock=lambda: next(ticks), write=said.append)
+    progress = build.Progress(NINE, clock=lambda: next(ticks), write=said.append)
     see = progress.lane()
     for line in REPRO.splitlines():
         see(line)
@@ -30,7 +31,7 @@ def test_a_line_a_stage_that_ran_says_its_place_and_its_seconds():
 
 def test_a_stage_that_two_lanes_pass_counts_once():
     said, ticks = [], iter([0.0, 1.0, 2.0, 5.0])
-    progress = build.Progress(9, clock=lambda: next(ticks), write=said.append)
+    progress = build.Progress(NINE, clock=lambda: next(ticks), write=said.append)
     one, other = progress.lane(), progress.lane()
     for see in (one, other):
         see("Stage 'pins' didn't change, skipping")
@@ -117,12 +118,28 @@ def test_models_are_built_after_what_they_share_and_before_what_gathers(pretende
     assert sorted(asked[1:-1]) == [["tools.lanes", "rn"], ["tools.lanes", "vit"]]
 
 
-def test_foreign_runtimes_are_run_side_by_side_too(pretended):
+def test_stages_of_another_file_are_not_counted():
+    said, ticks = [], iter([0.0, 5.0])
+    see = build.Progress(
+        {"runtimes/dvc.yaml:openvino@vit"}, lambda: next(ticks), said.append
+    ).lane()
+    see("Stage 'pins' didn't change, skipping")
+    see("Running stage 'runtimes/dvc.yaml:openvino@vit':")
+    see(None)
+    assert said == ["[1/1] openvino vit  5 s"]
+
+
+def test_foreign_runtimes_are_run_side_by_side_once_the_pipeline_is_built(pretended, monkeypatch):
     asked = pretended("", TWO)
-    build.repro([], build.RUNTIMES)
-    lane = ["tools.lanes", "rn", build.RUNTIMES]
-    assert asked[0] == ["dvc", "repro", "evalset"] and lane in asked
-    assert asked[-1] == ["dvc", "repro", build.RUNTIMES]
+    alone = TWO._replace(first=[])
+    monkeypatch.setattr(lanes, "plan", lambda repo, file: alone if file == build.RUNTIMES else TWO)
+    monkeypatch.setattr("sys.argv", ["build", "--runtimes"])
+    build.main()
+    pipeline, runtimes = asked[:4], asked[4:]
+    assert pipeline[0] == ["dvc", "repro", "evalset"] and pipeline[-1] == ["dvc", "repro"]
+    lane = [["tools.lanes", model, build.RUNTIMES] for model in ("rn", "vit")]
+    assert sorted(runtimes[:-1]) == lane
+    assert runtimes[-1] == ["dvc", "repro", build.RUNTIMES]
 
 
 def test_options_are_for_dvc_alone(pretended):

@@ -37,10 +37,10 @@ SHOWN = 20  # last lines of the log, where a stage failed
 
 
 class Progress:
-    """Counts the stages that DVC names, and says of each that ran how long it took."""
+    """Counts those of some stages that DVC names, and says of each that ran how long it took."""
 
-    def __init__(self, total, clock=time.monotonic, write=print):
-        self.total, self.clock, self.write = total, clock, write
+    def __init__(self, stages, clock=time.monotonic, write=print):
+        self.stages, self.clock, self.write = stages, clock, write
         self.done = set()
 
     def lane(self):
@@ -54,7 +54,8 @@ class Progress:
                 self.done.add(running)
                 name = running.removeprefix(f"{RUNTIMES}:").replace("@", " ")
                 seconds = self.clock() - since
-                self.write(f"[{len(self.done)}/{self.total}] {name}  {seconds:.0f} s")
+                done = len(self.done & self.stages)
+                self.write(f"[{done}/{len(self.stages)}] {name}  {seconds:.0f} s")
                 running = None
             if started:
                 running, since = started[1], self.clock()
@@ -65,7 +66,7 @@ class Progress:
 
 
 def repro(options, file=stale.PIPELINE):
-    """Build what changed of a dvc.yaml, and what it needs.
+    """Build what changed of a dvc.yaml. That of the foreign runtimes needs the pipeline as built.
 
     Raises Refusal if a stage fails, or DVC's cache could not take all.
     """
@@ -76,12 +77,13 @@ def repro(options, file=stale.PIPELINE):
     planned = lanes.Plan([], [], 1) if options else lanes.plan(repo, file)
     if planned is None:
         return
-    total = sum(stage.path_in_repo in (file, stale.PIPELINE) for stage in repo.index.stages)
+    own = {stage.addressing for stage in repo.index.stages if stage.path_in_repo == file}
     targets = [] if file == stale.PIPELINE else [file]
-    progress = Progress(total, write=lambda line: print(line, flush=True))
+    progress = Progress(own, write=lambda line: print(line, flush=True))
     everything = ("dvc", "repro", *options, *targets)
-    if planned.models:
+    if planned.first:
         lane(progress, "dvc", "repro", *options, *planned.first)
+    if planned.models:
         with ThreadPoolExecutor(planned.workers) as threads:
             beside = functools.partial(lane, progress, "tools.lanes", beside=planned.workers)
             ended = [threads.submit(beside, model, *targets) for model in planned.models]
@@ -172,6 +174,7 @@ def summary(parity, bundles):
 
 def main():
     if sys.argv[1:] == ["--runtimes"]:
+        repro([])  # whose files they run
         repro([], RUNTIMES)
         return
     repro(sys.argv[1:])

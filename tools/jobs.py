@@ -36,10 +36,7 @@ def last(graph, stages):
 
 
 def plan(repo=None, file=PIPELINE):
-    """(stages that lead to what models share, [job], stages that DVC does not cache).
-
-    Of the stages of another dvc.yaml: what they share is all of the pipeline that they need.
-    """
+    """(stages that lead to what models share, [job], stages that DVC does not cache)."""
     repo = repo or Repo(".")
     graph = networkx.relabel_nodes(repo.index.graph, lambda stage: stage.addressing)
     peaks, jobs, own, before = memory_needs(), [], set(), set()

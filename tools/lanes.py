@@ -53,6 +53,8 @@ def plan(repo, file=stale.PIPELINE):
     planned = [job for job in planned if job["model"] in wanted]
     if workers(planned) < 2:
         return Plan([], [], 1)
+    if file != stale.PIPELINE:
+        shared = []  # all of the pipeline, which is built by now
     return Plan(shared, [job["model"] for job in planned], workers(planned))
 
 

@@ -31,49 +31,72 @@ def main():
     for name in ("models", "reference", "checkpoint", "evalset", "output"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
-    settings = params.load()
-    model = arguments.models.name
-    sizes = architecture.of(arguments.checkpoint)
-    listed = golden.files(model, settings, lambda *key: built(arguments.models.joinpath(*key)))
-    if not listed:
-        raise command.Refusal(
-            f"{model} has none of the files that `bundle:` of params.yaml names, for"
-            f" {absent.tower(*set(TOWERS) - set(sizes.towers))}: name others"
-        )
-    for name, encoding in settings.bundle.layouts.items():
-        for tower in sizes.towers:
-            if why := absent.why(arguments.models / tower / encoding):
-                raise command.Refusal(
-                    f"bundle.layouts.{name}: {model} has no {tower} tower in {encoding} ({why}):"
-                    " name an encoding that all models of the grid have"
-                )
+    settings, sizes = params.load(), architecture.of(arguments.checkpoint)
+    listed = files(arguments.models, sizes, settings)
+    check_layouts(arguments.models, sizes, settings.bundle.layouts)
     with command.output(arguments.output) as folder:
-        (folder / "onnx").mkdir()
-        for name, file in listed.items():
-            _, graph, variant = file["key"].split(".")
-            golden.copy_model(arguments.models / graph / variant, folder / name)
-        external = [path.name for path in folder.glob("onnx/*_data")]
-        wanted = preparation.read(arguments.checkpoint)
-        for name, content in layout.configuration(sizes, external, wanted).items():
-            (folder / name).write_text(
-                json.dumps(content, indent=2, allow_nan=False) + "\n", "utf-8"
-            )
-        if "textual" in sizes.towers:
-            tokenizer = tokens.load(arguments.checkpoint / "tokenizer.json")
-            tokenizer.model.save(str(folder))  # vocab.json and merges.txt
-            shutil.copyfile(arguments.checkpoint / "tokenizer.json", folder / "tokenizer.json")
-        content = {"files": listed, "checkpoint_sha256": weights.sha256(arguments.checkpoint)}
-        if sizes.whole:
-            content["logit_scale"] = weights.logit_scale(arguments.checkpoint)
-        else:
-            (content["tower"],) = sizes.towers
+        copy(arguments.models, listed, folder)
+        configure(arguments.checkpoint, sizes, folder)
+        content = {"files": listed} | described(arguments.checkpoint, sizes)
         content |= golden.golden(arguments.reference, arguments.evalset, sizes.towers)
         complete(content, folder, settings)
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
         (folder / "golden.json").write_text(text, "utf-8")
         for name, encoding in settings.bundle.layouts.items():
+            wanted = preparation.read(arguments.checkpoint)
             parts = (arguments.models, arguments.checkpoint, sizes, wanted, encoding)
-            LAYOUTS[name](layouts.Parts(model, *parts), folder / name)
+            LAYOUTS[name](layouts.Parts(arguments.models.name, *parts), folder / name)
+
+
+def files(models, sizes, settings):
+    """{name in the bundle: what golden.json says of it}. Raises Refusal where there is none."""
+    listed = golden.files(models.name, settings, lambda *key: built(models.joinpath(*key)))
+    if not listed:
+        raise command.Refusal(
+            f"{models.name} has none of the files that `bundle:` of params.yaml names, for"
+            f" {absent.tower(*set(TOWERS) - set(sizes.towers))}: name others"
+        )
+    return listed
+
+
+def check_layouts(models, sizes, wanted):
+    """Raise Refusal where {layout: encoding} asks for a tower that was not made."""
+    for name, encoding in wanted.items():
+        for tower in sizes.towers:
+            if why := absent.why(models / tower / encoding):
+                raise command.Refusal(
+                    f"bundle.layouts.{name}: {models.name} has no {tower} tower in {encoding}"
+                    f" ({why}): name an encoding that all models of the grid have"
+                )
+
+
+def copy(models, listed, folder):
+    """Copy the models' files to their names in the bundle."""
+    (folder / "onnx").mkdir()
+    for name, file in listed.items():
+        _, graph, variant = file["key"].split(".")
+        golden.copy_model(models / graph / variant, folder / name)
+
+
+def configure(checkpoint, sizes, folder):
+    """Write what Hugging Face's clients read beside the models: configurations and tokenizer."""
+    external = [path.name for path in folder.glob("onnx/*_data")]
+    wanted = preparation.read(checkpoint)
+    for name, content in layout.configuration(sizes, external, wanted).items():
+        (folder / name).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", "utf-8")
+    if "textual" in sizes.towers:
+        tokenizer = tokens.load(checkpoint / "tokenizer.json")
+        tokenizer.model.save(str(folder))  # vocab.json and merges.txt
+        shutil.copyfile(checkpoint / "tokenizer.json", folder / "tokenizer.json")
+
+
+def described(checkpoint, sizes):
+    """What golden.json says of the checkpoint: whose files these are."""
+    found = {"checkpoint_sha256": weights.sha256(checkpoint)}
+    if sizes.whole:
+        return found | {"logit_scale": weights.logit_scale(checkpoint)}
+    (tower,) = sizes.towers
+    return found | {"tower": tower}
 
 
 def built(directory):

@@ -224,10 +224,16 @@ def test_new_build_is_what_the_next_visit_shows(context, site, tmp_path):
     page.get_by_role("heading", name="What now does").wait_for()
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_moves_while_files_come(visit, few, width):
+@pytest.mark.parametrize("isolated", [True, False])
+@pytest.mark.parametrize("width", [390, 700, 1280])
+def test_nothing_moves_while_files_come(visit, site, few, width, isolated):
     """Whoever is about to press a button below the header still finds it there."""
-    page = visit("index.html", variant="int8w")
+    with browser.serving({"/": site}, isolated) as base:
+        assert len(heights(visit("index.html", variant="int8w", base=base), few, width)) == 1
+
+
+def heights(page, few, width):
+    """Those that the header has from the list of models to the files of a first picture."""
     page.set_viewport_size({"width": width, "height": 800})
     held = []
     page.context.route(re.compile(r"\.(wasm|onnx)$"), lambda route: held.append(route))
@@ -249,4 +255,4 @@ def test_nothing_moves_while_files_come(visit, few, width):
             held[released].continue_()
             released += 1
     page.wait_for_function("document.querySelector('#status').textContent.includes('thread')")
-    assert len(page.evaluate("[...heights]")) == 1
+    return page.evaluate("[...heights]")

@@ -16,17 +16,13 @@ export class Badges {
     this.place.replaceChildren(...shown.map(([what, file]) => element("a", {
       className: this.checked(file) ? "badge checked" : "badge",
       href: `report.html#${model.name}.${file.graph}.${file.variant}`,
-    }, this.words(what, file, runtime))));
+    }, element("span", {}, this.checked(file) ? "file verified" : "not loaded yet"),
+      ` · ${inWords(what, parity(file, runtime))}`)));
     this.place.hidden = false;
   }
 
   checked({ sha256, data }) {
     return this.digests.has(sha256) && (!data || this.digests.has(data.sha256));
-  }
-
-  words(what, file, runtime) {
-    const state = this.checked(file) ? "file verified" : "not loaded yet";
-    return `${state} · ${inWords(what, parity(file, runtime))}`;
   }
 }
 

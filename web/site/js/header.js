@@ -102,6 +102,7 @@ function choose({ base, models, libraries }, cache, again) {
   const site = { model, variant, runtime, files: used };
   at("error").hidden = true;
   at("status").textContent = `starting ${RUNTIMES[runtime]} …`;
+  at("ready").textContent = summary(site, 2);
   downloads.forget();
   site.engine = new Engine(used, runtime, cache, {
     report: (progress) => hear(progress, site),
