@@ -44,19 +44,27 @@ PAGES = {"index": searched, "image": recognised, "text": embedded, "report": lis
 
 
 def take(window, address, folder):
-    """Write a picture of each page of a site, in each scheme and size. Yields their paths."""
+    """Write a picture of each page of a site, in each scheme and size. Yields their paths.
+
+    Raises Refusal naming the page that does not come to its state.
+    """
+    from playwright.sync_api import Error  # a core environment has no Playwright
+
     for scheme in SCHEMES:
         for size, (width, height) in SIZES.items():
             viewport = {"width": width, "height": height}
             context = window.new_context(color_scheme=scheme, viewport=viewport)
             context.set_default_timeout(WAIT)
             for name, ready in PAGES.items():
-                page = context.new_page()
-                page.goto(f"{address}/{name}.html")
-                ready(page)
-                page.evaluate(EVERY_PICTURE)
-                path = folder / f"{name}.{scheme}.{size}.png"
-                page.screenshot(path=path, full_page=True, animations="disabled")
+                page, path = context.new_page(), folder / f"{name}.{scheme}.{size}.png"
+                try:
+                    page.goto(f"{address}/{name}.html")
+                    ready(page)
+                    page.evaluate(EVERY_PICTURE)
+                    page.screenshot(path=path, full_page=True, animations="disabled")
+                except Error as error:
+                    reason = command.first_line(error)
+                    raise command.Refusal(f"{address}/{name}.html: {reason}") from None
                 page.close()
                 yield path
             context.close()
@@ -69,18 +77,13 @@ def main():
     arguments = parser.parse_args()
     if not (arguments.site / "models/index.json").is_file():
         raise command.Refusal(f"{arguments.site} is no built site: make web")
-    from playwright.sync_api import Error  # a core environment has no Playwright
-
-    try:
-        with (
-            command.output(arguments.output) as folder,
-            browser.serving({"/": arguments.site}) as address,
-            browser.chromium() as window,
-        ):
-            for path in take(window, address, folder):
-                print(arguments.output / path.name)
-    except Error as error:
-        raise command.Refusal(command.first_line(error)) from None
+    with (
+        command.output(arguments.output) as folder,
+        browser.serving({"/": arguments.site}) as address,
+        browser.chromium() as window,
+    ):
+        for path in take(window, address, folder):
+            print(arguments.output / path.name)
 
 
 if __name__ == "__main__":

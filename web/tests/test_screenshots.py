@@ -26,3 +26,10 @@ def test_folder_that_is_no_site_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["x", str(tmp_path / "out"), "--site", str(tmp_path)])
     with pytest.raises(command.Refusal, match="is no built site: make web"):
         screenshots.main()
+
+
+def test_page_that_does_not_come_is_named(chromium, address, tmp_path, monkeypatch):
+    monkeypatch.setattr(screenshots, "PAGES", {"elsewhere": screenshots.embedded})
+    monkeypatch.setattr(screenshots, "WAIT", 500)
+    with pytest.raises(command.Refusal, match="/elsewhere.html: "):
+        next(screenshots.take(chromium, address, tmp_path))
