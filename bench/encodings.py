@@ -78,7 +78,7 @@ def prepare(model, settings, chosen=()):
     if not settings.remote:
         return workspace(folder, model, entry, chosen=chosen)
     archive = pipeline.twin(model, FOLDER / "twins")
-    entry |= {"source": str(archive), "sha256": pipeline.sha256(archive)}
+    entry |= pipeline.entry(archive)
     return workspace(folder, model, entry, pipeline.TWINS_EVALSET, chosen)
 
 
@@ -206,7 +206,7 @@ def main():
             chosen = arguments.encodings
             publish(measure_all(model, settings, chosen), whole=not chosen)
             shutil.rmtree(FOLDER / model)
-            (FOLDER / "twins" / f"{model}.pt").unlink(missing_ok=True)
+            pipeline.remove(pipeline.place(model, FOLDER / "twins"))
             (finished / model).touch()
     shutil.rmtree(finished)
 

@@ -55,7 +55,7 @@ def build(model, settings):
     entry = settings.model_dump(exclude_none=True)
     if settings.remote:
         archive = pipeline.twin(model, FOLDER / "twins")
-        entry |= {"source": str(archive), "sha256": pipeline.sha256(archive)}
+        entry |= pipeline.entry(archive)
     folder = encodings.workspace(FOLDER / model, model, entry, chosen=ENCODINGS)
     lines = pipeline.commands(folder, ["encode"])
     pipeline.run_missing(model, folder, [one for one in lines if pipeline.stage(one) in STAGES])

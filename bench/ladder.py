@@ -38,13 +38,14 @@ STAGES = ("calibrate", "sensitivity", "encode")
 RENAMED = {"quantize": "encode"}
 PREPARE = """
 import sys
+from pathlib import Path
 from bench import encodings
 try:
     from clip_onnx.settings import params
 except ImportError:
     from stages import params
 model, archive, *chosen = sys.argv[1:]
-twin = encodings.FOLDER / "twins" / f"{model}.pt"
+twin = encodings.FOLDER / "twins" / Path(archive).name
 twin.parent.mkdir(parents=True, exist_ok=True)
 if archive and not twin.exists():
     twin.symlink_to(archive)
@@ -181,7 +182,7 @@ def main():
     fresh = measure(model, commits(arguments.against), arguments.encodings)
     publish(model, fresh)
     shutil.rmtree(FOLDER / model)
-    (FOLDER / "twins" / f"{model}.pt").unlink(missing_ok=True)
+    pipeline.remove(pipeline.place(model, FOLDER / "twins"))
 
 
 if __name__ == "__main__":

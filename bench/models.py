@@ -24,7 +24,7 @@ import yaml
 from safetensors import safe_open
 
 from bench import pipeline, table
-from bench.pipeline import commands, item, sha256, twin
+from bench.pipeline import commands, item, twin
 from bench.process import measured
 from bench.records import commit, read, write
 from clip_onnx import command
@@ -32,6 +32,7 @@ from clip_onnx.measure import inputs
 from clip_onnx.measure.calibration import Calibration
 from clip_onnx.settings import params
 from tools import build_one
+from tools.architectures import OFFICIAL, TWINS
 
 FOLDER = Path("build/bench")
 PROGRESS = FOLDER / "progress.json"
@@ -60,8 +61,7 @@ def workspace(model, archive, address, grid=GRID, evalset=None):
     Without `evalset`, it is measured on the inputs that params.yaml gives a model of its size.
     """
     content = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
-    source = {"source": f"{address}/{archive.name}", "sha256": sha256(archive)}
-    content["models"] = {model: content["models"][model] | source}
+    content["models"] = {model: content["models"][model] | pipeline.entry(archive, address)}
     content["grid"] |= {"models": [model], "resnets": [], **grid}
     content["floors"] = {model: {}}
     content["evalset"] |= evalset or {}
@@ -127,10 +127,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("models", nargs="*")
     arguments = parser.parse_args()
-    official = [name for name, model in params.load().models.items() if model.remote]
     for name in arguments.models:
-        params.lookup(dict.fromkeys(official), name, "models")
-    models = arguments.models or official
+        params.lookup(TWINS, name, "models of a known size")
+    models = arguments.models or list(OFFICIAL)
     (FOLDER / "twins").mkdir(parents=True, exist_ok=True)
     address, records = serve(FOLDER / "twins"), read(PROGRESS)
     finished = FOLDER / "finished"
@@ -142,11 +141,11 @@ def main():
         folder = workspace(model, archive, address)
         run_stages(model, folder, records)
         shutil.rmtree(folder)
-        archive.unlink()
+        pipeline.remove(archive)
         (finished / model).touch()
     fresh = {record["model"] for record in records}
-    old = [r for r in read(table.RECORDS) if r["model"] in official and r["model"] not in fresh]
-    records = sorted(old + records, key=lambda record: official.index(record["model"]))
+    old = [r for r in read(table.RECORDS) if r["model"] in TWINS and r["model"] not in fresh]
+    records = sorted(old + records, key=lambda record: list(TWINS).index(record["model"]))
     write(table.RECORDS, records)
     table.write()
     PROGRESS.unlink()

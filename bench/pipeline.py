@@ -2,25 +2,49 @@
 
 import hashlib
 import shlex
+import shutil
 import subprocess
 import sys
 
 from bench.process import measured
-from clip_onnx import command
 from clip_onnx.names import STD, TOWERS
+from clip_onnx.settings import params
 
 PAIRED = dict.fromkeys(("patch", "encode"), tuple(f"--{tower}" for tower in TOWERS))
 TWINS_EVALSET = {"crops": 2, "drawn": 128}  # one drawing of each class
 
 
+def place(model, folder):
+    """Where a model's twin lies: a folder, if the model's weights have files beside them."""
+    return folder / (model if params.load().models[model].beside else f"{model}.pt")
+
+
 def twin(model, folder):
     """The path of a model's twin in a folder, made if it is not there."""
-    path = folder / f"{model}.pt"
+    path = place(model, folder)
     if not path.exists():
-        with command.output_file(path) as partial:
-            make = [sys.executable, "-m", "tools.make_twin", model, str(partial), "--outliers"]
-            subprocess.run(make, check=True)
+        make = [sys.executable, "-m", "tools.make_twin", model, str(path), "--outliers"]
+        subprocess.run(make, check=True)
     return path
+
+
+def entry(twin, address=None):
+    """What params.yaml says of a twin: its path, or where a server of its folder has it."""
+    weights = twin / "open_clip_model.safetensors" if twin.is_dir() else twin
+    found = {"source": str(twin), "sha256": sha256(weights), "beside": {}}
+    if address:
+        beside = [file for file in weights.parent.iterdir() if twin.is_dir() and file != weights]
+        found["source"] = f"{address}/{weights.relative_to(twin.parent).as_posix()}"
+        found["beside"] = {file.name: sha256(file) for file in beside}
+    return found
+
+
+def remove(twin):
+    """Delete a twin, if it is there."""
+    if twin.is_dir():
+        shutil.rmtree(twin)
+    else:
+        twin.unlink(missing_ok=True)
 
 
 def sha256(path):

@@ -50,7 +50,7 @@ def measure(file, data):
 def measured(name):
     """The records of one stranger: ours and other tools'."""
     archive = checkpoint(name)
-    entry = {"source": str(archive), "sha256": pipeline.sha256(archive)}
+    entry = pipeline.entry(archive)
     if not RECIPES[name].half:
         entry["activation"] = "quick_gelu"  # which safetensors do not say
     folder = encodings.workspace(FOLDER / name, name, entry, EVALSET)

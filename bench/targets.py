@@ -22,6 +22,7 @@ from bench.records import commit, read, write
 from clip_onnx import command
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
+from tools.architectures import TWINS
 
 RECORDS, PROGRESS = Path("bench/targets.json"), models.FOLDER / "targets.json"
 MODELS = ("vit-b-32", "rn50")
@@ -94,15 +95,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("models", nargs="*", default=MODELS)
     arguments = parser.parse_args()
-    official = [name for name, model in params.load().models.items() if model.remote]
     for name in arguments.models:
-        params.lookup(dict.fromkeys(official), name, "models")
+        params.lookup(TWINS, name, "models of a known size")
     (models.FOLDER / "twins").mkdir(parents=True, exist_ok=True)
     address = models.serve(models.FOLDER / "twins")
     for model in arguments.models:
         fresh = measure(model, address)
         records = [r for r in read(RECORDS) if r["model"] != model] + fresh
-        records.sort(key=lambda record: official.index(record["model"]))
+        records.sort(key=lambda record: list(TWINS).index(record["model"]))
         write(RECORDS, records)
         RECORDS.with_suffix(".md").write_text(markdown(records), "utf-8")
 

@@ -18,7 +18,9 @@ LOGIN = "alice:s3cret@"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `server.content`; a request takes the next of `server.moods`, the last one stays.
+    """Serves `server.content`, or of a path in `server.files` these bytes, or 404 for None.
+
+    A request takes the next of `server.moods`, the last one stays.
 
     A mood is a status, (a status, headers), or a word.
     """
@@ -30,7 +32,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server = self.server
         mood = server.moods.pop(0) if len(server.moods) > 1 else server.moods[0]
         server.requests.append((self.path, self.headers["Range"]))
-        content = server.content
+        content = server.files.get(self.path, server.content)
+        if content is None:
+            return self.answer(404, {})
         start = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").rstrip("-"))
         if isinstance(mood, int | tuple):
             status, headers = mood if isinstance(mood, tuple) else (mood, {})
@@ -95,6 +99,7 @@ def running(monkeypatch):
         monkeypatch.delenv(name.lower(), raising=False)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.content, server.moods, server.requests = CONTENT, ["well"], []
+        server.files = {}
         server.released = threading.Event()
         server.url = f"http://{LOGIN}127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever)

@@ -6,7 +6,7 @@ import pytest
 from clip_onnx.checkpoint import architecture
 from clip_onnx.checkpoint.network import Blocks
 from clip_onnx.openai import models, towers
-from tools.make_twin import OFFICIAL
+from tools.architectures import OFFICIAL
 
 
 @pytest.mark.parametrize("model", OFFICIAL)

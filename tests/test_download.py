@@ -42,10 +42,6 @@ def test_refuses_an_unpinned_archive(workspace, archives):
     assert "not pinned" in refusal(workspace, {"source": str(archives["vit"])})
 
 
-def test_refuses_an_unpinned_address_before_it_asks(workspace):
-    assert "not pinned" in refusal(workspace, {"source": "http://127.0.0.1:9/x.pt"})
-
-
 def test_refuses_a_missing_file(workspace):
     assert "cannot be read" in refusal(workspace, {"source": "nowhere.pt"})
 

@@ -12,7 +12,7 @@ from clip_onnx.measure import parity
 from clip_onnx.openai import archive, towers
 from stages.download import checkpoints
 from stages.evalset import captions, collection
-from tools import make_twin
+from tools import architectures, make_twin
 
 from small import ROOT, sha256
 
@@ -45,12 +45,12 @@ def test_a_twin_of_laions_is_a_folder_in_open_clips_format(tmp_path):
     assert (network.visual, network.textual) == (sizes.visual, sizes.textual)
 
 
-@pytest.mark.parametrize("model", make_twin.LAION)
+@pytest.mark.parametrize("model", architectures.LAION)
 def test_laions_sizes_are_open_clips(model):
     import open_clip
 
-    name = {"laion-vit-b-32": "ViT-B-32", "laion-vit-h-14": "ViT-H-14"}[model]
-    config, sizes = open_clip.get_model_config(name), make_twin.LAION[model]
+    name = "ViT-{}-{}".format(*model.removeprefix("laion-vit-").upper().split("-"))
+    config, sizes = open_clip.get_model_config(name), architectures.LAION[model]
     with torch.device("meta"):
         theirs = open_clip.model.CLIP(**config).state_dict()
     shapes = {name: tuple(tensor.shape) for name, tensor in theirs.items()}
@@ -127,7 +127,7 @@ def test_the_full_size_recipe_is_fixed():
     much on it as on OpenAI's model; its photographs and captions are about half and two thirds
     alike in direction.
     """
-    model = make_twin.make(make_twin.OFFICIAL["vit-b-32"], outliers=True).float()
+    model = make_twin.make(architectures.OFFICIAL["vit-b-32"], outliers=True).float()
     block = model.visual.transformer.resblocks[0]
     for weight, std in ((block.attn.in_proj_weight, 0.0405), (block.mlp.c_proj.weight, 0.0102)):
         assert weight.std().item() == pytest.approx(std, rel=0.03)

@@ -58,6 +58,18 @@ def test_load_accepts_the_shipped_file():
             ["encodings.int8w", "tensors.x.block", "8", "4"],
         ),
         ({"models": {"Tiny_ViT": {"source": "x.pt"}}}, ["models.Tiny_ViT"]),
+        (
+            {"models": {"x": {"source": "x.pt", "beside": {"config.json": None}}}},
+            ["models.x: beside is for addresses"],
+        ),
+        (
+            {"models": {"x": {"source": "https://a/x.pt", "beside": {"config.json": "abc"}}}},
+            ["models.x.beside.config.json", "abc"],
+        ),
+        (
+            {"models": {"x": {"source": "https://a/x.pt", "beside": {"readme.md": None}}}},
+            ["models.x.beside.readme.md", "config.json", "vocab.json"],
+        ),
         ({"models": {"tiny-vit": {"sha256": "abc"}}}, ["models.tiny-vit.sha256", "abc"]),
         ({"evalset": {"crops": "six"}}, ["evalset.crops", "six"]),
         ({"bundle": {"encodings": ["int2w"]}}, ["bundle.encodings", "int2w"]),

@@ -118,7 +118,7 @@ def test_amounts_are_those_of_the_size_but_for_what_the_model_says():
 
 def test_a_pictures_cost_is_that_of_the_published_model():
     """ViT-B/32: 4.4 billion multiply-adds (its paper says so of 224 pixels)."""
-    from tools.make_twin import OFFICIAL
+    from tools.architectures import OFFICIAL
 
     assert 8.5 < amounts.gflop(OFFICIAL["vit-b-32"]) < 9
 

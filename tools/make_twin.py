@@ -29,30 +29,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from clip_onnx import command
-from clip_onnx.checkpoint.architecture import Architecture
-from clip_onnx.checkpoint.network import GELU, Blocks
 from clip_onnx.openai import archive, convert_weights, models, transform
 from stages.evalset import drawings
+from tools.architectures import LAION, TWINS
 
-# embed_dim, resolution, vision layers, width, patch, context, vocabulary, text width, text layers
-OFFICIAL = {
-    "rn50": Architecture(1024, 224, (3, 4, 6, 3), 64, None, 77, 49408, 512, 12),
-    "rn101": Architecture(512, 224, (3, 4, 23, 3), 64, None, 77, 49408, 512, 12),
-    "rn50x4": Architecture(640, 288, (4, 6, 10, 6), 80, None, 77, 49408, 640, 12),
-    "rn50x16": Architecture(768, 384, (6, 8, 18, 8), 96, None, 77, 49408, 768, 12),
-    "rn50x64": Architecture(1024, 448, (3, 15, 36, 10), 128, None, 77, 49408, 1024, 12),
-    "vit-b-32": Architecture(512, 224, 12, 768, 32, 77, 49408, 512, 12),
-    "vit-b-16": Architecture(512, 224, 12, 768, 16, 77, 49408, 512, 12),
-    "vit-l-14": Architecture(768, 224, 24, 1024, 14, 77, 49408, 768, 12),
-    "vit-l-14-336": Architecture(768, 336, 24, 1024, 14, 77, 49408, 768, 12),
-}
-H = Blocks(activation=GELU, head_width=80)  # of its visual tower
-LAION = {
-    "laion-vit-b-32": Architecture(
-        512, 224, 12, 768, 32, 77, 49408, 512, 12, Blocks(GELU), Blocks(GELU)
-    ),
-    "laion-vit-h-14": Architecture(1024, 224, 32, 1280, 14, 77, 49408, 1024, 24, H, Blocks(GELU)),
-}
 SPREAD = 0.25  # sigma of the lognormal factors
 ATTENTION_GAIN, MLP_GAIN = 2.5, 1.2  # of what a block writes, over OpenAI's start
 RESIDUAL_GAIN = 0.2  # of what a ResNet's branches write
@@ -192,18 +172,19 @@ def _plant(norm, readers, generator):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", choices=OFFICIAL | LAION)
+    parser.add_argument("model", choices=TWINS)
     parser.add_argument("output", type=Path)
     parser.add_argument("--outliers", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    sizes = (OFFICIAL | LAION)[arguments.model]
+    sizes = TWINS[arguments.model]
     model = make(sizes, arguments.seed, arguments.outliers)
     if arguments.model in LAION:
         write_folder(model, sizes, arguments.output)
     else:
-        archive.write_archive(model, arguments.output)
+        with command.output_file(arguments.output) as partial:
+            archive.write_archive(model, partial)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import pytest
 from bench import records, rungs, table, targets
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
+from tools.architectures import OFFICIAL
 
 RECORDS = json.loads(table.RECORDS.read_text("utf-8"))
-OFFICIAL = [name for name, model in params.load().models.items() if model.remote]
 SMALLER = ("vit-b-32", "vit-b-16", "rn50")
 
 

@@ -30,13 +30,8 @@ from clip_onnx.settings.sections import (
     Slug,
 )
 
-FINISHED_ONLY = (
-    "batch",
-    "length",
-    "text",
-    "normalize",
-    "names",
-)  # options that encoding cannot start from
+# Options of profiles that encoding cannot start from.
+FINISHED_ONLY = ("batch", "length", "text", "normalize", "names")
 PATCHES = Path(__file__).parents[2] / "stages/patch/patches"
 LABEL_FILES = Path("stages/compose/labels")  # a folder, so that DVC sees which texts compose reads
 

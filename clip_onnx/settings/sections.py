@@ -69,15 +69,36 @@ class AmountsBySize(Amounts):
     gflop: Annotated[float, Field(gt=0)] | None = None  # none: any
 
 
+# Files that say what weights do not; stages/download reads them.
+Beside = Literal[
+    "config.json",
+    "open_clip_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+]
+
+
 class Model(Section):
     source: str
     sha256: Sha256 | None = None
+    beside: dict[Beside, Sha256 | None] = {}  # to fetch from where an address has its weights
     activation: Literal["quick_gelu", "gelu"] | None = None  # for files that do not say it
     inputs: Amounts | None = None  # what it says, instead of what `inputs:` says by size
 
     @property
     def remote(self):
         return self.source.startswith(("http://", "https://"))
+
+    @model_validator(mode="after")
+    def _paths_have_all_beside_them(self):
+        if self.beside and not self.remote:
+            raise ValueError(
+                "beside is for addresses; of a path, the files there count: take it out"
+            )
+        return self
 
 
 # Inputs and outputs of the towers, and what else they may be called.

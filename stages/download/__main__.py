@@ -4,13 +4,14 @@
 
 The source and its SHA-256 are `models.MODEL` of params.yaml: an address (CLIP_MIRROR in the
 environment replaces the base of OpenAI's), or the path of a file or a folder, with or without
-`file:` before it. A download rests in data/downloads until it is whole and converted. Of a path,
-the files beside the weights are read, too: they say whose code defines the network, which
-network.json keeps where it is not OpenAI's (stages/download/configuration.py), and how pictures are
-prepared (stages/download/preparation.py).
+`file:` before it. A download rests in data/downloads until it is whole and converted. The files
+beside the weights, of an address those of `models.MODEL.beside`, are read, too: they say whose code
+defines the network, which network.json keeps where it is not OpenAI's
+(stages/download/configuration.py), and how pictures are prepared (stages/download/preparation.py).
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from clip_onnx import command, openai
 from clip_onnx.checkpoint import architecture, network, weights
 from clip_onnx.host import preparation, tokens
 from clip_onnx.settings import params
-from stages.download import addresses, checkpoints, transfer
+from stages.download import addresses, checkpoints, remote
 from stages.download.preparation import beside
 
 
@@ -30,21 +31,6 @@ def own_memory(tensor):
     return tensor if whole else tensor.clone(memory_format=torch.contiguous_format)
 
 
-def archive(model, downloads):
-    """The path of a model's file, fetched if its source is an address."""
-    if not model.remote:
-        return addresses.local_path(model.source)
-    if model.sha256 is None:
-        raise command.Refusal(
-            f"{addresses.shown(model.source)} is not pinned: add its `sha256` to params.yaml before"
-            " it is fetched"
-        )
-    path = downloads / f"{model.sha256}.pt"
-    if not path.exists():
-        transfer.fetch(addresses.mirrored(model.source), model.sha256, path)
-    return path
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model")
@@ -52,7 +38,10 @@ def main():
     parser.add_argument("output")
     arguments = parser.parse_args()
     model = params.lookup(params.load().models, arguments.model, "models")
-    path = archive(model, arguments.downloads)
+    if model.remote:
+        path = remote.fetch(arguments.model, model, arguments.downloads)
+    else:
+        path = addresses.local_path(model.source)
     state, found = checkpoints.read(path, model.sha256, model.activation)
     sizes = architecture.read({name: tuple(tensor.shape) for name, tensor in state.items()})
     wanted = beside(path, sizes.resolution) if "visual" in sizes.towers else preparation.OPENAI
@@ -64,7 +53,7 @@ def main():
         if "textual" in sizes.towers:
             tokens.from_bpe(openai.BPE).save(str(directory / "tokenizer.json"))
     if model.remote:
-        path.unlink()
+        shutil.rmtree(path.parent)
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ def read(url, response, have):
         raise Stalled(f"status {status}", _wait(url, response.headers.get("Retry-After", "")))
     if status not in (200, 206):
         raise command.Refusal(
-            f"{shown(url)} answers with status {status}: correct `source` in params.yaml, or"
-            " CLIP_MIRROR"
+            f"{shown(url)} answers with status {status}: correct `source` or `beside` in"
+            " params.yaml, or CLIP_MIRROR"
         )
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise command.Refusal(

@@ -92,12 +92,13 @@ def _shards(path):
 def digest(source):
     """The SHA-256 that pins a source (see above)."""
     if source.shards is None:
-        return _of_file(source.path)
-    lines = [f"{_of_file(file)}  {file.name}\n" for file in (source.path, *source.files)]
+        return digest_of(source.path)
+    lines = [f"{digest_of(file)}  {file.name}\n" for file in (source.path, *source.files)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _of_file(path):
+def digest_of(path):
+    """The SHA-256 of one file."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -23,7 +23,10 @@ PAUSE = 1.0  # seconds before the second attempt; doubled before each one after
 
 
 def fetch(url, sha256, target, again=True):
-    """Download `url` to the path `target`, whose bytes must have this SHA-256. Returns the path."""
+    """Download `url` to the path `target`, whose bytes must have this SHA-256; any, if it is None.
+
+    Returns the path. What was at `target` before is replaced.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
     try:
@@ -38,8 +41,8 @@ def fetch(url, sha256, target, again=True):
             "sends other bytes than it is asked for when a download goes on: set CLIP_MIRROR to"
             " another base address, or give the file as `source: file:PATH`"
         )
-    if digest == sha256:
-        return part.rename(target)
+    if digest is not None and sha256 in (digest, None):
+        return part.replace(target)
     part.unlink(missing_ok=True)
     if pieced and again:
         return fetch(url, sha256, target, again=False)
