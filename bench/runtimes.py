@@ -62,7 +62,7 @@ def feeds(directory, data, model, tower):
     session = sessions.session(directory)
     if tower == "visual":
         return sessions.feeds(session, inputs.pixels(data / "reference" / model, [0]))
-    tokenizer = tokens.load(data / "checkpoints" / model / "tokenizer.json")
+    tokenizer = tokens.load(data / "checkpoints" / model / "tokenizer.json", tokens.CONTEXT)
     _, length = sessions.fixed_axes(session)
     return sessions.feeds(session, tokens.pad(tokens.encode(tokenizer, [CAPTION]), 0, length))
 

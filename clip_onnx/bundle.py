@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clip_onnx.command import Refusal, first_line
-from clip_onnx.host import machine, preprocessor, tokens
+from clip_onnx.host import layout, machine, preprocessor, tokens
 from clip_onnx.names import TOWERS
 
 
@@ -33,10 +33,11 @@ def towers(golden: dict[str, Any]) -> tuple[str, ...]:
 
 
 class Bundle:
-    """`towers` that there are, `side` of pictures in pixels and their `preparation`, `checkpoint`'s
-    SHA-256, `files` of graphs.
+    """`towers` that there are, `side` of pictures in pixels and their `preparation`, `context` in
+    tokens, `checkpoint`'s SHA-256, `files` of graphs.
 
-    A bundle of the textual tower alone has no `side` and no `preparation`. Raises Refusal for a
+    A bundle of the textual tower alone has no `side` and no `preparation`, one of the visual tower
+    no `context`. Raises Refusal for a
     folder that is no bundle, or one of another version or of another machine.
     """
 
@@ -54,6 +55,8 @@ class Bundle:
             self.files = {(graph, variant): name for name, (_, graph, variant) in keys.items()}
             if not (self.files and (self._scale is None or 0 < self._scale < math.inf)):
                 raise ValueError("sizes, scale or files are missing")
+            if "textual" in self.towers:
+                self.context = layout.context(self._json(layout.TOKENIZER_FILE))
             if "visual" in self.towers:
                 self.side, self.preparation = preprocessor.read(self._json(preprocessor.FILE))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -119,7 +122,7 @@ class Bundle:
         """The `tokenizers.Tokenizer`, which cuts nothing."""
         self._need("textual")
         try:
-            return tokens.load(self.folder / "tokenizer.json", truncate=False)
+            return tokens.load(self.folder / "tokenizer.json", context=None)
         except Exception as error:  # the library raises nothing more special
             raise Refusal(
                 f"{self.folder}/tokenizer.json cannot be read, copy the bundle again:"

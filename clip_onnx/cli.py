@@ -128,7 +128,9 @@ def parsed(line: Sequence[str] | None = None) -> argparse.Namespace:
     inputs.add_argument("--images", nargs="+", metavar="FILE")
     inputs.add_argument("--texts", nargs="+", metavar="TEXT")
     one.add_argument("--output", type=Path, help="a .npy file; JSON lines are printed without it")
-    one.add_argument("--truncate", action="store_true", help="cut texts of more than 77 tokens")
+    one.add_argument(
+        "--truncate", action="store_true", help="cut texts of more tokens than are read"
+    )
     one = with_encoding(action(classify, "choose a label for each picture"))
     one.add_argument("pictures", nargs="+", metavar="PICTURE")
     one.add_argument("--labels", nargs="+", required=True, metavar="LABEL")

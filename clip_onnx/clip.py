@@ -109,8 +109,9 @@ class Clip:
     ) -> NDArray[np.float32]:
         """Embeddings float32 [n, E] of texts, of length 1 unless `normalize` is false.
 
-        One text alone gives [1, E]. Raises Refusal for a text of more than 77 tokens (or those of
-        the profile's fixed length), as OpenAI's tokenizer does; `truncate` cuts it instead.
+        One text alone gives [1, E]. Raises Refusal for a text of more tokens than the model reads
+        (OpenAI's 77, a profile its fixed length), as OpenAI's tokenizer does; `truncate` cuts it
+        instead.
         """
         given = [texts] if isinstance(texts, str) else texts
         tower = self._textual
@@ -186,7 +187,7 @@ class Clip:
             if not isinstance(text, str):
                 raise Refusal(f"{text!r} is no text: give str"[:200])
         rows = tokens.encode(self.tokenizer, texts)
-        most = tower.length or tokens.CONTEXT
+        most = tower.length or self.bundle.context
         for text, row in zip(texts, rows, strict=True):
             if len(row) > most and not truncate:
                 raise Refusal(

@@ -68,10 +68,10 @@ def save_hugging_face(config, folder):
     return CLIPModel.from_pretrained(folder).eval()
 
 
-def inputs(side=32):
-    """{tower: what it takes}: pictures of noise, captions padded with 0 to 77."""
+def inputs(side=32, context=tokens.CONTEXT):
+    """{tower: what it takes}: pictures of noise, captions padded with 0 to what the model reads."""
     pixels = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(1))
-    return {"visual": pixels, "textual": openai.tokenize(TEXTS, truncate=True).long()}
+    return {"visual": pixels, "textual": openai.tokenize(TEXTS, context, truncate=True).long()}
 
 
 @torch.inference_mode()
@@ -113,7 +113,7 @@ def embeddings(directory, tower, given):
     rows = [row[: row.argmax() + 1] for row in given.numpy()]
     yield sessions.run(session, [row[None] for row in rows])
     for padding in (0, 49407):
-        yield sessions.run(session, [tokens.pad(rows, padding, tokens.CONTEXT)])
+        yield sessions.run(session, [tokens.pad(rows, padding, given.shape[1])])
 
 
 def weights_of(folder):

@@ -107,7 +107,10 @@ def changed(name, change):
         (changed("ln_final.bias", lambda t: t[:7]), "a wrong shape has ln_final.bias"),
         (changed("visual.conv1.weight", lambda t: t[0]), "conv1.weight has 3 dimensions, a CLIP"),
         (changed("positional_embedding", lambda t: t.repeat(3, 1)), "it reads 231 tokens"),
-        (changed("token_embedding.weight", lambda t: t[:100]), "77 tokens of 100"),
+        (
+            changed("token_embedding.weight", lambda t: t[:100]),
+            "it knows 100 tokens, CLIP knows 49408",
+        ),
         (changed("token_embedding.weight", lambda t: t[:, :40]), "a wrong shape has ln_final.bias"),
         (changed("visual.positional_embedding", lambda t: t[:-2]), "square grid"),
     ],

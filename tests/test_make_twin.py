@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -49,7 +50,8 @@ def test_a_twin_of_laions_is_a_folder_in_open_clips_format(tmp_path):
 def test_laions_sizes_are_open_clips(model):
     import open_clip
 
-    name = "ViT-{}-{}".format(*model.removeprefix("laion-vit-").upper().split("-"))
+    name = model.removeprefix("laion-").replace("vit", "ViT").replace("bigg", "bigG")
+    name = re.sub(r"-([blh])-", lambda size: size[0].upper(), name)
     config, sizes = open_clip.get_model_config(name), architectures.LAION[model]
     with torch.device("meta"):
         theirs = open_clip.model.CLIP(**config).state_dict()

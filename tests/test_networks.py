@@ -34,6 +34,7 @@ CONFIG = {"open_clip": networks.OPEN_CLIP, "huggingface": networks.HUGGING_FACE}
 FEW = settings(max_examples=4, suppress_health_check=[*HealthCheck])
 heads = st.tuples(st.sampled_from([8, 20, 44, 64]), st.integers(1, 3))  # their width, their number
 eps = st.sampled_from([1e-5, 1e-6, 1e-3])
+contexts = st.sampled_from([77, 8, 32, 248])
 
 
 @st.composite
@@ -49,7 +50,7 @@ def open_clips(draw):
         if name == "vision_cfg":
             section |= {"head_width": width, "patch_size": 16, "image_size": 32}
         else:
-            section["heads"] = number
+            section |= {"heads": number, "context_length": draw(contexts)}
         config[name] = section
     return config
 
@@ -70,6 +71,7 @@ def hugging_faces(draw):
         }
     config["vision_config"] |= {"image_size": 32, "patch_size": 16}
     config["text_config"]["eos_token_id"] = draw(st.sampled_from([2, 49407]))
+    config["text_config"]["max_position_embeddings"] = draw(contexts)
     return config
 
 
@@ -82,7 +84,9 @@ def check_parity(family, config, folder):
     """That reference and graphs of a network are what its package computes of the same inputs."""
     model = SAVE[family](config, folder / "saved")
     checkpoint = networks.store(folder / "saved", folder / "checkpoint")
-    inputs = networks.inputs()
+    text = config.get("text_cfg") or config["text_config"]
+    context = text.get("context_length") or text["max_position_embeddings"]
+    inputs = networks.inputs(context=context)
     expected, built = networks.own(model, inputs), networks.export(checkpoint, folder)
     for tower in TOWERS:
         exact = models.embed(checkpoint, tower, [inputs[tower]]).numpy()

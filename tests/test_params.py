@@ -77,7 +77,7 @@ def test_load_accepts_the_shipped_file():
         ({"default_floors": {"visual": {"int2w": FLOOR}}}, ["default_floors.visual", "int2w"]),
         ({"grid": {"models": []}}, ["grid.models", "at least 1"]),
         ({"profiles": {"std": {"patches": ["polish"]}}}, ["profiles.std.patches", "polish"]),
-        ({"profiles": {"npu": {"length": 78}}}, ["profiles.npu.length", "77", "78"]),
+        ({"profiles": {"npu": {"length": 1025}}}, ["profiles.npu.length", "1024", "1025"]),
         ({"profiles": {"npu": {"opset": 9}}}, ["profiles.npu.opset", "10", "9"]),
         ({"profiles": {"npu": {"opset": 24}}}, ["profiles.npu.opset", "23"]),
         ({"profiles": {"npu": {"batch": 0}}}, ["profiles.npu.batch"]),

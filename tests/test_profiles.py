@@ -84,7 +84,7 @@ def test_embeddings_are_openais(files, model, tower, profile):
             fitting = [n for n, row in enumerate(rows) if len(row) <= (length or 77)]
             assert len(fitting) >= 4
             expected, rows = expected[fitting], [rows[n] for n in fitting]
-            settings = sessions.text_settings(rows, batch, length)
+            settings = sessions.text_settings(rows, 77, batch, length)
     for batches in settings:
         embeds = sessions.run(session, batches, projection)
         assert parity.cosine(expected, embeds).min() > 0.999999

@@ -22,6 +22,7 @@ READY = {  # model of params.yaml -> name and tag in open_clip's registry
     "laion-vit-b-16": ("ViT-B-16", "laion2b_s34b_b88k"),
     "laion-vit-l-14": ("ViT-L-14", "laion2b_s32b_b82k"),
     "laion-vit-h-14": ("ViT-H-14", "laion2b_s32b_b79k"),
+    "laion-vit-bigg-14": ("ViT-bigG-14", "laion2b_s39b_b160k"),
     "metaclip-vit-b-32": ("ViT-B-32", "metaclip_400m"),
     "dfn-vit-b-16": ("ViT-B-16", "dfn2b"),
 }

@@ -28,7 +28,7 @@ KNOWN = st.characters(codec="utf-8", exclude_categories=("Cn", "Cs"), exclude_ch
 def tokenizer(tmp_path_factory):
     path = tmp_path_factory.mktemp("tokens") / "tokenizer.json"
     tokens.from_bpe(openai.BPE).save(str(path))
-    return tokens.load(path)
+    return tokens.load(path, tokens.CONTEXT)
 
 
 def differing(tokenizer, texts):

@@ -53,13 +53,14 @@ def test_a_template_without_one_place_for_the_label_is_refused(template):
 
 @pytest.fixture(scope="module")
 def textual(built):
-    tokenizer = tokens.load(built / "data/checkpoints/vit/tokenizer.json")
+    tokenizer = tokens.load(built / "data/checkpoints/vit/tokenizer.json", context=None)
     return sessions.session(built / "data/models/vit/textual/fp32"), tokenizer
 
 
 def test_templates_are_averaged_as_unit_vectors(textual):
     session, tokenizer = textual
-    found = zero_shot.embed([["a cat", "the cat."], ["a dog", "the dog."]], session, tokenizer)
+    prompts = [["a cat", "the cat."], ["a dog", "the dog."]]
+    found = zero_shot.embed(prompts, session, tokenizer, tokens.CONTEXT)
     rows = tokens.encode(tokenizer, ["a dog", "the dog."])
     units = parity.normalized(sessions.run(session, [tokens.pad([row]) for row in rows]))
     expected = units.mean(0) / np.linalg.norm(units.mean(0))
@@ -68,5 +69,5 @@ def test_templates_are_averaged_as_unit_vectors(textual):
 
 
 def test_a_prompt_that_clip_cannot_read_whole_is_refused(textual):
-    with pytest.raises(command.Refusal, match="82 tokens, CLIP reads 77"):
-        zero_shot.embed([["cat " * 80], ["dog"]], *textual)
+    with pytest.raises(command.Refusal, match="82 tokens, the model reads 77"):
+        zero_shot.embed([["cat " * 80], ["dog"]], *textual, tokens.CONTEXT)

@@ -15,17 +15,13 @@ OFFICIAL = {
     "vit-l-14": Architecture(768, 224, 24, 1024, 14, 77, 49408, 768, 12),
     "vit-l-14-336": Architecture(768, 336, 24, 1024, 14, 77, 49408, 768, 12),
 }
-H = Blocks(activation=GELU, head_width=80)  # of its visual tower
+PLAIN = Blocks(GELU)
+H, BIG_G = Blocks(GELU, head_width=80), Blocks(GELU, head_width=104, mlp_width=8192)
 LAION = {
-    "laion-vit-b-32": Architecture(
-        512, 224, 12, 768, 32, 77, 49408, 512, 12, Blocks(GELU), Blocks(GELU)
-    ),
-    "laion-vit-b-16": Architecture(
-        512, 224, 12, 768, 16, 77, 49408, 512, 12, Blocks(GELU), Blocks(GELU)
-    ),
-    "laion-vit-l-14": Architecture(
-        768, 224, 24, 1024, 14, 77, 49408, 768, 12, Blocks(GELU), Blocks(GELU)
-    ),
-    "laion-vit-h-14": Architecture(1024, 224, 32, 1280, 14, 77, 49408, 1024, 24, H, Blocks(GELU)),
+    "laion-vit-b-32": Architecture(512, 224, 12, 768, 32, 77, 49408, 512, 12, PLAIN, PLAIN),
+    "laion-vit-b-16": Architecture(512, 224, 12, 768, 16, 77, 49408, 512, 12, PLAIN, PLAIN),
+    "laion-vit-l-14": Architecture(768, 224, 24, 1024, 14, 77, 49408, 768, 12, PLAIN, PLAIN),
+    "laion-vit-h-14": Architecture(1024, 224, 32, 1280, 14, 77, 49408, 1024, 24, H, PLAIN),
+    "laion-vit-bigg-14": Architecture(1280, 224, 48, 1664, 14, 77, 49408, 1280, 32, BIG_G, PLAIN),
 }
 TWINS = OFFICIAL | LAION

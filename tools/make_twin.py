@@ -63,6 +63,7 @@ def write_folder(model, sizes, folder):
     """Write a model as open_clip does, with the configuration of its sizes."""
     vision = {"layers": sizes.vision_layers, "width": sizes.vision_width}
     vision |= {"head_width": sizes.visual.head_width, "patch_size": sizes.patch_size}
+    vision |= {"mlp_ratio": round(sizes.vision_mlp_width / sizes.vision_width, 4)}
     text = {"layers": sizes.text_layers, "width": sizes.text_width, "heads": sizes.text_heads}
     config = {
         "embed_dim": sizes.embed_dim,

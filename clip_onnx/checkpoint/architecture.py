@@ -13,7 +13,8 @@ from clip_onnx.checkpoint import network, weights
 from clip_onnx.checkpoint.network import Blocks
 from clip_onnx.names import TOWERS
 
-CONTEXT_LENGTH, VOCABULARY = 77, 49408  # of its one tokenizer
+CONTEXT_LENGTH, VOCABULARY = 77, 49408  # of OpenAI's models, whose tokens others share
+LEAST_CONTEXT = 8  # tokens: the start, the end, and a few words
 
 
 @dataclass(frozen=True)
@@ -159,12 +160,14 @@ def _check_ranks(shapes, ranks):
 
 
 def _check_sizes(sizes):
-    reads = (sizes.context_length, sizes.vocab_size)
-    if "textual" in sizes.towers and reads != (CONTEXT_LENGTH, VOCABULARY):
-        raise ValueError(
-            f"it reads {sizes.context_length} tokens of {sizes.vocab_size}, CLIP reads"
-            f" {CONTEXT_LENGTH} of {VOCABULARY}"
-        )
+    if "textual" in sizes.towers:
+        if sizes.vocab_size != VOCABULARY:
+            raise ValueError(f"it knows {sizes.vocab_size} tokens, CLIP knows {VOCABULARY}")
+        if sizes.context_length < LEAST_CONTEXT:
+            raise ValueError(
+                f"it reads {sizes.context_length} tokens at once, too few for a text: CLIP reads"
+                f" {CONTEXT_LENGTH}"
+            )
     for tower, layers in {"visual": sizes.vision_layers, "text": sizes.text_layers}.items():
         if layers == 0 or (isinstance(layers, tuple) and 0 in layers):
             raise ValueError(f"its {tower} tower has no layers")

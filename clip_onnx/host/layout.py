@@ -16,10 +16,11 @@ from typing import Any
 
 from clip_onnx.host import preprocessor
 from clip_onnx.host.preparation import OPENAI, Preparation
-from clip_onnx.host.tokens import CONTEXT, END, END_ID, START, START_ID
+from clip_onnx.host.tokens import END, END_ID, START, START_ID
 from clip_onnx.names import PROJECTION
 
 STEMS = {"visual": "vision_model", "textual": "text_model", "combined": "model"}
+TOKENIZER_FILE = "tokenizer_config.json"
 CLASSES = {
     "visual": "CLIPVisionModelWithProjection",
     "textual": "CLIPTextModelWithProjection",
@@ -68,7 +69,7 @@ def configuration(
     if "visual" in sizes.towers:
         files[preprocessor.FILE] = preprocessor.written(sizes.resolution, preparation)
     if "textual" in sizes.towers:
-        files["tokenizer_config.json"] = _tokenizer()
+        files[TOKENIZER_FILE] = _tokenizer(sizes)
         files["special_tokens_map.json"] = {
             "bos_token": START,
             "eos_token": END,
@@ -136,10 +137,10 @@ def _vision(sizes: Any) -> dict[str, Any]:
     return config
 
 
-def _tokenizer() -> dict[str, Any]:
+def _tokenizer(sizes: Any) -> dict[str, Any]:
     return {
         "tokenizer_class": "CLIPTokenizer",
-        "model_max_length": CONTEXT,
+        "model_max_length": sizes.context_length,
         "do_lower_case": True,
         "add_prefix_space": False,
         "bos_token": START,
@@ -147,3 +148,11 @@ def _tokenizer() -> dict[str, Any]:
         "pad_token": END,
         "unk_token": END,
     }
+
+
+def context(tokenizer_config: dict[str, Any]) -> int:
+    """How many tokens a bundle's textual tower reads. Raises ValueError where it does not say."""
+    length = tokenizer_config["model_max_length"]
+    if type(length) is not int or length < 1:
+        raise ValueError(f"{TOKENIZER_FILE} has {length!r} as model_max_length")
+    return length

@@ -94,18 +94,22 @@ def picture_settings(pictures: Any, batch: int | None = None) -> list[Iterator[A
 
 
 def text_settings(
-    rows: Sequence[Sequence[int]], batch: int | None = None, length: int | None = None
+    rows: Sequence[Sequence[int]],
+    context: int = tokens.CONTEXT,
+    batch: int | None = None,
+    length: int | None = None,
 ) -> Sequence[Iterator[NDArray[np.int64]]]:
     """The ways to feed token rows that must not differ.
 
     No padding at all; padding with the end token to the batch's longest, as Hugging Face's
-    tokenizer does; and padding with 0 to 77, as OpenAI's does. A tower of a fixed `length` is
-    padded to it both ways, one of a fixed `batch` gets batches of that size only.
+    tokenizer does; and padding with 0 to all the `context` that the model reads, as OpenAI's does.
+    A tower of a fixed `length` is padded to it both ways, one of a fixed `batch` gets batches of
+    that size only.
     """
     size = batch or BATCH
     settings = [
         (tokens.pad(group, tokens.END_ID, length) for group in batches(rows, size)),
-        (tokens.pad(group, 0, length or tokens.CONTEXT) for group in batches(rows, size)),
+        (tokens.pad(group, 0, length or context) for group in batches(rows, size)),
     ]
     if batch in (None, 1) and length is None:
         settings.insert(0, (tokens.pad([row]) for row in rows))

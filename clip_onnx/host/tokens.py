@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from tokenizers.pre_tokenizers import ByteLevel
 
-CONTEXT = 77
+CONTEXT = 77  # tokens that OpenAI's models read
 START, END = "<|startoftext|>", "<|endoftext|>"
 START_ID, END_ID = 49406, 49407
 MERGES = 49152 - 256 - 2  # of the file's lines, as clip/simple_tokenizer.py cuts them
@@ -73,11 +73,12 @@ def from_bpe(path: str | Path) -> Tokenizer:
     return tokenizer
 
 
-def load(path: str | Path, truncate: bool = True) -> Tokenizer:
-    """The tokenizer of a `tokenizer.json`, truncating as OpenAI's does: the last token is EOT."""
+def load(path: str | Path, context: int | None) -> Tokenizer:
+    """The tokenizer of a `tokenizer.json`, which cuts texts to `context` tokens, if that is given,
+    as OpenAI's does: the last token is EOT."""
     tokenizer = Tokenizer.from_file(str(path))
-    if truncate:
-        tokenizer.enable_truncation(CONTEXT)
+    if context:
+        tokenizer.enable_truncation(context)
     else:
         tokenizer.no_truncation()
     return tokenizer

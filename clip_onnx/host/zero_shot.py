@@ -25,18 +25,20 @@ def prompts(labels: Sequence[str], templates: Sequence[str]) -> list[list[str]]:
     return [[template.replace("{}", label) for template in templates] for label in labels]
 
 
-def embed(prompts: list[list[str]], textual: Any, tokenizer: Any) -> NDArray[np.float32]:
+def embed(
+    prompts: list[list[str]], textual: Any, tokenizer: Any, context: int
+) -> NDArray[np.float32]:
     """float32 [labels, E], unit vectors: the mean of each label's unit embeddings.
 
-    As in section 3.1.4 of the CLIP paper. `textual` is a session of a textual tower. Raises
-    Refusal for a prompt of more than 77 tokens, as OpenAI's tokenizer does.
+    As in section 3.1.4 of the CLIP paper. `textual` is a session of a textual tower that reads
+    `context` tokens, `tokenizer` one that cuts nothing. Raises Refusal for a prompt of more tokens,
+    as OpenAI's tokenizer does.
     """
-    tokenizer.no_truncation()
     texts = [text for row in prompts for text in row]
     rows = tokens.encode(tokenizer, texts)
     for text, row in zip(texts, rows, strict=True):
-        if len(row) > tokens.CONTEXT:
-            raise command.Refusal(f"{text!r} is {len(row)} tokens, CLIP reads {tokens.CONTEXT}")
+        if len(row) > context:
+            raise command.Refusal(f"{text!r} is {len(row)} tokens, the model reads {context}")
     batches = (tokens.pad(batch) for batch in sessions.batches(rows))
     embeds = parity.normalized(sessions.run(textual, batches))
     means = embeds.reshape(len(prompts), -1, embeds.shape[-1]).mean(1)

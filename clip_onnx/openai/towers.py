@@ -177,7 +177,7 @@ def causal_mask(length):
 
 
 class TextTransformer(nn.Module):
-    """input_ids [B, S ≤ 77] → text_embeds [B, E], taken at the first EOT token.
+    """input_ids [B, S ≤ context] → text_embeds [B, E], taken at the first EOT token.
 
     EOT has the highest id, so it is the integers' argmax; half precision cannot tell it from the
     start token. What follows EOT, padding of any kind, is behind the causal mask.

@@ -112,7 +112,7 @@ class Profile(Section):
     patches: Different[str]
     opset: Annotated[int, Field(ge=10, le=23)] = 18
     batch: Annotated[int, Field(ge=1)] | None = None  # fixed axes; none: dynamic
-    length: Annotated[int, Field(ge=3, le=77)] | None = None
+    length: Annotated[int, Field(ge=3, le=1024)] | None = None  # or what the model reads, if less
     input_ids: Literal["int64", "int32"] = "int64"
     text: Literal["eot", "one-hot", "tokens"] = "eot"  # who finds the end token: clip_onnx/host
     normalize: bool = False

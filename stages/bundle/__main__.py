@@ -85,7 +85,7 @@ def configure(checkpoint, sizes, folder):
     for name, content in layout.configuration(sizes, external, wanted).items():
         (folder / name).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", "utf-8")
     if "textual" in sizes.towers:
-        tokenizer = tokens.load(checkpoint / "tokenizer.json")
+        tokenizer = tokens.load(checkpoint / "tokenizer.json", context=None)
         tokenizer.model.save(str(folder))  # vocab.json and merges.txt
         shutil.copyfile(checkpoint / "tokenizer.json", folder / "tokenizer.json")
 

@@ -21,7 +21,7 @@ LABELS = "labels"  # what stages/compose/products/classifier.py calls its matrix
 
 
 def golden_rows(input_ids):
-    """A handful of captions from the shortest to the longest, which is cut at 77 tokens."""
+    """A handful of captions from the shortest to the longest, which the model reads in part."""
     by_length = np.argsort(input_ids.argmax(-1), kind="stable")
     places = np.linspace(0, len(by_length) - 1, GOLDEN_CAPTIONS).astype(int)
     return [int(by_length[place]) for place in places]

@@ -37,7 +37,8 @@ def given_to(tower, arguments, directory):
         return Calibration(directory, tower).batches(PICTURES), {}
     texts = inputs.captions(arguments.evalset)[inputs.CALIBRATION]
     texts = amounts.spread(texts, counts.calibration_captions)
-    input_ids = tokenize(texts, truncate=True).numpy()
+    context = arguments.sizes.context_length
+    input_ids = tokenize(texts, context_length=context, truncate=True).numpy()
     others = scrambled.texts(input_ids)
     batches = [*equally_long(input_ids), *equally_long(others)]
     return batches, {"input_ids": input_ids, "scrambled": others.astype(input_ids.dtype)}

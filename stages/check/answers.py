@@ -30,7 +30,9 @@ class Model:
 
     def texts(self, captions):
         session = sessions.session(self.textual)
-        rows = tokens.encode(tokens.load(self.checkpoint / "tokenizer.json"), captions)
+        rows = tokens.encode(
+            tokens.load(self.checkpoint / "tokenizer.json", tokens.CONTEXT), captions
+        )
         return sessions.run(session, [tokens.pad(rows)])
 
     def picture(self, path):

@@ -68,7 +68,7 @@ TEXT = FIXED | {
     "intermediate_size": size(lambda s: s.text_mlp_width),
     "num_hidden_layers": size(lambda s: s.text_layers),
     "num_attention_heads": _heads(lambda s: s.text_width, 8),
-    "max_position_embeddings": only(CONTEXT_LENGTH, openai="reads {}"),
+    "max_position_embeddings": size(lambda s: s.context_length, CONTEXT_LENGTH),
     # 2 is what transformers wrote once, and takes as: where the highest id stands.
     "eos_token_id": only(END_ID, 2, openai="takes the embedding at {}"),
 }

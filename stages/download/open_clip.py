@@ -92,7 +92,7 @@ VISION = BOTH | {
 }
 TEXT = BOTH | {
     "mlp_ratio": _by_ratio(lambda s: s.text_mlp_width, lambda s: s.text_width),
-    "context_length": only(CONTEXT_LENGTH, openai="reads {}"),
+    "context_length": size(lambda s: s.context_length, CONTEXT_LENGTH),
     "vocab_size": only(VOCABULARY, openai="reads {}"),
     "hf_tokenizer_name": Rule(
         lambda _, section: (None, "", *_named_openai(section)), "has a tokenizer of its own"

@@ -31,8 +31,8 @@ class File:
     def run(self, batches):
         return sessions.run(self.session, batches, self.projection)
 
-    def text_settings(self, rows):
-        return sessions.text_settings(rows, self.batch, self.length)
+    def text_settings(self, rows, context):
+        return sessions.text_settings(rows, context, self.batch, self.length)
 
     def rounded(self):
         """Names of the tensors that a 16-bit encoding rounded, of one tower or of both; None where

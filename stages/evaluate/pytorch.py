@@ -4,7 +4,8 @@
         data/eval/MODEL.visual.pytorch.json data/eval/MODEL.textual.pytorch.json
 
 Writes what stages.evaluate writes of a file, as the variant `pytorch`, which has no size. Pictures
-come one at a time and sixteen, texts in the one form that OpenAI's code takes: padded with 0 to 77.
+come one at a time and sixteen, texts in the one form that OpenAI's code takes: padded with 0 to
+all that the model reads.
 """
 
 import argparse
@@ -38,8 +39,8 @@ class Tower:
     def run(self, batches):
         return np.concatenate([self.encode(torch.from_numpy(batch)).numpy() for batch in batches])
 
-    def text_settings(self, rows):
-        return [(tokens.pad(group, 0, tokens.CONTEXT) for group in sessions.batches(rows))]
+    def text_settings(self, rows, context):
+        return [(tokens.pad(group, 0, context) for group in sessions.batches(rows))]
 
 
 def main():

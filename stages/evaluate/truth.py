@@ -20,9 +20,10 @@ class Truth:
         with inputs.reference(reference) as tensors:
             found = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
         self.text_embeds, self.all_embeds = found.get("text_embeds"), found.get("image_embeds")
-        self.input_ids = self.classes = self.image_embeds = None
+        self.input_ids = self.context = self.classes = self.image_embeds = None
         if self.text_embeds is not None:
             self.input_ids = found["input_ids"].astype(np.int64)
+            self.context = self.input_ids.shape[1]  # tokens that the model reads
             self.classes = self.text_embeds[: captions["prompts"]]
         if self.all_embeds is not None:
             self.image_embeds = self.all_embeds[self.rows]

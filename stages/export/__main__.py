@@ -33,7 +33,7 @@ def main():
             model = tracing.trace(sizes, tower)
             model.graph.doc_string = None
             tracing.fill(model, arguments.checkpoint, tower, sizes)
-            graphs.describe(model, **tracing.provenance(sha256, tower, sizes.resolution, wanted))
+            graphs.describe(model, **tracing.provenance(sha256, tower, sizes, wanted))
             graphs.save(model, directory / tower, external=True)
 
 

@@ -66,7 +66,7 @@ def _lazy(checkpoint, key, name, shape):
     return ir.LazyTensor(read, dtype=ir.DataType.FLOAT, shape=shape, name=name)
 
 
-def provenance(checkpoint_sha256, tower, resolution, wanted=preparation.OPENAI):
+def provenance(checkpoint_sha256, tower, sizes, wanted=preparation.OPENAI):
     """metadata_props of a tower: where it comes from and what its input must be."""
     properties = {
         "checkpoint_sha256": checkpoint_sha256,
@@ -74,7 +74,8 @@ def provenance(checkpoint_sha256, tower, resolution, wanted=preparation.OPENAI):
         "pipeline_version": graphs.pipeline_version(),
     }
     if tower == "visual":
-        properties["preprocessing"] = preparation.description(resolution, wanted)
+        properties["preprocessing"] = preparation.description(sizes.resolution, wanted)
     else:
-        properties["preprocessing"] = {"tokenizer": "CLIP BPE", "max_length": 77}
+        about = {"tokenizer": "CLIP BPE", "max_length": sizes.context_length}
+        properties["preprocessing"] = about
     return properties

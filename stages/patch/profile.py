@@ -4,6 +4,8 @@ Whole-graph options come first, each a file beside this, then the profile's patc
 operator set and the names, and last the checks of what the profile's runtimes can take.
 """
 
+import json
+
 from clip_onnx import graphs
 from clip_onnx.graphs import opset, renaming, unit_length
 from stages.patch import checks, ids, rewriting, shapes, text
@@ -16,6 +18,8 @@ def apply(model, profile):
     leave visual towers alone. Raises Refusal where the profile cannot be met.
     """
     textual = model.metadata_props["graph"] == "textual"
+    if textual and profile.length:
+        profile = profile.model_copy(update={"length": _length(model, profile.length)})
     fixed = profile.batch or (textual and profile.length)
     narrow = textual and profile.input_ids == "int32"
     rewrite = text.REWRITES.get(profile.text) if textual else None
@@ -35,6 +39,14 @@ def apply(model, profile):
     checks.rank(model, profile.rank)
     graphs.describe(model, **_description(profile, textual))
     return beside
+
+
+def _length(model, wanted):
+    """The wanted length of texts, or all that the model reads, if that is less."""
+    most = json.loads(model.metadata_props["preprocessing"])["max_length"]
+    if wanted > most:
+        print(f"texts have {most} tokens, not {wanted}: more the model does not read")
+    return min(wanted, most)
 
 
 def _description(profile, textual):

@@ -6,28 +6,39 @@ The `clip` package's model in float64 on the CPU, or of a network that is not Op
 open_clip or transformers (clip_onnx/openai/definitions.py); OpenAI's tokenizer and its picture
 transform, or the one that the checkpoint was saved with (clip_onnx/host/preparation.py). Writes
 pixel_values.npy, float32 [P, 3, R, R], and reference.safetensors with `image_embeds` [P, E],
-`input_ids` [T, 77] and `text_embeds` [T, E], rounded to float32. Which pictures and captions these
-are, and how many, stands beside them as in data/evalset. Of a tower that the checkpoint lacks there
-is nothing, and no input.
+`input_ids` [T, context] and `text_embeds` [T, E], rounded to float32; the context is how many
+tokens the model reads. Which pictures and captions these are, and how many, stands beside them as
+in data/evalset. Of a tower that the checkpoint lacks there is nothing, and no input.
 """
 
 from safetensors.torch import save_file
 
 from clip_onnx import command
+from clip_onnx.checkpoint import architecture
 from clip_onnx.host import preparation
 from clip_onnx.measure import inputs
 from clip_onnx.openai import amounts, command_line, models, pixels, tokenize
 
+JOINED = (2, 4, 8, 12, 16, 24, 32, 48)  # captions of 8 to 12 tokens each, about
 
-def chosen(evalset, counts, towers):
+
+def chosen(evalset, counts, sizes):
     """(index of the pictures, captions) of the inputs that a model's towers are measured on."""
-    index, captions, prompts = [], [], 0
+    index, captions, prompts, towers = [], [], 0, sizes.towers
     if "visual" in towers:
         index = amounts.evaluated(inputs.index(evalset), counts)
     if "textual" in towers:
         texts = inputs.captions(evalset)
         captions, prompts = amounts.captions(texts, counts), texts["prompts"]
+        if sizes.context_length > architecture.CONTEXT_LENGTH:
+            captions = captions + joined(captions[prompts:])
     return index, {inputs.EVALUATION: captions, "prompts": prompts}
+
+
+def joined(captions):
+    """Several captions as one text, and more of them, for models that read more than OpenAI's."""
+    rows = [captions[count : 2 * count] for count in JOINED]
+    return [" ".join(row) for row in rows if row]
 
 
 def of_pictures(given, index, directory):
@@ -40,7 +51,8 @@ def of_pictures(given, index, directory):
 
 def of_captions(given, captions):
     """The tensors of the textual tower."""
-    input_ids = tokenize(captions[inputs.EVALUATION], truncate=True)
+    context = given.sizes.context_length
+    input_ids = tokenize(captions[inputs.EVALUATION], context_length=context, truncate=True)
     batches = pixels.batches(input_ids, "captions")
     embeds = models.embed(given.checkpoint, "textual", batches)
     return {"input_ids": input_ids, "text_embeds": embeds}
@@ -49,7 +61,7 @@ def of_captions(given, captions):
 def main():
     given = command_line.parse(__doc__)
     towers = given.sizes.towers
-    index, captions = chosen(given.evalset, given.amounts, towers)
+    index, captions = chosen(given.evalset, given.amounts, given.sizes)
     with command.output(given.output) as directory:
         tensors = of_pictures(given, index, directory) if "visual" in towers else {}
         tensors |= of_captions(given, captions) if "textual" in towers else {}

@@ -1,7 +1,7 @@
 """The folder that immich's machine learning reads, in place of a model of its list in its cache.
 
     config.json
-    textual/model.onnx     text int32 [batch, 77] -> embedding float32 [batch, E], of length 1
+    textual/model.onnx     text int32 [batch, context] -> embedding float32 [batch, E], of length 1
     textual/tokenizer.json, tokenizer_config.json
     visual/model.onnx      image float32 [batch, 3, R, R] -> embedding
     visual/preprocess_cfg.json

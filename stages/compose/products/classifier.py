@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from clip_onnx import command, graphs
-from clip_onnx.checkpoint import weights
+from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.graphs import opset, unit_length
 from clip_onnx.host import sessions, tokens, zero_shot
 from stages.compose import joining, label_files
@@ -28,8 +28,9 @@ def make(product, given):
     visual, textual = graphs.load(given.visual), sessions.session(given.labels_by)
     labels = label_files.read(product.labels)
     prompts = zero_shot.prompts(labels, product.templates)
-    tokenizer = tokens.load(given.checkpoint / "tokenizer.json")
-    matrix = zero_shot.embed(prompts, textual, tokenizer)
+    tokenizer = tokens.load(given.checkpoint / "tokenizer.json", context=None)
+    context = architecture.of(given.checkpoint).context_length
+    matrix = zero_shot.embed(prompts, textual, tokenizer, context)
     scale = weights.logit_scale(given.checkpoint)
     model = build(visual, matrix, scale, labels, product.templates)
     if product.form == "camera":

@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 
-from clip_onnx.checkpoint import weights
+from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.host import sessions, tokens, zero_shot
 from clip_onnx.measure import parity
 from stages.evalset.drawings import LABELS
@@ -37,7 +37,8 @@ def measure(file, truth, given):
 def probabilities(image_embeds, metadata, checkpoint, labels_by):
     """[pictures, labels] that a classifier of this metadata should give for pictures."""
     prompts = zero_shot.prompts(json.loads(metadata["labels"]), json.loads(metadata["templates"]))
-    tokenizer = tokens.load(checkpoint / "tokenizer.json")
-    matrix = zero_shot.embed(prompts, sessions.session(labels_by), tokenizer)
+    tokenizer = tokens.load(checkpoint / "tokenizer.json", context=None)
+    context = architecture.of(checkpoint).context_length
+    matrix = zero_shot.embed(prompts, sessions.session(labels_by), tokenizer, context)
     scale = weights.logit_scale(checkpoint)
     return zero_shot.softmax(scale * parity.normalized(image_embeds) @ matrix.T)

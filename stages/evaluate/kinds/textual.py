@@ -12,7 +12,7 @@ from stages.evaluate.results import Found, cosines
 
 def measure(tower, truth, given):
     """Found of a tower, on the captions as the checkpoint's tokenizer.json encodes them."""
-    tokenizer = tokens.load(given.checkpoint / "tokenizer.json")
+    tokenizer = tokens.load(given.checkpoint / "tokenizer.json", truth.context)
     return of_rows(tower, truth, tokens.encode(tokenizer, truth.texts))
 
 
@@ -25,7 +25,7 @@ def of_rows(tower, truth, rows):
             " profile's length, or add shorter captions to evalset.captions"
         )
     embeds = tower.expected(truth.text_embeds[fitting])
-    settings = tower.text_settings([rows[number] for number in fitting])
+    settings = tower.text_settings([rows[number] for number in fitting], truth.context)
     runs = [tower.run(batches) for batches in settings]
     metrics = parity.measure(embeds, runs, truth.image_embeds)
     return Found(metrics, {}, parity.control(embeds), cosines(embeds, runs))

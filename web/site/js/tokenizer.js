@@ -2,25 +2,23 @@
 
 import { Tokenizer } from "../vendor/tokenizers.js";
 
-export const CONTEXT = 77;
-
 /**
  * A function of a text → {ids, tokens, cut}: what the model reads, and the tokens it does not.
  * Of what tokenizer.json and tokenizer_config.json say.
  */
 export function create(description, config) {
   const tokenizer = new Tokenizer(description, config);
-  return (text) => fit(tokenizer.encode(text));
+  return (text) => fit(tokenizer.encode(text), config.model_max_length);
 }
 
 /** Cut to the model's length. The end token stays, as OpenAI's truncate=True keeps it. */
-function fit({ ids, tokens }) {
+function fit({ ids, tokens }, most) {
   const words = tokens.map(readable);
-  if (ids.length <= CONTEXT) return { ids, tokens: words, cut: [] };
+  if (ids.length <= most) return { ids, tokens: words, cut: [] };
   return {
-    ids: [...ids.slice(0, CONTEXT - 1), ids.at(-1)],
-    tokens: [...words.slice(0, CONTEXT - 1), words.at(-1)],
-    cut: words.slice(CONTEXT - 1, -1),
+    ids: [...ids.slice(0, most - 1), ids.at(-1)],
+    tokens: [...words.slice(0, most - 1), words.at(-1)],
+    cut: words.slice(most - 1, -1),
   };
 }
 
