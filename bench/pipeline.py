@@ -9,6 +9,7 @@ import sys
 from bench.process import measured
 from clip_onnx.names import STD, TOWERS
 from clip_onnx.settings import params
+from tools.architectures import TWINS
 
 PAIRED = dict.fromkeys(("patch", "encode"), tuple(f"--{tower}" for tower in TOWERS))
 TWINS_EVALSET = {"crops": 2, "drawn": 128}  # one drawing of each class
@@ -21,6 +22,7 @@ def place(model, folder):
 
 def twin(model, folder):
     """The path of a model's twin in a folder, made if it is not there."""
+    params.lookup(TWINS, model, "models of a known size")
     path = place(model, folder)
     if not path.exists():
         make = [sys.executable, "-m", "tools.make_twin", model, str(path), "--outliers"]

@@ -21,7 +21,7 @@ import onnxruntime
 import torch
 
 from clip_onnx import command, graphs
-from clip_onnx.checkpoint.architecture import CONTEXT_LENGTH
+from clip_onnx.checkpoint import architecture
 from clip_onnx.measure import inputs
 from clip_onnx.openai import CLIP, models
 
@@ -60,7 +60,9 @@ def torch_run(checkpoint, tower, batch):
     torch.set_num_threads(THREADS)
     model, batch = models.load_tower(checkpoint, tower), torch.from_numpy(batch)
     if tower == "textual" and not isinstance(model, CLIP):  # another package's: padded, as it is
-        batch = torch.nn.functional.pad(batch, (0, CONTEXT_LENGTH - batch.shape[1]))
+        batch = torch.nn.functional.pad(
+            batch, (0, architecture.of(checkpoint).context_length - batch.shape[1])
+        )
     elif tower == "textual":
         length = batch.shape[1]
         model.positional_embedding = torch.nn.Parameter(model.positional_embedding[:length])

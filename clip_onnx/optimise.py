@@ -20,14 +20,10 @@ from clip_onnx import command
 from clip_onnx.bundle import Bundle
 from clip_onnx.host import layout, machine
 
-# Bytes; larger weights lie in the file beside. Not the causal mask, whose 23,716 bytes would put
-# what follows where ONNX Runtime's kernels crash on it.
-LARGE = 2**16
-OPTIONS = {
-    "session.optimized_model_external_initializers_min_size_in_bytes": str(LARGE),
-    "session.save_external_prepacked_constant_initializers": "1",
-}
-EXTERNAL = "session.optimized_model_external_initializers_file_name"
+LARGE = 2**16  # bytes; larger weights lie in the file beside
+BESIDE = "session.optimized_model_external_initializers_file_name"
+LEAST = "session.optimized_model_external_initializers_min_size_in_bytes"
+PACKED = "session.save_external_prepacked_constant_initializers"
 
 
 def optimise(folder: str | Path, output: str | Path, encoding: str | Path) -> None:
@@ -49,7 +45,7 @@ def optimise(folder: str | Path, output: str | Path, encoding: str | Path) -> No
         golden["files"] = {name: golden["files"][name] for name in towers}
         (directory / "golden.json").write_text(json.dumps(golden, allow_nan=False), "utf-8")
         for name in towers:
-            write(bundle.folder / name, directory / name)
+            write(bundle.folder / name, directory / name, smallest(bundle))
         this = json.dumps(machine.here(), indent=1, allow_nan=False)
         (directory / machine.FILE).write_text(f"{this}\n", "utf-8")
         verify(directory)
@@ -64,12 +60,22 @@ def verify(directory: Path) -> None:
         raise command.Refusal(f"what ONNX Runtime optimised does not run here: {said[-1]}")
 
 
-def write(file: Path, optimised: Path) -> None:
-    """Write a file as ONNX Runtime optimises it, its weights beside it in NAME.onnx_data."""
+def smallest(bundle: Bundle) -> int:
+    """Bytes from which on weights lie in the file beside.
+
+    The causal mask is smaller: it would put what follows where ONNX Runtime's kernels crash on it.
+    """
+    mask = 4 * bundle.context**2 if "textual" in bundle.towers else 0
+    return max(LARGE, mask + 1)
+
+
+def write(file: Path, optimised: Path, least: int) -> None:
+    """Write a file as ONNX Runtime optimises it, its weights of `least` bytes and more beside it in
+    NAME.onnx_data."""
     optimised.parent.mkdir(exist_ok=True)
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(optimised)
-    for key, value in OPTIONS.items() | {(EXTERNAL, f"{optimised.name}_data")}:
+    for key, value in {BESIDE: f"{optimised.name}_data", LEAST: str(least), PACKED: "1"}.items():
         options.add_session_config_entry(key, value)
     options.log_severity_level = 3  # it warns that the file is for this machine alone
     try:

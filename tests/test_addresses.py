@@ -50,11 +50,9 @@ def test_a_source_with_a_character_that_no_path_has_is_refused(letter):
 
 def test_the_registry_is_openais():
     models = params.load().models
-    addresses = {model.source for model in models.values() if model.source.startswith("https")}
-    assert addresses == set(openai.MODELS.values())
-    for model in models.values():
-        if model.source in addresses:
-            assert f"/{model.sha256}/" in model.source
+    official = [m for m in models.values() if m.source.startswith(addresses.OFFICIAL)]
+    assert {model.source for model in official} == set(openai.MODELS.values())
+    assert all(f"/{model.sha256}/" in model.source for model in official)
 
 
 @pytest.mark.parametrize("prefix", ["", "file:", "file://"])

@@ -34,7 +34,7 @@ CONFIG = {"open_clip": networks.OPEN_CLIP, "huggingface": networks.HUGGING_FACE}
 FEW = settings(max_examples=4, suppress_health_check=[*HealthCheck])
 heads = st.tuples(st.sampled_from([8, 20, 44, 64]), st.integers(1, 3))  # their width, their number
 eps = st.sampled_from([1e-5, 1e-6, 1e-3])
-contexts = st.sampled_from([77, 8, 32, 248])
+contexts = st.sampled_from([77, 16, 32, 248])
 
 
 @st.composite

@@ -10,7 +10,7 @@ from PIL import Image
 from clip_onnx import command
 from clip_onnx.settings import params
 from stages.download.addresses import OFFICIAL
-from tools import real, real_figures
+from tools import architectures, real, real_figures
 
 import clones
 import file_server
@@ -39,7 +39,7 @@ def test_what_is_none_of_openais_is_refused(names, said):
 def test_the_nine_are_openais():
     listed = params.load().models
     nine = {name for name, model in listed.items() if real.official(model)}
-    assert nine == listed.keys() - set(small.TINY) and len(nine) == 9
+    assert nine == {*architectures.OFFICIAL} and len(nine) == 9
 
 
 @pytest.mark.parametrize(("name", "resnets"), [("rn101", ["rn101"]), ("vit-b-16", [])])

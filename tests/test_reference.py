@@ -8,7 +8,6 @@ from safetensors.torch import save_file
 from clip_onnx import command, openai
 from clip_onnx.host.pictures import preprocess
 from clip_onnx.measure import inputs
-from clip_onnx.names import TOWERS
 from clip_onnx.openai import amounts, models
 from clip_onnx.settings import sections
 from stages.download import checkpoints
@@ -85,7 +84,7 @@ def test_a_reference_says_which_inputs_it_holds(built):
 def test_fewer_inputs_are_spread_and_show_every_class(built):
     evalset = built / "data/evalset"
     few = sections.Amounts(pictures=5, drawn=128, captions=7)
-    index, texts = reference_stage.chosen(evalset, few, TOWERS)
+    index, texts = reference_stage.chosen(evalset, few, small.KINDS["vit"])
     evaluation = [index[row] for row in inputs.rows_of(index, inputs.EVALUATION)]
     assert len(evaluation) == 5
     assert len({row["source"] for row in evaluation}) == 5

@@ -100,6 +100,20 @@ def test_another_pin_than_that_of_what_lies_there_fetches_it_anew(workspace, ser
     download(workspace, server, **right)
 
 
+def test_what_is_named_no_more_is_not_read(workspace, server, folder):
+    server.files["/a/preprocessor_config.json?signature=x"] = b'{"do_center_crop": false}'
+    wanted = {CONFIG: None, "preprocessor_config.json": None}
+    assert "preprocessor_config.json: " in refused(workspace, server, beside=wanted)
+    download(workspace, server, **pins(folder))
+
+
+def test_what_a_killed_run_left_is_not_gone_on_with_without_a_pin(workspace, server, folder):
+    assert "is not pinned" in refused(workspace, server)
+    (weights,) = (workspace / "data/downloads").glob("*/weights")
+    weights.rename(weights.with_name("weights.part")).write_bytes(b"of another file")
+    assert pins(folder)["sha256"] in refused(workspace, server)
+
+
 def test_a_file_that_is_not_there_is_named(workspace, server, folder):
     server.files["/a/vocab.json?signature=x"] = None
     wanted = pins(folder)["beside"] | {"vocab.json": None}

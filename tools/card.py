@@ -152,6 +152,11 @@ def packages():
     return ", ".join(f"{name} {version}" for name, version in sorted(flat(pins).items()))
 
 
+def context(bundle):
+    """How many tokens its textual tower reads."""
+    return layout.context(json.loads((bundle / layout.TOKENIZER_FILE).read_text("utf-8")))
+
+
 def content(release):
     """What the template asks for."""
     encoding, places = in_both(release), paths(release)
@@ -163,6 +168,7 @@ def content(release):
         "files": {tower: places[tower, encoding] for tower in release.towers if encoding},
         "pairs": pairs(release),
         "towers": release.towers,
+        "context": context(release.bundle) if "textual" in release.towers else None,
         "figures": figures(release),
         "source": source(release.settings.models[release.model]),
         "sha256": release.sha256,

@@ -68,6 +68,10 @@ class Preprocessor(Content):
     image_std: Channels
 
 
+class Tokenizer(Content):
+    model_max_length: Annotated[int, Field(gt=0)]
+
+
 class Config(Content):
     projection_dim: Annotated[int, Field(gt=0)]
 

@@ -33,6 +33,7 @@ def build(folder, figures, encodings, first=()):
 def _model(bundle, figures, encodings):
     golden = bundles.read(bundle, "golden.json", bundles.Golden)
     pictures = bundles.read(bundle, "preprocessor_config.json", bundles.Preprocessor)
+    bundles.read(bundle, "tokenizer_config.json", bundles.Tokenizer)  # the pages go by it
     found = [_file(bundle, name, golden.files[name], figures, encodings) for name in golden.files]
     return {
         "name": bundle.name,

@@ -14,7 +14,7 @@ from clip_onnx.checkpoint.network import Blocks
 from clip_onnx.names import TOWERS
 
 CONTEXT_LENGTH, VOCABULARY = 77, 49408  # of OpenAI's models, whose tokens others share
-LEAST_CONTEXT = 8  # tokens: the start, the end, and a few words
+LEAST_CONTEXT = 16  # tokens: those of prompts that name a drawing are up to 13
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,8 @@ class Model:
 
     def texts(self, captions):
         session = sessions.session(self.textual)
-        rows = tokens.encode(
-            tokens.load(self.checkpoint / "tokenizer.json", tokens.CONTEXT), captions
-        )
+        context = architecture.of(self.checkpoint).context_length
+        rows = tokens.encode(tokens.load(self.checkpoint / "tokenizer.json", context), captions)
         return sessions.run(session, [tokens.pad(rows)])
 
     def picture(self, path):

@@ -16,7 +16,7 @@ def check(path, sizes):
     if problem:
         raise command.Refusal(
             f"{path} is another network than OpenAI's: {problem}; put its config.json or"
-            " open_clip_config.json beside it"
+            " open_clip_config.json beside it, that of an address into `beside` of params.yaml"
         )
 
 

@@ -6,7 +6,6 @@ finds it where it lies.
 """
 
 import hashlib
-import posixpath
 import urllib.parse
 
 from clip_onnx import command
@@ -20,8 +19,10 @@ def fetch(name, model, downloads):
 
     Raises Refusal for what cannot be fetched, is not what params.yaml pins, or has no pin.
     """
-    folder = downloads / hashlib.sha256(model.source.encode()).hexdigest()[:16]
-    pins = {WEIGHTS: model.sha256, **model.beside}
+    digest = hashlib.sha256(model.source.encode()).hexdigest()
+    folder = downloads / f"{name}-{digest[:16]}"
+    pins = {**model.beside, WEIGHTS: model.sha256}  # the small ones first: they may be wrong, too
+    _remove_others(folder, pins)
     for file, pin in pins.items():
         path = folder / file
         if not path.exists() or (pin and sources.digest_of(path) != pin):
@@ -35,16 +36,22 @@ def fetch(name, model, downloads):
     return folder / WEIGHTS
 
 
+def _remove_others(folder, wanted):
+    """Delete what `beside` named before: it would be read."""
+    for path in folder.glob("*"):
+        if path.name.removesuffix(transfer.PART) not in wanted:
+            path.unlink()
+
+
 def _address(source, file):
     """Where a file lies: the weights at the source itself, others beside it."""
     if file == WEIGHTS:
         return source
     parts = urllib.parse.urlsplit(source)
-    return parts._replace(path=posixpath.join(posixpath.dirname(parts.path), file)).geturl()
+    return parts._replace(path=f"{parts.path.rpartition('/')[0]}/{file}").geturl()
 
 
 def _entry(digests):
     """The pins as params.yaml has them, in one line."""
-    weights, *others = digests.items()
-    beside = ", ".join(f'{file}: "{digest}"' for file, digest in others)
-    return f'sha256: "{weights[1]}"' + (f" and beside: {{{beside}}}" if beside else "")
+    beside = ", ".join(f'{file}: "{d}"' for file, d in digests.items() if file != WEIGHTS)
+    return f'sha256: "{digests[WEIGHTS]}"' + (f" and beside: {{{beside}}}" if beside else "")

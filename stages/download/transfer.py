@@ -18,17 +18,21 @@ from clip_onnx import command
 from stages.download import answers, connection
 from stages.download.addresses import shown
 
+PART = ".part"
 ATTEMPTS = 5  # in a row that bring less than connection.SLOWEST
 PAUSE = 1.0  # seconds before the second attempt; doubled before each one after
 
 
 def fetch(url, sha256, target, again=True):
-    """Download `url` to the path `target`, whose bytes must have this SHA-256; any, if it is None.
+    """Download `url` to the path `target`, whose bytes must have this SHA-256; any, if it is None,
+    and then from the start.
 
     Returns the path. What was at `target` before is replaced.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
+    part = target.with_name(f"{target.name}{PART}")
+    if sha256 is None:  # nothing would tell whether its pieces are of one file
+        part.unlink(missing_ok=True)
     try:
         digest, pieced = _persist(url, part)
         problem = (

@@ -68,7 +68,7 @@ def _lines(path):
     for number, line in enumerate(lines, 1):
         if len(line) > LONGEST:
             raise command.Refusal(
-                f"{path}: line {number} has {len(line)} characters, CLIP reads 77 tokens: cut it"
+                f"{path}: line {number} has {len(line)} characters, few models read a tenth: cut it"
                 f" to {LONGEST} at most"
             )
     return lines

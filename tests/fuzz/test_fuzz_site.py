@@ -53,7 +53,7 @@ def folder(tmp_path):
         },
         "config.json": {"projection_dim": 4},
         "tokenizer.json": {},
-        "tokenizer_config.json": {},
+        "tokenizer_config.json": {"model_max_length": 77},
     }
     for name, content in contents.items():
         (bundle / name).write_text(json.dumps(content), "utf-8")

@@ -8,6 +8,7 @@ import { Tokenizer } from "../vendor/tokenizers.js";
  */
 export function create(description, config) {
   const tokenizer = new Tokenizer(description, config);
+  if (!(config.model_max_length > 0)) throw new Error("the tokenizer does not say how much is read");
   return (text) => fit(tokenizer.encode(text), config.model_max_length);
 }
 
