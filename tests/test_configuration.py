@@ -95,7 +95,7 @@ HUGGING_FACE = [
     ("text_config.hidden_act", "gelu_10", 'computes "quick_gelu"'),
     ("text_config.hidden_act", ["gelu"], 'computes "quick_gelu"'),
     ("text_config.num_attention_heads", True, "has 2, 64 wide each"),
-    ("text_config.max_position_embeddings", 64, "tensors, which say 77"),
+    ("text_config.max_position_embeddings", 64, "goes by the tensors, which say 77"),
     ("projection_dim", 512, "goes by the tensors, which say 48"),
     ("model_type", "siglip", 'is "clip"'),
     ("auto_map", {"AutoModel": "own.Model"}, "is no code of the checkpoint's own"),
