@@ -63,7 +63,7 @@ def test_sizes_that_a_configuration_leaves_out_are_the_tensors(tmp_path):
         "embed_dim": 48,
         "quick_gelu": False,
         "vision_cfg": {"layers": 2, "width": 128, "patch_size": 16, "image_size": 64},
-        "text_cfg": {"heads": 2, "width": 128, "layers": 2},
+        "text_cfg": {"heads": 2, "width": 128, "layers": 2, "context_length": 77},
     }
     section = {"vision_config": CONFIG["vision_config"] | {"hidden_act": "gelu"}}
     (tmp_path / open_clip.FILE).unlink()

@@ -76,8 +76,8 @@ def test_the_command_writes_it(bundle, tmp_path, monkeypatch):
 
 
 def test_a_file_that_the_runtime_wrote_wrongly_is_refused(bundle, tmp_path, monkeypatch):
-    def cut(file, optimised):
-        write(file, optimised)
+    def cut(file, optimised, least):
+        write(file, optimised, least)
         data = optimised.with_name(f"{optimised.name}_data")
         data.write_bytes(data.read_bytes()[:-4096] + b"\xff" * 4096)
 
