@@ -129,7 +129,7 @@ repro: $(INSTALLED)  ## team: rerun what changed; pull from the remote what did 
 
 bundles: $(INSTALLED)  ## team: pull the bundles that `make repro` left in the remote
 	@if [ -n "$$($(REMOTE))" ]; then $(BIN)/dvc pull bundle; \
-	else $(BIN)/dvc repro bundle; fi
+	else $(BIN)/python -m tools.build bundle; fi
 
 comment: $(INSTALLED)  ## team: write what differs from a revision: [AGAINST=origin/main]
 	@mkdir -p build

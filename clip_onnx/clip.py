@@ -68,8 +68,10 @@ class Clip:
 
     def _load(self, tower: str) -> _Tower:
         file = self.bundle.file(tower, self.encoding)
+        beside = file.with_name(layout.projection_name(file.name))
         try:
             session = sessions.session(file, self.providers)
+            projection = np.load(beside) if beside.exists() else None
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
             raise Refusal(
                 f"{file} cannot be loaded, copy the bundle again: {first_line(error)}"
@@ -79,8 +81,6 @@ class Clip:
             raise Refusal(
                 f"{file} is of another checkpoint than golden.json: copy the bundle again"
             )
-        beside = file.with_name(layout.projection_name(file.name))
-        projection = np.load(beside) if beside.exists() else None
         return _Tower(session, projection, *sessions.fixed_axes(session))
 
     def encode_image(
@@ -163,20 +163,26 @@ class Clip:
     def _embed(
         self, tower: _Tower, batches: Iterable[NDArray], normalize: bool
     ) -> NDArray[np.float32]:
-        size = tower.session.get_outputs()[0].shape[-1]
-        if tower.projection is not None:
-            size = tower.projection.shape[-1]
-        parts = [np.zeros((0, size), np.float32)]
-        for batch in batches:
-            try:
-                parts.append(sessions.run(tower.session, [batch], tower.projection))
-            except Exception as error:  # ONNX Runtime's own
-                raise Refusal(
-                    f"{self.bundle.folder} does not fit together, copy it again:"
-                    f" {first_line(error)}"
-                ) from None
+        parts = [self._run(tower, [])]  # [0, E]
+        parts += [self._run(tower, [batch]) for batch in batches]
         embeds = np.concatenate(parts)
+        if not np.isfinite(embeds).all():
+            raise Refusal(
+                f"{self.bundle.folder} gives embeddings that are no numbers: copy it again, and see"
+                " what `clip-onnx verify` says of it"
+            )
         return host.normalize(embeds) if normalize else embeds
+
+    def _run(self, tower: _Tower, batches: list[NDArray]) -> NDArray[np.float32]:
+        try:
+            return sessions.run(tower.session, batches, tower.projection)
+        except Exception as error:  # ONNX Runtime's own
+            raise self._torn(error) from None
+
+    def _torn(self, error: Exception) -> Refusal:
+        return Refusal(
+            f"{self.bundle.folder} does not fit together, copy it again: {first_line(error)}"
+        )
 
     def _pixels(self, batch: list[Picture]) -> NDArray[np.float32]:
         side, preparation = self.bundle.side, self.bundle.preparation
@@ -186,7 +192,10 @@ class Clip:
         for text in texts:
             if not isinstance(text, str):
                 raise Refusal(f"{text!r} is no text: give str"[:200])
-        rows = tokens.encode(self.tokenizer, texts)
+        try:
+            rows = tokens.encode(self.tokenizer, texts)
+        except Exception as error:  # the library raises nothing more special
+            raise self._torn(error) from None
         most = tower.length or self.bundle.context
         for text, row in zip(texts, rows, strict=True):
             if len(row) > most and not truncate:

@@ -5,7 +5,9 @@ import contextlib
 import errno
 import os
 import re
+import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +24,8 @@ class Refusal(Exception):
 SOMETIMES = {DATA_FILE, PROJECTION, ABSENT, PREPARATION, NETWORK}
 LONGEST = 1000  # characters of a message
 INTERRUPTED = 130  # exit status: 128 and the signal's number
+MEMORY = "not enough memory: give it more, or choose a smaller model"
+OUT_OF_MEMORY = re.compile("bad_alloc|bad allocation|DefaultCPUAllocator")  # of C++ libraries'
 REMEDIES = {
     errno.ENOSPC: "make room, then run it again",
     errno.EDQUOT: "make room, then run it again",
@@ -82,9 +86,13 @@ def run(main: Callable[[], Any]) -> None:
     except KeyboardInterrupt:
         _end("interrupted: nothing half-written is left", INTERRUPTED)
     except MemoryError:
-        _end("not enough memory: give it more, or choose a smaller model")
+        _end(MEMORY)
+    except subprocess.CalledProcessError as error:
+        _end(f"{shlex.join(map(str, error.cmd))} failed ({error.returncode}): see what it printed")
     except Exception as error:
         found = system_error(error)
+        if OUT_OF_MEMORY.search(str(error)):
+            _end(MEMORY)
         if found is None:
             raise
         number, name = found

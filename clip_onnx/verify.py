@@ -43,7 +43,8 @@ def of_pictures(folder: Path, golden: dict[str, Any]) -> dict[str, list[Any]]:
     side, preparation = preprocessor.read(
         json.loads((folder / preprocessor.FILE).read_text("utf-8"))
     )
-    picture = Image.open(io.BytesIO(base64.b64decode(golden["picture"]["png_base64"])))
+    png = io.BytesIO(base64.b64decode(golden["picture"]["png_base64"]))
+    picture = Image.open(png, formats=["PNG"])  # of PostScript, Pillow would run a program
     pixels = pictures.preprocess(picture, side, preparation)[None]
     image = {"image_embeds": np.array([golden["picture"]["image_embeds"]])}
     return {
@@ -95,6 +96,8 @@ def cosines(file: Path, kind: str, cases: Iterable[Any]) -> Iterator[float]:
         else:
             found = session.run([*expected], sessions.named(session, *arrays))
         for truth, array in zip(expected.values(), found, strict=True):
+            if truth.size != array.size:
+                raise ValueError(f"{array.size} numbers, not {truth.size}")
             yield float(parity.cosine(truth.reshape(1, -1), array.reshape(1, -1))[0])
 
 
@@ -152,7 +155,7 @@ def report(folder: Path) -> None:
     failed = []
     for name, cosine, floor, problem in check(folder):
         shown = "not compared" if cosine is None else f"cosine {cosine:.7f}"
-        print(f"{name:38} {shown:17} floor {floor:<9} {problem or 'ok'}")
+        print(f"{command.one_line(name):38} {shown:17} floor {floor:<9} {problem or 'ok'}")
         failed += [name] if problem else []
     if failed:
         raise command.Refusal(f"not as they should be: {', '.join(failed)}")

@@ -81,7 +81,7 @@ def decoded(golden, path):
     picture = Image.new("RGB", (1, 1))
     if "picture" in golden:
         png = base64.b64decode(golden["picture"]["png_base64"])
-        picture = Image.open(io.BytesIO(png)).convert("RGB")
+        picture = Image.open(io.BytesIO(png), formats=["PNG"]).convert("RGB")
     picture.save(path)
     return np.asarray(picture)
 

@@ -73,8 +73,9 @@ def _alike(own, found):
         if found[name].shape != truth.shape:
             shapes = f"{list(found[name].shape)}, not {list(truth.shape)}"
             raise command.Refusal(f"its {name} is {shapes}")
-        if not np.isfinite(found[name]).all():
-            raise command.Refusal(f"its {name} is not finite")
+        for whose, array in (("its", found[name]), ("ONNX Runtime's", truth)):
+            if not np.isfinite(array).all():
+                raise command.Refusal(f"{whose} {name} is not finite")
     return {name: found[name] for name in own}
 
 

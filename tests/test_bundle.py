@@ -1,3 +1,4 @@
+import base64
 import json
 import shutil
 
@@ -126,6 +127,27 @@ def test_verify_fails_on_a_file_below_its_floor(bundle, monkeypatch, tmp_path):
     change_golden(bundle, monkeypatch, tmp_path, change)
     with pytest.raises(command.Refusal, match=r"not as they should be: onnx/vision_model\.onnx, "):
         verify.report(tmp_path)
+
+
+def test_numbers_of_another_shape_are_never_spread_over_the_right_one(
+    bundle, monkeypatch, tmp_path
+):
+    def change(golden):
+        golden["picture"]["image_embeds"] = [1.0]
+
+    change_golden(bundle, monkeypatch, tmp_path, change)
+    problems = {name: problem for name, *_, problem in verify.check(tmp_path)}
+    assert problems["onnx/vision_model.onnx"] == "does not run: 48 numbers, not 1"
+
+
+def test_a_picture_that_pillow_would_run_a_program_for_is_not_opened(bundle, monkeypatch, tmp_path):
+    def change(golden):
+        script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"
+        golden["picture"]["png_base64"] = base64.b64encode(script).decode()
+
+    change_golden(bundle, monkeypatch, tmp_path, change)
+    with pytest.raises(command.Refusal, match="is no whole bundle, .*cannot identify image file"):
+        verify.read(tmp_path)
 
 
 def test_a_file_whose_outputs_are_no_numbers_ends_no_bundle_and_never_verifies(

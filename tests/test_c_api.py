@@ -140,9 +140,10 @@ def test_one_cosine_that_is_no_number_fails(check, value, floors):
     assert done.stdout.endswith("is no number\n")
 
 
-def test_a_file_without_a_floor_says_so(check):
-    done = check(TEXT, wrong_texts, no_floor(TEXT))
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize("changes", [(), (wrong_texts,)])
+def test_a_file_without_a_floor_is_not_held(check, changes):
+    done = check(TEXT, *changes, no_floor(TEXT))
+    assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.endswith(" no floor\n")
 
 

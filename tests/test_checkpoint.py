@@ -1,4 +1,6 @@
+import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -140,3 +142,25 @@ def test_load_runs_no_code_of_a_state_dict(tmp_path):
 
     torch.save({"visual.proj": Trap()}, tmp_path / "trap.pt")
     assert "cannot be loaded" in refusal(tmp_path / "trap.pt")
+
+
+@pytest.mark.parametrize(
+    ("beside", "activation", "message"),
+    [
+        ({"text_config": {"hidden_act": "relu"}}, None, "hidden_act in text_config of config.json"),
+        ({"text_config": {"hidden_act": "gelu"}}, "quick_gelu", "activation in params.yaml is qui"),
+    ],
+)
+def test_what_lies_beside_an_archive_counts_as_of_any_file(
+    archives, tmp_path, beside, activation, message
+):
+    path = shutil.copy(archives["vit"], tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "clip"} | beside), "utf-8")
+    with pytest.raises(command.Refusal, match=message):
+        checkpoints.read(path, sha256(path), activation)
+
+
+def test_an_archive_of_another_activation_is_open_clips(archives):
+    path = archives["vit"]
+    assert checkpoints.read(path, sha256(path))[1].family == "openai"
+    assert checkpoints.read(path, sha256(path), "gelu")[1].family == "open_clip"

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from clip_onnx import Clip, Refusal, openai
-from clip_onnx.host import preprocessor
+from clip_onnx.host import preprocessor, sessions
 from clip_onnx.measure import parity
 from clip_onnx.openai import models
 
@@ -226,3 +226,29 @@ def test_the_library_needs_no_more_than_it_declares():
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_what_is_no_number_is_given_to_nobody(folder, monkeypatch):
+    clip = Clip(folder)
+    monkeypatch.setattr(sessions, "run", lambda *given: np.full((1, 48), np.nan, np.float32))
+    with pytest.raises(Refusal, match="gives embeddings that are no numbers: copy it again"):
+        clip.encode_text("a")
+
+
+def test_a_torn_projection_and_a_tokenizer_that_cannot_encode_are_refused(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (projection,) = copy.glob("onnx/*.npy")
+    projection.write_bytes(projection.read_bytes()[:100])
+    with pytest.raises(Refusal, match="cannot be loaded, copy the bundle again"):
+        Clip(copy, "npu").encode_text("a")
+    model = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "[UNK]"}
+    (copy / "tokenizer.json").write_text(json.dumps({"model": model}), "utf-8")
+    with pytest.raises(Refusal, match="does not fit together, copy it again"):
+        Clip(copy).encode_text("b")
+
+
+def test_a_machine_that_is_nested_without_end_is_refused(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "machine.json").write_text("[" * 100_000, "utf-8")
+    with pytest.raises(Refusal, match=r"machine\.json cannot be read"):
+        Clip(copy)

@@ -247,3 +247,10 @@ def test_every_field_of_transformers_is_decided():
 def test_no_field_of_open_clip_is_in_two_tables():
     for name, table in {"vision_cfg": open_clip.VISION, "text_cfg": open_clip.TEXT}.items():
         assert not table.keys() & open_clip.HARMLESS[name]
+
+
+def test_sections_outside_of_model_cfg_are_refused(tmp_path):
+    """As in the files of open_clip's own registry; it would be read as saying nothing."""
+    flat = OPEN_CLIP["model_cfg"]
+    message = refusal(tmp_path, {"open_clip_config.json": flat}, activation="quick_gelu")
+    assert "has its sections outside of model_cfg" in message

@@ -240,6 +240,18 @@ def test_a_new_model_reruns_no_stage_of_another(project, model):
     assert {name for name in again if model not in name} <= {"report"}
 
 
+def test_another_models_floor_reruns_no_bundle(project):
+    folder, content = project
+    before = stale_in(folder)
+    content["floors"]["tiny-rn"]["visual"]["fp32"]["snr_db"] -= 1
+    small.write_params(folder, content)
+    assert stale_in(folder) - before == {"bundle@tiny-rn"}
+
+
+def test_what_is_half_written_is_nothing_to_dvc():
+    assert "*.partial" in Path(".dvcignore").read_text("utf-8").splitlines()
+
+
 def test_a_new_encoding_is_a_line_that_runs_its_own_stages_alone(project):
     tmp_path, content = project
     before = stale_in(tmp_path)

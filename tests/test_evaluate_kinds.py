@@ -75,3 +75,10 @@ def test_the_worse_side_counts():
         {"inputs": 2, "cosine_min": 0.8, "snr_db": 30.0},
     ]
     assert combined.worst(sides) == {"inputs": 5, "cosine_min": 0.8, "snr_db": 20.0}
+
+
+def test_pixels_that_are_no_numbers_are_off(file, monkeypatch):
+    monkeypatch.setattr(File, "run", lambda self, batches: np.full((2, 3, SIDE, SIDE), np.nan))
+    with np.errstate(invalid="ignore"):
+        metrics, *_ = measured.measure(file, Truth([0, 1]), GIVEN)
+    assert metrics["pixels_off"] == 1

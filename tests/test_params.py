@@ -173,6 +173,23 @@ def test_a_file_that_is_no_plain_yaml_is_refused_on_one_line(tmp_path, content, 
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "models: {x: 'https://alice:s3cret@host/x.pt?signature=y'}",
+        "models: {x: {source: ['https://alice:s3cret@host/x.pt']}}",
+        'models:\n  x:\n    source: "https://alice:s3cret@host/x.pt\n',
+        "models: {x: {source: https://alice:s3cret@host/x.pt, a: ]}}",
+    ],
+)
+def test_no_message_has_an_address_with_its_password(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(command.Refusal) as refusal:
+        params.load(path)
+    assert not any(secret in str(refusal.value) for secret in ("alice", "s3cret", "signature"))
+
+
 @pytest.mark.parametrize("path", ["/data/süß pictures/a,b=c@~()&#%.txt", "../x"])
 def test_paths_that_a_shell_takes_are_taken(tmp_path, path):
     content = merged(SHIPPED, {"evalset": {"images": path, "captions": path}})

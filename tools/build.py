@@ -8,6 +8,7 @@ build/make.log; on a terminal, progress bars are shown where one stage runs at a
 that DVC's cache could not take is a failure, which it is not to DVC.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -32,6 +33,7 @@ RUNTIMES = "runtimes/dvc.yaml"
 STARTED = re.compile(r"Running stage '(?:dvc\.yaml:)?([^']+)'")
 PASSED = re.compile(r"Stage '(?:dvc\.yaml:)?([^']+)' (?:didn't change|is cached)")
 NOT_KEPT = "failed to transfer"  # what DVC says of an output, and goes on
+COMPLAINT = "error: "  # how a stage begins the line that says what is wrong
 COLUMNS = 80
 SHOWN = 20  # last lines of the log, where a stage failed
 
@@ -65,13 +67,18 @@ class Progress:
         return see
 
 
+def begin():
+    """Empty the log."""
+    LOG.parent.mkdir(exist_ok=True)
+    LOG.write_bytes(b"")
+
+
 def repro(options, file=stale.PIPELINE):
     """Build what changed of a dvc.yaml. That of the foreign runtimes needs the pipeline as built.
 
     Raises Refusal if a stage fails, or DVC's cache could not take all.
     """
-    LOG.parent.mkdir(exist_ok=True)
-    LOG.write_bytes(b"")
+    begin()
     pictures.check(params.load().evalset.images)
     repo = Repo(".")
     planned = lanes.Plan([], [], 1) if options else lanes.plan(repo, file)
@@ -109,6 +116,23 @@ def lane(progress, module, *arguments, beside=1):
     check_kept()
 
 
+def elsewhere(name, folder, *targets):
+    """Build stages, and those before them, of a project in another folder: that of a model.
+
+    Raises Refusal with the stage's own complaint.
+    """
+    stages = {s.addressing for s in Repo(str(folder)).index.stages if stale.of_pipeline(s)}
+    see = Progress(stages, write=lambda line: print(line, flush=True)).lane()
+    line = [sys.executable, "-m", "dvc", "repro", *targets]
+    status, last = logged(line, see, bars=sys.stderr.isatty(), folder=folder)
+    if status:
+        said = [text.removeprefix(COMPLAINT) for text in last if text.startswith(COMPLAINT)]
+        reason = said[-1] if said else f"a stage failed: {LOG} has all that it printed"
+        raise command.Refusal(f"{name}: {reason}")
+    see(None)
+    check_kept()
+
+
 def check_kept():
     """Refuse where DVC said in LOG that its cache could not take an output."""
     if any(NOT_KEPT in line for line in LOG.read_text("utf-8", errors="replace").splitlines()):
@@ -137,8 +161,8 @@ def logged(line, see, environment=None, bars=False, folder=None):
 
 
 def keep(some, last):
-    """Append bytes to LOG, and their lines to `last`."""
-    with open(LOG, "ab") as log:
+    """Append bytes to LOG, if the disk has room for them, and their lines to `last`."""
+    with contextlib.suppress(OSError), open(LOG, "ab") as log:
         log.write(some)
     last.extend(some.decode(errors="replace").replace("\r", "\n").splitlines())
 

@@ -12,8 +12,6 @@ import argparse
 import configparser
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import yaml
@@ -24,7 +22,7 @@ from clip_onnx.names import PREPROCESS, STD
 from clip_onnx.settings import params, sections
 from clip_onnx.settings.grid import SCHEMES, best_group
 from stages.download import addresses
-from tools import pictures
+from tools import build, pictures
 
 WANTED = ("bundle", "report")  # stages
 CODE = ("clip_onnx", "stages")
@@ -107,9 +105,8 @@ def main():
     pictures.check(settings.evalset.images)
     folder = Path("build") / f"{model}.{variant}"
     workspace(folder, grid_of_one(settings, model, variant, products), model)
-    line = [sys.executable, "-m", "dvc", "repro", *WANTED]  # nothing that these do not need
-    if subprocess.run(line, cwd=folder).returncode:
-        sys.exit(1)
+    build.begin()
+    build.elsewhere(model, folder, *WANTED)  # nothing that these do not need
     parity = json.loads((folder / "metrics/parity.json").read_text("utf-8"))[model]
     if lacking := [product for product in products if product not in parity]:
         reason = absent.why(folder / "data/models" / model / lacking[0] / variant)

@@ -125,6 +125,8 @@ def pairs(release):
             continue
         files = [places[one] for one in chosen]
         cosines = [release.parity[release.model][t][v]["cosine_min"] for t, v in chosen]
+        if None in cosines:  # no number: nothing to use it for
+            continue
         megabytes = sum(size(release.bundle / file) for file in files) / 1e6
         names = [f"`{Path(file).name}`" for file in files]
         named = dict(zip(("for", "pictures", "texts"), (use, *names), strict=True))

@@ -30,14 +30,20 @@ def encodings(parity):
         {
             "encoding": f"`{name}`",
             "MB": f"{sum(tower[name]['size_mb'] for tower in towers):.2f}",
-            "worst cosine": f"{min(tower[name]['cosine_min'] for tower in towers):.7f}",
-            "of the pictures": f"{towers[0][name]['cosine_min']:.7f}",
-            "of the texts": f"{towers[1][name]['cosine_min']:.7f}",
+            "worst cosine": cosine(*towers, name=name),
+            "of the pictures": cosine(towers[0], name=name),
+            "of the texts": cosine(towers[1], name=name),
             "SNR of both, dB": " / ".join(decibels(tower[name]["snr_db"]) for tower in towers),
         }
         for name in encoded(parity)
     ]
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+
+
+def cosine(*towers, name):
+    """The worst of a file's cosines, or that one is no number."""
+    found = [tower[name]["cosine_min"] for tower in towers]
+    return "no number" if None in found else f"{min(found):.7f}"
 
 
 def encoded(parity):

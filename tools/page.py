@@ -174,10 +174,10 @@ def fill(template, contents):
 def page(settings, leads, header=""):
     """The whole page, whose files lead to `leads`; header: what stands above it, in HTML."""
     table = read("parity.csv")
-    chosen = candidates(table, settings)
+    chosen = candidates(table, settings).dropna(subset="cosine_min")
     drawn = {
         "size": charts.size_and_error(chosen),
-        "distribution": charts.distribution(read("cosines.csv")),
+        "distribution": charts.distribution(read("cosines.csv").dropna()),
         "widths": charts.bits(read("widths.csv")),
     }
     specs = {name: chart.to_dict() for name, chart in drawn.items()}

@@ -13,24 +13,21 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import yaml
-from dvc.repo import Repo
 
 from bench import records
 from clip_onnx import command
 from clip_onnx.settings import params
 from stages.download import addresses
-from tools import build, build_one, floors, fresh, real_figures, stale
+from tools import build, build_one, floors, fresh, real_figures
 
 FOLDER = Path("build/real")
 WORKSPACES = FOLDER / "workspaces"
 REPORT = Path("build/real.md")
 ANSWERS = "stages/check/known_answers.json"
 CODE = (*build_one.CODE, *build_one.COPIED, "params.yaml")  # what decides the figures
-COMPLAINT = "error: "  # how a stage begins the line that says what is wrong
 
 
 def official(model):
@@ -76,24 +73,6 @@ def workspace(name, model):
     return folder
 
 
-def repro(name, folder, *targets):
-    """Stages and those before them. A failure is a Refusal with the stage's own complaint."""
-    stages = [stage for stage in Repo(str(folder)).index.stages if stale.of_pipeline(stage)]
-    progress = build.Progress(len(stages), write=lambda line: print(line, flush=True))
-    line = [sys.executable, "-m", "dvc", "repro", *targets]
-    see = progress.lane()
-    status, last = build.logged(line, see, bars=sys.stderr.isatty(), folder=folder)
-    if status:
-        said = [text for text in last if text.startswith(COMPLAINT)]
-        raise command.Refusal(
-            f"{name}: {said[-1].removeprefix(COMPLAINT)}"
-            if said
-            else f"{name}: a stage failed: {build.LOG} has all that it printed"
-        )
-    see(None)
-    build.check_kept()
-
-
 def commit():
     """The commit of the code, marked where the working tree has other code."""
     line = ["git", "status", "--porcelain", "--", *CODE]
@@ -104,7 +83,7 @@ def commit():
 def measured(name, model, folder, settings):
     """Build a model and put its entry into metrics/openai.json. Returns the entry."""
     revision = commit()  # that of the copy in the workspace, whatever is committed meanwhile
-    repro(name, folder, *build_one.WANTED)
+    build.elsewhere(name, folder, *build_one.WANTED)
     parity = json.loads((folder / "metrics/parity.json").read_text("utf-8"))[name]
     new = real_figures.entry(parity, settings.grid.encodings.all, model.sha256, revision)
     shutil.rmtree(FOLDER / name, ignore_errors=True)
@@ -144,11 +123,10 @@ def main():
     settings = params.load()
     models = chosen(settings, parser.parse_args().models)
     real_figures.read()  # refuses what cannot be read before hours of work
-    build.LOG.parent.mkdir(exist_ok=True)
-    build.LOG.write_bytes(b"")
+    build.begin()
     folders = {name: workspace(name, model) for name, model in models.items()}
     for name, folder in folders.items():  # all, so that nothing is written where one cannot be had
-        repro(name, folder, f"download@{name}")
+        build.elsewhere(name, folder, f"download@{name}")
     entries = {
         name: measured(name, models[name], folder, settings) for name, folder in folders.items()
     }

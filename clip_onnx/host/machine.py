@@ -38,7 +38,7 @@ def check(folder: Path) -> None:
     try:
         made_for = json.loads(file.read_text("utf-8"))
         differing = [key for key, value in here().items() if made_for[key] != value]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise Refusal(f"{file} cannot be read, make the folder again: {error!r}") from None
     if differing:
         raise Refusal(

@@ -112,7 +112,9 @@ def _explain(error):
         return f"{place}: unknown key; remove it or correct its spelling"
     if error["type"] == "value_error":
         return f"{place}: {error['ctx']['error']}"
-    return f"{place}: {error['msg']}, not {error['input']!r}"[:400]
+    found = repr(error["input"])
+    said = "" if "://" in found else f", not {found}"  # an address may hold a password
+    return f"{place}: {error['msg']}{said}"[:400]
 
 
 def _new_names(params):

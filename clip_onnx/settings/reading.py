@@ -48,6 +48,10 @@ def read(path):
     except (LookupError, TypeError, AttributeError) as error:  # PyYAML's own, of tags such as !!int
         reason = f"a tag, of two exclamation marks, does not fit its value ({error!r})"
         raise command.Refusal(f"{path}: {reason}: remove it") from None
+    except yaml.MarkedYAMLError as error:  # without the line itself, which may hold a password
+        place = error.problem_mark or error.context_mark
+        reason = f"line {place.line + 1}, column {place.column + 1}: {error.problem}"
+        raise command.Refusal(f"{path}: {reason}: mend that line") from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise command.Refusal(f"{path}: {reason}: mend that line") from None

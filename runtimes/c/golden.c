@@ -153,7 +153,8 @@ static double visual(OrtSession *session, const char *golden, const char *path,
   return cosine(embeds, after(golden, "image_embeds"));
 }
 
-// Whether the file at FOLDER/onnx/NAME is as close as golden.json says. Its floor may be null.
+// Whether the file at FOLDER/onnx/NAME is as close as golden.json says. Where its floor is null, nothing
+// is said, and it is not.
 static int holds(const char *path, const char *golden, const OrtValue *image) {
   const char *name = strrchr(path, '/');
   char key[256];
@@ -175,7 +176,7 @@ static int holds(const char *path, const char *golden, const OrtValue *image) {
   else
     stop(path, "is neither a tower nor an image product");
   api->ReleaseSession(session);
-  int bounded = end != least, held = bounded ? found >= floor : !isnan(found);
+  int bounded = end != least, held = bounded && found >= floor;
   printf("%s cosine %.9f ", key, found);
   if (bounded) printf("floor %g ", floor);
   puts(isnan(found) ? "is no number" : !bounded ? "no floor" : held ? "ok" : "below its floor");

@@ -39,7 +39,7 @@ class Model:
         try:
             with Image.open(path) as picture:
                 pixels = pictures.preprocess(picture, self.side, preparation.read(self.checkpoint))
-        except OSError as error:
+        except Exception as error:  # Pillow's many: of a bomb it is none of the system's
             raise command.Refusal(
                 f"{path} cannot be read as a picture, replace it or take it out of"
                 f" known_answers.pictures of params.yaml: {command.first_line(error)}"

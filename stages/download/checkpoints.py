@@ -2,12 +2,11 @@
 
 from clip_onnx import command
 from clip_onnx.checkpoint import architecture
-from clip_onnx.checkpoint.network import Network
+from clip_onnx.checkpoint.network import QUICK_GELU
 from clip_onnx.names import TOWERS
 from clip_onnx.openai import towers
 from clip_onnx.openai.names import hugging_face_name, to_openai
 from stages.download import (
-    alone,
     configuration,
     containers,
     extras,
@@ -37,10 +36,9 @@ def read(path, sha256, activation=None):
     _check_digest(source, sha256)
     content, scripted = _read(source)
     state, sizes, family = _checked(wrappers.unwrapped(content, source.path), source)
-    if scripted:
-        alone.check(source.path, sizes)
-        return state, Network()
-    return state, configuration.check(source.path, sizes, activation, family)
+    # OpenAI's own files are such archives, with nothing beside them that says the activation.
+    usual = QUICK_GELU if scripted else None
+    return state, configuration.check(source.path, sizes, activation, family, usual)
 
 
 def _check_digest(source, sha256):

@@ -18,11 +18,12 @@ TOKENIZER = {
 }
 
 
-def check(path, sizes, stated, names=families.OPENAI):
+def check(path, sizes, stated, names=families.OPENAI, usual=None):
     """The Network of a checkpoint whose tensors had OpenAI's `names`, or Hugging Face's.
 
-    `stated` is its `activation` in params.yaml, for a file without a configuration beside it.
-    Refuses a checkpoint whose network is not known, or not built.
+    `stated` is its `activation` in params.yaml, for a file without a configuration beside it, and
+    `usual` what such a file has where params.yaml says nothing. Refuses a
+    checkpoint whose network is not known, or not built.
     """
     own = HUGGING_FACE if names == families.HUGGING_FACE else OPEN_CLIP
     order = sorted(DESCRIBED, key=lambda family: family != own)
@@ -30,7 +31,7 @@ def check(path, sizes, stated, names=families.OPENAI):
     if "textual" in sizes.towers:
         _check_tokenizer(path)
     if not said:
-        return _bare(path, sizes, stated, own)
+        return _bare(path, sizes, stated or usual, own)
     if not rules.plain(sizes):
         alone.check(path, sizes)
     network = said[0]

@@ -6,6 +6,7 @@ refused unless it turns something off.
 
 import dataclasses
 
+from clip_onnx import command
 from clip_onnx.checkpoint.architecture import CONTEXT_LENGTH, VOCABULARY
 from clip_onnx.checkpoint.network import (
     GELU,
@@ -177,8 +178,14 @@ def check(path, sizes):
     """The Network that an open_clip_config.json beside weights describes, None where there is no
     such file. Refuses what is not built."""
     place = described.beside(path, FILE)
-    model = described.section(described.read(place), "model_cfg", place)
+    content = described.read(place)
+    model = described.section(content, "model_cfg", place)
     if model is None:
+        if {"vision_cfg", "text_cfg"} & content.keys():  # as in open_clip's own registry
+            raise command.Refusal(
+                f"{place} has its sections outside of model_cfg, where open_clip reads them: put"
+                " them into it"
+            )
         return None
     _check_section(path, model, TOP, sizes, "model_cfg")
     quick = model.get("quick_gelu", False)

@@ -85,10 +85,16 @@ class Decoder:
             self.graph.initializers.pop(self.weight.value.name)
 
 
+def to_half(array):
+    """An array in fp16; what is too large for it becomes the largest there is."""
+    largest = np.finfo(np.float16).max
+    return np.clip(array, -largest, largest).astype(np.float16)
+
+
 def store_half(model, weight):
     """Store a weight in fp16. Returns whether that changed a value."""
     array = weight.array()
-    half = array.astype(np.float16)
+    half = to_half(array)
     decoder = Decoder(model, weight)
     decoder.finish(decoder.to_float(decoder.initializer(half, "fp16")))
     return not np.array_equal(half.astype(np.float32), array)

@@ -5,6 +5,8 @@ from clip_onnx.measure.parity import MOST_DB
 
 def decibels(value):
     """An SNR; of what fp32's own rounding decides only that it is above MOST_DB."""
+    if value is None:
+        return "no number"
     return f"> {MOST_DB:g}" if value >= MOST_DB else f"{value:.1f}"
 
 

@@ -7,19 +7,21 @@ import pytest
 
 from clip_onnx import command, verify
 from clip_onnx.bundle import Bundle
+from clip_onnx.host import machine
 
 import budget
 import json_mutations
 
-FILES = ("golden.json", "preprocessor_config.json", "tokenizer_config.json")
+FILES = ("golden.json", "preprocessor_config.json", "tokenizer_config.json", machine.FILE)
 
 
 @pytest.fixture(scope="module")
 def folder(bundled, tmp_path_factory):
     """A bundle's small files; what is in onnx/ is not opened."""
     here, bundle = tmp_path_factory.mktemp("bundle"), bundled / "data/bundles/vit"
-    for name in (*FILES, "tokenizer.json"):
+    for name in ("tokenizer.json", *FILES[:-1]):
         (here / name).write_bytes((bundle / name).read_bytes())
+    (here / machine.FILE).write_text(json.dumps(machine.here()), "utf-8")
     return here
 
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from clip_onnx import command, graphs
 from clip_onnx.measure import parity
 from clip_onnx.settings.encodings import Form
-from stages.encode import bias, weight_only
+from stages.encode import bias, decoding, weight_only
 from stages.encode.choice import Choice, widths
 from stages.encode.weight_only import HALF
 
@@ -125,7 +125,7 @@ def decoded(model, results):
     for weight in list(weight_only.weights(copy)):
         result = results.get(weight.value.name)
         if result is None:
-            array = weight.array().astype(np.float16).astype(np.float32)
+            array = decoding.to_half(weight.array()).astype(np.float32)
         else:
             matrix, change = result
             if change is not None:

@@ -23,7 +23,7 @@ def measure(file, truth, given):
         "cosine_min": float(found.min()),
         "cosine_mean": float(found.mean()),
         "snr_db": parity.snr_db(*flat),
-        "pixels_off": float((levels > 0).mean((1, 2, 3)).max()),
+        "pixels_off": float((levels != 0).mean((1, 2, 3)).max()),  # NaN is off, too
         "pixels_max": float(levels.max()),
     }
     each = [parity.repeatable("cosine", cosine) for cosine in found.tolist()]
