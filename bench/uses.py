@@ -15,10 +15,11 @@ USES = {  # as docs/files.md has them
     "WebGPU": "fp16",
     "an NVIDIA GPU (bench/gpu.md)": "fp16-gpu",
 }
-COLUMNS = ("MB", "worst cosine", "load MB", "resident MB", "run ms / fp32")
+STORED = ("MB", "worst cosine", "load MB", "resident MB")
+COLUMNS = (*STORED, "run ms / fp32")
 
 
-def table(records):
+def table(records, columns=COLUMNS):
     """A row a use: the encoding and, of both towers, the figures."""
     groups = {
         one[0]["tower"]: one for one in comparison.towers(records) if one[0]["model"] == MODEL
@@ -32,6 +33,6 @@ def table(records):
             if (one["by"], one["encoding"]) == ("ours", encoding)
         ]
         if len(found) == len(TOWERS):
-            figures = {name: " and ".join(row[name] for row in found) for name in COLUMNS}
+            figures = {name: " and ".join(row[name] for row in found) for name in columns}
             rows.append({"for": use, "file": f"`{encoding}`"} | figures)
     return comparison.table(rows)

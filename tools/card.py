@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 from huggingface_hub import ModelCard, ModelCardData
 
+from clip_onnx.checkpoint.network import HUGGING_FACE, OPEN_CLIP, OPENAI
 from clip_onnx.host import layout
 from clip_onnx.names import TOWERS
 from stages.download import addresses
@@ -31,6 +32,7 @@ USES = {  # the first of these encodings that a tower is here in
     "an NVIDIA GPU": ("fp16-gpu", "fp16", "fp32"),
     "the same numbers as PyTorch": ("fp32",),
 }
+CODE = {OPENAI: "OpenAI's own", OPEN_CLIP: "open_clip's", HUGGING_FACE: "transformers'"}
 COLUMNS = FIGURES | {"inputs": ("inputs", "{:.0f}".format)}
 
 
@@ -46,6 +48,7 @@ class Release(NamedTuple):
     sha256: str  # the checkpoint's
     origin: Origin
     commit: str
+    family: str = OPENAI  # whose code defines the checkpoint
     towers: tuple[str, ...] = TOWERS  # that the checkpoint has
 
 
@@ -59,6 +62,7 @@ def figures(release):
         row = {"file": f"`{path}`", "variant": variant}
         for name, (title, formatter) in COLUMNS.items():
             row[title] = formatter(metrics[name]) if metrics.get(name) is not None else ""
+        row["promised"] = f"≥ {file['cosine_min']:g}"
         rows.append(row)
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
@@ -174,6 +178,7 @@ def content(release):
         "figures": figures(release),
         "source": source(release.settings.models[release.model]),
         "sha256": release.sha256,
+        "code": CODE[release.family],
         "maker": maker(),
         "commit": release.commit,
         "packages": packages(),

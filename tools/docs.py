@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import comparison, old_runtimes, records, table
+from bench import comparison, old_runtimes, records, table, uses
 from clip_onnx import command
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
@@ -66,6 +66,7 @@ def sections():
         "runtimes": matrix.current(),
         "old_runtimes": old_runtimes.table(records.read(old_runtimes.RECORDS)),
         "peers": comparison.summary(json.loads(comparison.RECORDS.read_text("utf-8"))),
+        "uses": uses.table(json.loads(comparison.RECORDS.read_text("utf-8")), uses.STORED),
     }
 
 

@@ -24,6 +24,7 @@ from clip_onnx.names import PYTORCH, TOWERS
 from clip_onnx.settings import params
 from stages.bundle import golden
 from stages.report.columns import FIGURES
+from stages.report.figures import missing_target
 from tools import charts, floors
 
 METRICS = Path("metrics")
@@ -146,7 +147,10 @@ def results(table, settings, leads):
         link(leads.bundled[file], Path(leads.bundled[file]).name) if file in leads.bundled else ""
         for file in table["file"]
     ]
-    return shown.to_html(index=False, escape=False, table_id="results", border=0)
+    found = shown.to_html(index=False, escape=False, table_id="results", border=0)
+    if missed := ", ".join(missing_target(table)):
+        found += f"<p>Less close than their <code>target_cosine</code>: {html.escape(missed)}.</p>"
+    return found
 
 
 def candidates(table, settings):

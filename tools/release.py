@@ -16,6 +16,7 @@ from dvc.repo import Repo
 
 from clip_onnx import bundle as bundles
 from clip_onnx import command
+from clip_onnx.checkpoint.network import OPENAI
 from clip_onnx.settings import params
 from tools import card, checkpoint_origin, floors
 
@@ -97,7 +98,17 @@ def write(model, target, stated=None, license_name=None):
     sha256 = settings.models[model].sha256
     origin = checkpoint_origin.of(settings, model, sha256, stated, license_name)
     release = card.Release(
-        model, target, files, bundle, parity, settings, sha256, origin, head, towers
+        model,
+        target,
+        files,
+        bundle,
+        parity,
+        settings,
+        sha256,
+        origin,
+        head,
+        golden.get("family", OPENAI),
+        towers,
     )
     with command.output(FOLDER / model) as folder:
         shutil.copytree(bundle, folder, dirs_exist_ok=True)

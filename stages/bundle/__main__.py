@@ -16,7 +16,7 @@ import shutil
 from pathlib import Path
 
 from clip_onnx import absent, command, verify
-from clip_onnx.checkpoint import architecture, weights
+from clip_onnx.checkpoint import architecture, network, weights
 from clip_onnx.host import layout, preparation, tokens
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
@@ -93,6 +93,9 @@ def configure(checkpoint, sizes, folder):
 def described(checkpoint, sizes):
     """What golden.json says of the checkpoint: whose files these are."""
     found = {"checkpoint_sha256": weights.sha256(checkpoint)}
+    family = network.read(checkpoint).family
+    if family != network.OPENAI:  # whose code defines it
+        found["family"] = family
     if sizes.whole:
         return found | {"logit_scale": weights.logit_scale(checkpoint)}
     (tower,) = sizes.towers
