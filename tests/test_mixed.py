@@ -4,10 +4,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from clip_onnx import graphs
+from clip_onnx import command, graphs
 from clip_onnx.host import sessions
 from clip_onnx.measure import parity
 from clip_onnx.measure.calibration import Calibration
+from clip_onnx.openai import passes
 from clip_onnx.settings.encodings import Form
 from stages.encode.choice import Choice, widths
 from stages.encode.schemes import mixed
@@ -105,3 +106,15 @@ def test_the_file_holds_its_target_on_the_calibration_split(built, key):
     assert target["met"] and target["expected"] >= target["cosine"] == 0.999
     assert len(set(widths.values())) > 1
     assert graphs.size(folder / "mixed") < graphs.size(folder / "int8w")
+
+
+def test_weights_that_give_no_numbers_end_the_search(built, monkeypatch):
+    class Tower:
+        def embed(self, batches, title):
+            return np.full((sum(map(len, batches)), 48), np.nan)
+
+    monkeypatch.setattr(passes, "of_model", lambda *given: Tower())
+    model = graphs.load(built / "data/patch/vit/textual/std")
+    calibration = Calibration(built / "data/calibration/vit", "textual")
+    with pytest.raises(command.Refusal, match="give embeddings that are not finite"):
+        mixed.error(model, {}, calibration)

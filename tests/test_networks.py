@@ -11,6 +11,7 @@ import networks
 import numpy as np
 import onnx
 import onnxruntime
+import open_clip
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -112,6 +113,18 @@ def test_open_clips_networks(config):
 @given(hugging_faces())
 def test_transformers_networks(config):
     checked("huggingface", config)
+
+
+@pytest.mark.parametrize("name", ["ViT-S-32-alt", "ViT-M-32"])
+def test_a_configuration_of_open_clips_registry_loads_by_its_folder(name, tmp_path):
+    config = open_clip.get_model_config(name)
+    model = networks.save_open_clip(config, tmp_path / "saved")
+    checkpoint = networks.store(tmp_path / "saved", tmp_path / "checkpoint")
+    given = networks.inputs(side=config["vision_cfg"]["image_size"])
+    expected = networks.own(model, given)
+    for tower in TOWERS:
+        exact = models.embed(checkpoint, tower, [given[tower]]).numpy()
+        assert far(exact, expected[tower]) < NEAR
 
 
 @pytest.fixture(scope="module", params=["open_clip", "huggingface"])

@@ -1,10 +1,12 @@
 import numpy as np
+import open_clip
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from clip_onnx import openai
 from clip_onnx.host import pictures
+from stages.download import preparation
 
 SIDE = 32
 
@@ -21,6 +23,26 @@ def test_preprocess_equals_openais_transform_at_any_size(width, height, mode):
     picture = Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).convert(mode)
     expected = openai.transform(SIDE)(picture).numpy()
     np.testing.assert_array_equal(pictures.preprocess(picture, SIDE), expected)
+
+
+@settings(max_examples=60)
+@given(
+    width=st.integers(1, 200),
+    height=st.integers(1, 200),
+    interpolation=st.sampled_from(["bicubic", "bilinear"]),
+    resize=st.sampled_from(["shortest", "squash"]),
+)
+def test_preprocess_equals_open_clips_transform(width, height, interpolation, resize):
+    """Of what a `preprocess_cfg` can ask for, and is carried."""
+    assume(max(width, height) <= 60 * min(width, height))
+    asked = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.4), "interpolation": interpolation}
+    asked |= {"resize_mode": resize}
+    theirs = open_clip.transform.PreprocessCfg(size=SIDE, **asked)
+    ours = preparation.open_clip(asked | {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}, SIDE)[1]
+    rng = np.random.default_rng([width, height])
+    picture = Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8))
+    expected = open_clip.transform.image_transform_v2(theirs, is_train=False)(picture).numpy()
+    np.testing.assert_array_equal(pictures.preprocess(picture, SIDE, ours), expected)
 
 
 def test_resizing_the_centre_alone_gives_other_pixels():

@@ -4,6 +4,7 @@ import random
 import unicodedata
 
 import numpy as np
+import open_clip
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -68,3 +69,14 @@ def test_encode_cuts_at_77_and_ends_with_eot(tokenizer):
 
 def test_pad_fills_with_the_value_given():
     np.testing.assert_array_equal(tokens.pad([[1, 2, 3], [4]], 9), [[1, 2, 3], [4, 9, 9]])
+
+
+@pytest.mark.parametrize("context", [77, 32, 248])
+def test_encode_equals_open_clips_tokenizer_at_any_context(tmp_path, context):
+    """But where a text names a special token, which open_clip's takes for letters."""
+    tokens.from_bpe(openai.BPE).save(str(tmp_path / "tokenizer.json"))
+    tokenizer = tokens.load(tmp_path / "tokenizer.json", context)
+    pieces = [piece for piece in PIECES if "<|" not in piece]
+    texts = [*pieces, " ".join(pieces), "word " * 300]
+    expected = open_clip.SimpleTokenizer(context_length=context)(texts).numpy()
+    assert (tokens.pad(tokens.encode(tokenizer, texts), 0, context) == expected).all()
