@@ -93,6 +93,8 @@ def run(main: Callable[[], Any]) -> None:
         found = system_error(error)
         if OUT_OF_MEMORY.search(str(error)):
             _end(MEMORY)
+        if type(error).__module__.split(".")[0] == "dvc":  # it says in a line what is wrong
+            _end(error)
         if found is None:
             raise
         number, name = found

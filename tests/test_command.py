@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from dvc.exceptions import NotDvcRepoError
 
 from clip_onnx import command
 
@@ -108,6 +109,24 @@ def test_a_full_disk_in_a_block_names_the_output(tmp_path, capsys):
 def test_an_interruption_is_one_line(capsys):
     text, status = said(raising(KeyboardInterrupt()), capsys)
     assert (text, status) == ("error: interrupted: nothing half-written is left\n", 130)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (subprocess.CalledProcessError(3, ["git", "log"]), "git log failed (3): see what it pri"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate"), "not enough memory"),
+        (RuntimeError("Failed to load: std::bad_alloc"), "not enough memory: give it more"),
+        (NotDvcRepoError("you are not inside of a DVC repository"), "you are not inside of a DVC"),
+    ],
+)
+def test_what_others_say_plainly_is_one_line(error, message, capsys):
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit):
+        command.run(main)
+    assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
 def test_a_bug_keeps_its_traceback():

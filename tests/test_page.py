@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from clip_onnx import command
 from clip_onnx.names import PYTORCH
 from clip_onnx.settings import params
 from runtimes import browser
@@ -217,3 +218,12 @@ def test_a_phone_does_not_scroll_sideways(opened):
 def test_no_request_leaves_the_page(opened, written):
     _, asked = opened
     assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [written.as_uri()]
+
+
+@pytest.mark.parametrize("name", ["parity.csv", "parity.json"])
+def test_metrics_that_a_merge_has_torn_are_named(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(page, "METRICS", tmp_path)
+    (tmp_path / name).write_text("<<<<<<< HEAD\na,b\n1,2,3\n", "utf-8")
+    read = page.read if name.endswith("csv") else page.figures
+    with pytest.raises(command.Refusal, match=f"{name} is torn: check it out of git"):
+        read(name)

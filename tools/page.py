@@ -44,7 +44,7 @@ def present(name):
 
 
 def read(name):
-    return pd.read_csv(present(name))
+    return _whole(name, pd.read_csv)
 
 
 class Links(NamedTuple):
@@ -97,7 +97,18 @@ def planned(model, settings):
 
 def figures(name):
     """The content of a JSON file of metrics/."""
-    return json.loads(present(name).read_text("utf-8"))
+    return _whole(name, lambda path: json.loads(path.read_text("utf-8")))
+
+
+def _whole(name, read):
+    """What `read` makes of a file of metrics/. Raises Refusal for one that a merge has torn."""
+    path = present(name)
+    try:
+        return read(path)
+    except ValueError as error:  # of pandas and json
+        raise command.Refusal(
+            f"{path} is torn: check it out of git, or run `make` ({command.first_line(error)})"
+        ) from None
 
 
 def judged(settings):
