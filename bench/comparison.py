@@ -189,11 +189,11 @@ def summary(records):
                 "other tools": peer["encoding"],
                 "their MB": shown("{:.2f}", peer["size_mb"]),
                 "their worst cosine": shown("{:.7f}", peer["cosine_min"]) or "does not run",
-                "their SNR, dB": shown("{:.1f}", peer["snr_db"]),
+                "their SNR, dB": shown("{:.1f}", peer.get("snr_db")),
                 "ours": name,
                 "our MB": shown("{:.2f}", ours["size_mb"]),
                 "our worst cosine": shown("{:.7f}", ours["cosine_min"]),
-                "our SNR, dB": shown("{:.1f}", ours["snr_db"]),
+                "our SNR, dB": shown("{:.1f}", ours.get("snr_db")),
             }
         )
     return table(rows)
