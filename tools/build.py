@@ -121,7 +121,7 @@ def elsewhere(name, folder, *targets):
 
     Raises Refusal with the stage's own complaint.
     """
-    stages = {s.addressing for s in Repo(str(folder)).index.stages if stale.of_pipeline(s)}
+    stages = {s.name for s in Repo(str(folder)).index.stages if stale.of_pipeline(s)}
     see = Progress(stages, write=lambda line: print(line, flush=True)).lane()
     line = [sys.executable, "-m", "dvc", "repro", *targets]
     status, last = logged(line, see, bars=sys.stderr.isatty(), folder=folder)
