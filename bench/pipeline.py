@@ -32,12 +32,14 @@ def twin(model, folder):
 
 def entry(twin, address=None):
     """What params.yaml says of a twin: its path, or where a server of its folder has it."""
-    weights = twin / "open_clip_model.safetensors" if twin.is_dir() else twin
+    weights, others = twin, []
+    if twin.is_dir():
+        weights = twin / "open_clip_model.safetensors"
+        others = [file for file in twin.iterdir() if file != weights]
     found = {"source": str(twin), "sha256": sha256(weights), "beside": {}}
     if address:
-        beside = [file for file in weights.parent.iterdir() if twin.is_dir() and file != weights]
         found["source"] = f"{address}/{weights.relative_to(twin.parent).as_posix()}"
-        found["beside"] = {file.name: sha256(file) for file in beside}
+        found["beside"] = {file.name: sha256(file) for file in others}
     return found
 
 

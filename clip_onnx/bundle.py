@@ -37,8 +37,8 @@ class Bundle:
     tokens, `checkpoint`'s SHA-256, `files` of graphs.
 
     A bundle of the textual tower alone has no `side` and no `preparation`, one of the visual tower
-    no `context`. Raises Refusal for a
-    folder that is no bundle, or one of another version or of another machine.
+    no `context`. Raises Refusal for a folder that is no bundle, or one of another version or of
+    another machine.
     """
 
     def __init__(self, folder: str | Path) -> None:

@@ -1,9 +1,14 @@
+import re
 import sys
+from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
 from clip_onnx import command
 from tools import build, lanes
+
+import small
 
 REPRO = """'data/tiny/x.pt.dvc' didn't change, skipping
 Stage 'pins' didn't change, skipping
@@ -184,3 +189,18 @@ def test_nothing_runs_where_nothing_changed(pretended):
     asked = pretended("", None)
     build.repro([])
     assert asked == []
+
+
+def test_stages_in_another_folder_are_counted(tmp_path, archives, monkeypatch, capsys):
+    def logged(line, see, **_):
+        see("Running stage 'pins':\n")
+        return 0, []
+
+    small.set_up(tmp_path / "there", small.params(archives))
+    Repo.init(tmp_path / "there", no_scm=True).close()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(build, "logged", logged)
+    build.begin()
+    build.elsewhere("vit", Path("there"), "pins")
+    done, total = re.match(r"\[(\d+)/(\d+)\] pins  0 s", capsys.readouterr().out).groups()
+    assert done == "1" and int(total) > 20

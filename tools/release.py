@@ -97,18 +97,9 @@ def write(model, target, stated=None, license_name=None):
     check_floors(parity, controls, settings, {file["key"] for file in files.values()})
     sha256 = settings.models[model].sha256
     origin = checkpoint_origin.of(settings, model, sha256, stated, license_name)
+    family = golden.get("family", OPENAI)
     release = card.Release(
-        model,
-        target,
-        files,
-        bundle,
-        parity,
-        settings,
-        sha256,
-        origin,
-        head,
-        golden.get("family", OPENAI),
-        towers,
+        model, target, files, bundle, parity, settings, sha256, origin, head, family, towers
     )
     with command.output(FOLDER / model) as folder:
         shutil.copytree(bundle, folder, dirs_exist_ok=True)

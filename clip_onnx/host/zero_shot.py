@@ -38,7 +38,10 @@ def embed(
     rows = tokens.encode(tokenizer, texts)
     for text, row in zip(texts, rows, strict=True):
         if len(row) > context:
-            raise command.Refusal(f"{text!r} is {len(row)} tokens, the model reads {context}")
+            raise command.Refusal(
+                f"{text!r} is {len(row)} tokens, the model reads {context}: shorten the label or"
+                " the template"
+            )
     batches = (tokens.pad(batch) for batch in sessions.batches(rows))
     embeds = parity.normalized(sessions.run(textual, batches))
     means = embeds.reshape(len(prompts), -1, embeds.shape[-1]).mean(1)

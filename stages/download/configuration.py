@@ -22,8 +22,8 @@ def check(path, sizes, stated, names=families.OPENAI, usual=None):
     """The Network of a checkpoint whose tensors had OpenAI's `names`, or Hugging Face's.
 
     `stated` is its `activation` in params.yaml, for a file without a configuration beside it, and
-    `usual` what such a file has where params.yaml says nothing. Refuses a
-    checkpoint whose network is not known, or not built.
+    `usual` what such a file has where params.yaml says nothing. Refuses a checkpoint whose network
+    is not known, or not built.
     """
     own = HUGGING_FACE if names == families.HUGGING_FACE else OPEN_CLIP
     order = sorted(DESCRIBED, key=lambda family: family != own)

@@ -13,13 +13,12 @@ large weights, which are rounded one by one as the file is written.
 
 import warnings
 
-import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import TopologicalSortPass
 from onnxconverter_common import float16
 
 from clip_onnx import graphs
-from stages.encode import attention
+from stages.encode import attention, decoding
 
 FP32_OPERATORS = ["LayerNormalization", "Softmax"]
 SMALLEST, LARGEST = 2.0**-24, 65504.0  # of half precision; the converter's own range is narrower
@@ -88,7 +87,6 @@ def rounded(tensor, name):
     """The tensor in fp16, read and rounded when it is written; too large numbers are clipped."""
 
     def read():
-        array = graphs.array(tensor)
-        return ir.tensor(np.clip(array, -LARGEST, LARGEST).astype(np.float16), name=name)
+        return ir.tensor(decoding.to_half(graphs.array(tensor)), name=name)
 
     return ir.LazyTensor(read, dtype=ir.DataType.FLOAT16, shape=tensor.shape, name=name)
