@@ -4,10 +4,11 @@ import json
 import subprocess
 
 from clip_onnx import command
+from tools import kept
 
 
 def read(path):
-    return json.loads(path.read_text("utf-8")) if path.exists() else []
+    return kept.json_of(path) if path.exists() else []
 
 
 def write(path, records):

@@ -157,7 +157,3 @@ def main() -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # what reads it has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-if __name__ == "__main__":
-    main()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from clip_onnx.names import ABSENT, DATA_FILE, FILE, NETWORK, PREPARATION, PROJECTION, TOWERS
@@ -24,6 +25,7 @@ class Refusal(Exception):
 SOMETIMES = {DATA_FILE, PROJECTION, ABSENT, PREPARATION, NETWORK}
 LONGEST = 1000  # characters of a message
 INTERRUPTED = 130  # exit status: 128 and the signal's number
+NOTHING_LEFT = "interrupted: nothing half-written is left"
 MEMORY = "not enough memory: give it more, or choose a smaller model"
 OUT_OF_MEMORY = re.compile("bad_alloc|bad allocation|DefaultCPUAllocator")  # of C++ libraries'
 REMEDIES = {
@@ -84,7 +86,7 @@ def run(main: Callable[[], Any]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        _end("interrupted: nothing half-written is left", INTERRUPTED)
+        _end(NOTHING_LEFT, INTERRUPTED)
     except MemoryError:
         _end(MEMORY)
     except subprocess.CalledProcessError as error:
@@ -102,6 +104,19 @@ def run(main: Callable[[], Any]) -> None:
         reason = reason or first_line(error)
         remedy = REMEDIES.get(number, "see to that, then run it again")
         _end(": ".join(filter(None, (name, reason, remedy))))
+
+
+def say_interruptions() -> None:
+    """From here on an interruption outside of `run`, while modules are loaded, is a line, too."""
+    others = sys.excepthook
+
+    def say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            print(f"error: {NOTHING_LEFT}", file=sys.stderr)
+        else:
+            others(kind, error, trace)
+
+    sys.excepthook = say
 
 
 def _end(message: object, status: int = 1) -> None:

@@ -1,5 +1,6 @@
 import errno
 import os
+import signal
 import subprocess
 import sys
 
@@ -109,6 +110,15 @@ def test_a_full_disk_in_a_block_names_the_output(tmp_path, capsys):
 def test_an_interruption_is_one_line(capsys):
     text, status = said(raising(KeyboardInterrupt()), capsys)
     assert (text, status) == ("error: interrupted: nothing half-written is left\n", 130)
+
+
+@pytest.mark.parametrize("package", ["stages", "tools", "bench"])
+def test_an_interruption_while_modules_are_loaded_is_one_line(package):
+    stop = "os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
+    code = f"import os, signal, time, {package}; {stop}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == "error: interrupted: nothing half-written is left\n"
+    assert done.returncode == -signal.SIGINT
 
 
 @pytest.mark.parametrize(

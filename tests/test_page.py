@@ -7,11 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clip_onnx import command
 from clip_onnx.names import PYTORCH
 from clip_onnx.settings import params
 from runtimes import browser
-from tools import charts, page
+from tools import charts, kept, page
 
 pytestmark = pytest.mark.runtimes
 
@@ -88,16 +87,10 @@ def test_a_published_answer_that_is_missed_is_named(settings, monkeypatch, tmp_p
     answers = {"cat": {"agrees": False}, "dog": {"agrees": True}}
     (tmp_path / "parity.json").write_text(json.dumps({"vit": {"known_answers": answers}}), "utf-8")
     (tmp_path / "controls.json").write_text("{}", "utf-8")
-    monkeypatch.setattr(page, "METRICS", tmp_path)
+    monkeypatch.setattr(kept, "METRICS", tmp_path)
     shown = page.known_answers(settings)
     assert "1 of 2" in shown
     assert "vit.known_answers.cat" in shown and "dog" not in shown
-
-
-def test_missing_metrics_are_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(page, "METRICS", tmp_path)
-    with pytest.raises(page.command.Refusal, match="run `make`"):
-        page.read("parity.csv")
 
 
 ENDS = ["</script>", "</SCRIPT >", "</ScRiPt/x", "<!--<script>", "<!-- results -->"]
@@ -218,12 +211,3 @@ def test_a_phone_does_not_scroll_sideways(opened):
 def test_no_request_leaves_the_page(opened, written):
     _, asked = opened
     assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [written.as_uri()]
-
-
-@pytest.mark.parametrize("name", ["parity.csv", "parity.json"])
-def test_metrics_that_a_merge_has_torn_are_named(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(page, "METRICS", tmp_path)
-    (tmp_path / name).write_text("<<<<<<< HEAD\na,b\n1,2,3\n", "utf-8")
-    read = page.read if name.endswith("csv") else page.figures
-    with pytest.raises(command.Refusal, match=f"{name} is torn: check it out of git"):
-        read(name)

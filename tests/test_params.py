@@ -48,6 +48,10 @@ def test_load_accepts_the_shipped_file():
             {"encodings": {"mixed": {"target_cosine": {"visual": 0.9}}}},
             ["encodings.mixed", "target_cosine", "textual"],
         ),
+        (
+            {"encodings": {"mixed": {"models": {"tiny-vti": 0.9}}}},
+            ["encodings.mixed.models", "'tiny-vti' is not among", "tiny-vit"],
+        ),
         ({"encodings": {"int8w": {"scheme": "magic"}}}, ["encodings.int8w", "magic"]),
         ({"encodings": {"int8w": {"blok": 32}}}, ["encodings.int8w", "blok", "unknown key"]),
         ({"encodings": {"int8w": {"bits": "8"}}}, ["encodings.int8w", "bits", "'8'"]),

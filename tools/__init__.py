@@ -1,1 +1,5 @@
 """Programs for people: none is part of the pipeline."""
+
+from clip_onnx import command
+
+command.say_interruptions()

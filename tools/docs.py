@@ -5,7 +5,6 @@ python -m tools.docs --check     fail where a page is not current
 """
 
 import argparse
-import json
 import re
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from clip_onnx import command
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
 from stages.report.columns import decibels
-from tools import matrix, real_figures, stage_graph
+from tools import kept, matrix, real_figures, stage_graph
 
 PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
 MARKERS = re.compile(r"<!-- (\w+) -->\n.*?<!-- end of \1 -->", re.DOTALL)
@@ -59,14 +58,14 @@ def sections():
     return {
         "openai_in_brief": real_figures.in_brief(models),
         "openai": real_figures.results(models),
-        "encodings": encodings(json.loads(Path("metrics/parity.json").read_text("utf-8"))),
-        "results": Path("metrics/table.md").read_text("utf-8").strip(),
+        "encodings": encodings(kept.json_of(kept.METRICS / "parity.json")),
+        "results": kept.text_of(kept.METRICS / "table.md").strip(),
         "stages": stage_graph.mermaid(),
-        "models": table.summary(json.loads(table.RECORDS.read_text("utf-8"))),
+        "models": table.summary(kept.json_of(table.RECORDS)),
         "runtimes": matrix.current(),
         "old_runtimes": old_runtimes.table(records.read(old_runtimes.RECORDS)),
-        "peers": comparison.summary(json.loads(comparison.RECORDS.read_text("utf-8"))),
-        "uses": uses.table(json.loads(comparison.RECORDS.read_text("utf-8")), uses.STORED),
+        "peers": comparison.summary(kept.json_of(comparison.RECORDS)),
+        "uses": uses.table(kept.json_of(comparison.RECORDS), uses.STORED),
     }
 
 

@@ -1,11 +1,11 @@
 """README's table of files and runtimes, from metrics/runtimes.json."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from clip_onnx.settings import params
+from tools import kept
 
 METRICS = Path("metrics/runtimes.json")
 COLUMNS = {
@@ -93,4 +93,4 @@ def table(metrics, grid):
 
 def current():
     """The table of the metrics that git has."""
-    return table(json.loads(METRICS.read_text("utf-8")), params.load().grid)
+    return table(kept.json_of(METRICS), params.load().grid)

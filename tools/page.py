@@ -25,26 +25,14 @@ from clip_onnx.settings import params
 from stages.bundle import golden
 from stages.report.columns import FIGURES
 from stages.report.figures import missing_target
-from tools import charts, floors
+from tools import charts, floors, kept
 
-METRICS = Path("metrics")
 TEMPLATE, SCRIPT = (Path(__file__).with_suffix(suffix) for suffix in (".html", ".js"))
 STYLE = Path("web/site/style.css")  # one look with the pages
 HEADER = """<header><nav aria-label="Site"><a href="index.html">Docs</a>
 <a href="{pages}/index.html">Try it in the browser</a></nav></header>"""
 # A digit more of the size, so that sorting by what is shown is sorting by it.
 COLUMNS = FIGURES | {"size_mb": ("MB", "{:.3f}".format), "floor": ("floor", "{:g}".format)}
-
-
-def present(name):
-    path = METRICS / name
-    if not path.exists():
-        raise command.Refusal(f"{path} is missing: run `make`, or check it out of git")
-    return path
-
-
-def read(name):
-    return _whole(name, pd.read_csv)
 
 
 class Links(NamedTuple):
@@ -95,30 +83,16 @@ def planned(model, settings):
     return golden.files(model, settings, lambda *key: key in of_grid)
 
 
-def figures(name):
-    """The content of a JSON file of metrics/."""
-    return _whole(name, lambda path: json.loads(path.read_text("utf-8")))
-
-
-def _whole(name, read):
-    """What `read` makes of a file of metrics/. Raises Refusal for one that a merge has torn."""
-    path = present(name)
-    try:
-        return read(path)
-    except ValueError as error:  # of pandas and json
-        raise command.Refusal(
-            f"{path} is torn: check it out of git, or run `make` ({command.first_line(error)})"
-        ) from None
-
-
 def judged(settings):
     """Every figure with a floor, of tools/floors.py."""
-    return floors.judged(figures("parity.json"), figures("controls.json"), settings)
+    names = ("parity", "controls")
+    parity, controls = (kept.json_of(kept.METRICS / f"{name}.json") for name in names)
+    return floors.judged(parity, controls, settings)
 
 
 def judgements(settings):
     """{file: (the least cosine, what the gate says)} of the files with a floor."""
-    cases = floors.cases(figures("parity.json"), settings)
+    cases = floors.cases(kept.json_of(kept.METRICS / "parity.json"), settings)
     found = {f"{m}.{graph}.{v}": (floor, []) for m, graph, v, floor in cases}
     for one in judged(settings):
         if one.key in found and not one.holds:
@@ -188,12 +162,12 @@ def fill(template, contents):
 
 def page(settings, leads, header=""):
     """The whole page, whose files lead to `leads`; header: what stands above it, in HTML."""
-    table = read("parity.csv")
+    table = kept.csv_of(kept.METRICS / "parity.csv")
     chosen = candidates(table, settings).dropna(subset="cosine_min")
     drawn = {
         "size": charts.size_and_error(chosen),
-        "distribution": charts.distribution(read("cosines.csv").dropna()),
-        "widths": charts.bits(read("widths.csv")),
+        "distribution": charts.distribution(kept.csv_of(kept.METRICS / "cosines.csv").dropna()),
+        "widths": charts.bits(kept.csv_of(kept.METRICS / "widths.csv")),
     }
     specs = {name: chart.to_dict() for name, chart in drawn.items()}
     figures = ["model", "graph", "variant", "file", "size_mb", "cosine_min"]
@@ -220,7 +194,11 @@ def main():
     arguments = parser.parse_args()
     settings, pages = params.load(), arguments.pages
     root = os.path.relpath(pages or ".", arguments.output.parent)
-    leads = published(pages, root) if pages else links(read("parity.csv"), settings, root)
+    leads = (
+        published(pages, root)
+        if pages
+        else links(kept.csv_of(kept.METRICS / "parity.csv"), settings, root)
+    )
     with command.output_file(arguments.output) as file:
         file.write_text(page(settings, leads, HEADER.format(pages=root) if pages else ""), "utf-8")
     print(arguments.output)

@@ -81,6 +81,11 @@ class Calibration:
     def __init__(self, directory, tower):
         self.directory, self.tower = Path(directory), tower
 
+    @property
+    def model(self):
+        """The name of the model, which its folder has."""
+        return self.directory.name
+
     def _open(self, file=FILE):
         return safe_open(self.directory / self.tower / file, framework="numpy")
 

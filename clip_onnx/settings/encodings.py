@@ -91,12 +91,20 @@ def _as_targets(given):
     return {tower: given for tower in TOWERS} if isinstance(given, int | float) else given
 
 
+Target = Annotated[Targets, BeforeValidator(_as_targets)]
+
+
 class Mixed(Section):
     """weight_only with the width of every tensor chosen for the worst cosine that is asked for."""
 
     scheme: Literal["mixed"]
-    target_cosine: Annotated[Targets, BeforeValidator(_as_targets)]
-    block: Block = 32
+    target_cosine: Target
+    models: dict[str, Target] = {}  # that have a target of their own
+    block: Block = 32  # or a row, where that serves a tensor better
+
+    def target(self, model, tower):
+        """The worst cosine that a model's tower is asked for."""
+        return getattr(self.models.get(model, self.target_cosine), tower)
 
 
 class Dynamic(Section):

@@ -138,6 +138,9 @@ def _references(params):
     for name, profile in params.profiles.items():
         for patch in profile.patches:
             yield f"profiles.{name}.patches", patch, patches
+    for name, encoding in params.encodings.items():
+        for slug in getattr(encoding, "models", ()):
+            yield f"encodings.{name}.models", slug, list(params.models)
     for slug in params.grid.models:
         yield "grid.models", slug, list(params.models)
     for slug in params.grid.resnets:

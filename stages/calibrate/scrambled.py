@@ -3,7 +3,9 @@
 A few hundred captions say too little of the wide layers of a text tower: weights that are rounded
 for them alone came out up to nine times as wrong, in the mean, on other captions. Here pieces of
 the captions stand among random tokens, so that layers meet words in order and much of the
-vocabulary; in the tiny models the errors on other captions fell by a third.
+vocabulary; in the tiny models the errors on other captions fell by a third. Ten times as many
+tokens, the whole vocabulary among them, changed the mean error of no encoding by more than 0.6 dB
+(ViT-B/32's twin, and four trained models) and took four times as long.
 """
 
 import numpy as np

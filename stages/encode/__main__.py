@@ -45,8 +45,9 @@ def tell(output, target):
     """Say it where a file misses the cosine that it was made for; floors judge."""
     if not target["met"]:
         print(
-            f"{output}: target_cosine {target['cosine']} is not met: {target['calibration']} where"
-            f" it is calibrated, {target['expected']} to be expected elsewhere"
+            f"{output}: target_cosine {target['cosine']} is not met: {target['calibration']} (SNR"
+            f" {target['snr_db']} dB) where it is calibrated, {target['expected']} to be expected"
+            " elsewhere"
         )
 
 

@@ -18,7 +18,9 @@ FACTORS = np.linspace(
 CACHED = 2**17
 SCALES = 64  # of them at least: numpy's innermost loops are as long
 SUB_SCALE_TOP = 127  # a block's scale is an int8 times its row's fp16
-DAMPING = 0.01  # of the mean diagonal, for inputs that calibration hardly moved
+# Of the mean diagonal, for inputs that calibration hardly moved. A third or three times as much
+# changed the mean error of texts by about 1 dB at most, up in one trained model, down in another.
+DAMPING = 0.01
 COLUMNS, FEW = 256, 16  # inputs rounded between two updates of all that follow, and of those near
 
 

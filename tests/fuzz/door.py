@@ -1,7 +1,6 @@
 """What the fuzzers of checkpoints share: a small model, broken bytes, and what may come out."""
 
 import contextlib
-import resource
 
 import pytest
 import torch
@@ -11,8 +10,9 @@ from clip_onnx.checkpoint import architecture
 from clip_onnx.openai import models
 from stages.download import checkpoints, sources
 
+import budget
+
 WORDS = 300  # of the vocabulary: the token table is most of a small model
-MEMORY = 300 << 10  # KiB that all rounds together may add
 SIZES = architecture.Architecture(64, 32, 1, 64, 16, 77, WORDS, 64, 1)
 
 
@@ -24,11 +24,11 @@ def state_dict():
 @contextlib.contextmanager
 def bounded():
     """Small models pass, and all that is done here takes little memory."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = budget.peak()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(architecture, "VOCABULARY", WORDS)
         yield
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY
+    assert budget.peak() - before < budget.MEMORY
 
 
 def loads(path, activation="quick_gelu"):
