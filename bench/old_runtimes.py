@@ -10,8 +10,8 @@ of golden.json, optimised and not, in a process of its own; this one makes the i
 outputs. Writes bench/old_runtimes.json, a line a file: the worst cosine a version, or REFUSED, or
 BROKEN where it takes the file and then fails.
 
-Left out are encodings of ONNX Runtime's own operators, which the versions here mostly refuse:
-MatMulNBits of 8 bits, and MultiHeadAttention with a causal mask before 1.17.
+The encodings of ONNX Runtime's own operators ask for the newest: MatMulNBits of 8 bits, and
+MultiHeadAttention with a causal mask.
 
 `--version` tries one version and writes nothing.
 """
@@ -33,12 +33,11 @@ from clip_onnx import command, host, verify
 from clip_onnx.host import layout, sessions
 from clip_onnx.measure import parity
 from clip_onnx.names import TOWERS
-from clip_onnx.settings import params
 
 RECORDS = Path("bench/old_runtimes.json")
 BUNDLES, FOLDER = Path("data/bundles"), Path("build/old_runtimes").absolute()
 MODELS = ("tiny-vit", "tiny-rn")
-VERSIONS = ("1.15.1", "1.16.3", "1.17.3", "1.18.1")
+VERSIONS = ("1.15.1", "1.16.3", "1.17.3", "1.18.1", "1.20.1", "1.22.1", "1.23.2")
 NUMPY = "1.26.4"  # the last that those were compiled for
 PYTHONS = ("3.10", "3.11")  # that all of them have packages for
 CHILD = Path(__file__).with_name("old_run.py")
@@ -128,10 +127,7 @@ def judged(outputs, file, found):
 def measure(bundle, versions):
     """The records of a bundle's files. versions: {version: (folder, python)}."""
     golden, known = verify.read(bundle)
-    left_out = contrib(golden["files"])
     for name, about in golden["files"].items():
-        if about["key"] in left_out:
-            continue
         file = bundle / name
         proto = onnx.load(file, load_external_data=False)
         found = cases(file, about, known)
@@ -147,19 +143,6 @@ def measure(bundle, versions):
             record[version] = outputs
         print(*record.values(), flush=True)
         yield record
-
-
-def contrib(files):
-    """The keys of golden.json's files whose encodings have ONNX Runtime's own operators."""
-    encodings = params.load().encodings
-    keys = {file["key"] for file in files.values()}
-    return {key for key in keys if of_its_own(encodings.get(key.split(".")[2]))}
-
-
-def of_its_own(encoding):
-    return encoding is not None and (
-        encoding.scheme == "resident" or (encoding.scheme == "half" and encoding.fused)
-    )
 
 
 def versions_of(record):
@@ -210,7 +193,7 @@ def main():
     python, of = interpreter(arguments.python)
     FOLDER.mkdir(parents=True, exist_ok=True)
     chosen = [arguments.version] if arguments.version else VERSIONS
-    versions = {version: (install(version, python, of), python) for version in chosen}
+    versions = {version: (installed(version, python, of), python) for version in chosen}
     versions[onnxruntime.__version__] = "-", sys.executable
     print("file ir opset", *versions, flush=True)
     found = []

@@ -62,3 +62,15 @@ def test_another_version_in_the_folder_is_no_measurement(run):
 def test_a_python_without_packages_for_old_versions_is_refused():
     with pytest.raises(command.Refusal, match="python2.0 is no Python 3.10 or 3.11 with pip"):
         old_runtimes.interpreter("python2.0")
+
+
+def test_one_version_is_tried_on_the_files_of_a_bundle(bundled, monkeypatch, capsys):
+    monkeypatch.setattr(old_runtimes, "MODELS", ["vit"])
+    monkeypatch.setattr(old_runtimes, "interpreter", lambda named: (sys.executable, "3.11"))
+    monkeypatch.setattr(old_runtimes, "installed", lambda version, python, of: "-")
+    monkeypatch.setattr(old_runtimes, "run", lambda *given: old_runtimes.REFUSED)
+    bundles = str(bundled / "data/bundles")
+    monkeypatch.setattr(sys, "argv", ["x", "--version", "1.14.1", "--bundles", bundles])
+    old_runtimes.main()
+    printed = capsys.readouterr().out
+    assert "1.14.1" in printed and "vit.visual.int8r" in printed

@@ -1,11 +1,13 @@
 import numpy as np
 import open_clip
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from clip_onnx import openai
 from clip_onnx.host import pictures
+from clip_onnx.host.preparation import OPENAI
 from stages.download import preparation
 
 SIDE = 32
@@ -55,3 +57,15 @@ def test_resizing_the_centre_alone_gives_other_pixels():
     box = left * 997 / length, 0, (left + SIDE) * 997 / length, 61
     centre = np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box), int)
     assert np.abs(cut - centre).max() == 1
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_a_picture_that_becomes_rgb_before_it_is_resized_has_far_other_pixels(mode):
+    """Why transparency and palettes go through OpenAI's order of steps."""
+    noise = np.random.default_rng(0).integers(0, 256, (203, 301, 4), np.uint8)
+    noise[:100, :, 3] = 0  # colours that nobody sees, and which are dropped where alpha counts
+    picture = Image.fromarray(noise)
+    picture = picture.convert("RGB").quantize(200) if mode == "P" else picture.convert(mode)
+    converted = pictures.preprocess(picture.convert("RGB"), SIDE)
+    apart = np.abs(pictures.preprocess(picture, SIDE) - converted)  # of levels, over OPENAI.std
+    assert (255 * apart * np.reshape(OPENAI.std, (3, 1, 1))).max() > 100
