@@ -168,13 +168,20 @@ def measure_all(model, settings, chosen=()):
     return records
 
 
-def publish(fresh, whole=True):
-    """Put records in the place of all of their model's, or else of those of the same files."""
+def replaced(path, fresh, whole, order):
+    """A file's records with fresh ones in the place of all of their model's, or else of those of
+    the same files; by the order of models."""
     identity = (lambda record: record["model"]) if whole else comparison.key
     new = {identity(record) for record in fresh}
-    records = [r for r in read(comparison.RECORDS) if identity(r) not in new] + fresh
-    order = list(params.load().models)
+    records = [r for r in read(path) if identity(r) not in new] + fresh
+    order = list(order)
     records.sort(key=lambda r: (order.index(r["model"]), r["tower"] != "visual", r["by"]))
+    return records
+
+
+def publish(fresh, whole=True):
+    """Put records into bench/encodings.json, and draw them."""
+    records = replaced(comparison.RECORDS, fresh, whole, params.load().models)
     write(comparison.RECORDS, records)
     show(records)
 
@@ -189,16 +196,24 @@ def show(records):
     at_a_glance.draw(records, at_a_glance.PICTURE)
 
 
+def add_encodings(parser):
+    parser.add_argument("--encodings", nargs="+", default=(), metavar="NAME")
+
+
+def check_encodings(arguments):
+    known = params.load().encodings
+    for name in arguments.encodings:
+        params.lookup(known, name, "encodings")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("models", nargs="*", default=MODELS)
-    parser.add_argument("--encodings", nargs="+", default=(), metavar="NAME")
+    add_encodings(parser)
     arguments = parser.parse_args()
-    settings = params.load()
-    known = settings.models
+    known = params.load().models
     models = {name: params.lookup(known, name, "models") for name in arguments.models}
-    for name in arguments.encodings:
-        params.lookup(settings.encodings, name, "encodings")
+    check_encodings(arguments)
     finished = FOLDER / "finished"
     finished.mkdir(parents=True, exist_ok=True)
     for model, settings in models.items():

@@ -1,8 +1,9 @@
 """The ladder on checkpoints that it never saw: what a user's own model will get of each encoding.
 
-    python -m bench.strangers [NAME …]
+    python -m bench.strangers [NAME …] [--encodings NAME …]
 
-All eight of bench/stranger_models.py without names. Each is made from its seed and built whole by
+All eight of bench/stranger_models.py without names; with encodings, those of ours alone are
+measured anew. Each is made from its seed and built whole by
 the pipeline's own commands, every encoding of `grid:`, in a workspace in build/bench-strangers;
 bench/peers.py makes what other tools make of the same fp32 file. Sizes and parity only: a stranger
 is too small for its times to tell anything. What is finished is kept until the run ends, so that a
@@ -47,27 +48,24 @@ def measure(file, data):
         return dict.fromkeys(encodings.METRICS) | encodings.failed(file, refusal)
 
 
-def measured(name):
-    """The records of one stranger: ours and other tools'."""
+def measured(name, chosen=()):
+    """The records of one stranger: ours and other tools', or the chosen ones of ours."""
     archive = checkpoint(name)
     entry = pipeline.entry(archive)
     if not RECIPES[name].half:
         entry["activation"] = "quick_gelu"  # which safetensors do not say
-    folder = encodings.workspace(FOLDER / name, name, entry, EVALSET)
+    folder = encodings.workspace(FOLDER / name, name, entry, EVALSET, chosen)
     ours = encodings.build(name, folder)
     records = []
-    for file in [*ours, *encodings.others(ours, folder)]:
+    for file in [*ours, *([] if chosen else encodings.others(ours, folder))]:
         found = encodings.named(file) | measure(file, folder / "data")
         records.append(found | {"synthetic": False, "commit": commit()})
     return records
 
 
-def publish(fresh):
-    """Put a stranger's records in the place of its earlier ones, and write the page anew."""
-    new = {record["model"] for record in fresh}
-    records = [r for r in read(RECORDS) if r["model"] not in new] + fresh
-    order = list(RECIPES)
-    records.sort(key=lambda r: (order.index(r["model"]), r["tower"] != "visual", r["by"]))
+def publish(fresh, whole=True):
+    """Put a stranger's records into bench/strangers.json, and write the page anew."""
+    records = encodings.replaced(RECORDS, fresh, whole, RECIPES)
     write(RECORDS, records)
     RECORDS.with_suffix(".md").write_text(markdown(records), "utf-8")
 
@@ -208,7 +206,10 @@ The worst cosine of every encoding.
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", default=list(RECIPES))
-    names = parser.parse_args().names
+    encodings.add_encodings(parser)
+    arguments = parser.parse_args()
+    encodings.check_encodings(arguments)
+    names, chosen = arguments.names, arguments.encodings
     for name in names:
         if name not in RECIPES:
             known = ", ".join(RECIPES)
@@ -217,7 +218,7 @@ def main():
     finished.mkdir(parents=True, exist_ok=True)
     for name in names:
         if not (finished / name).exists():
-            publish(measured(name))
+            publish(measured(name, chosen), whole=not chosen)
             shutil.rmtree(FOLDER / name)
             (finished / name).touch()
     shutil.rmtree(finished)
