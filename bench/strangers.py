@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from bench import comparison, encodings, pipeline
-from bench.records import commit, read, write
+from bench.records import commit, write
 from bench.stranger_models import RECIPES
 from clip_onnx import command
 from clip_onnx.measure import parity
