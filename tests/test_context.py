@@ -37,7 +37,6 @@ def pipeline(once):
     def make(folder):
         content = small.params({name: save(name, folder / name) for name in CONTEXTS})
         content["grid"] |= {"profiles": ["npu"], "composed": ["fp32"]}
-        content["profiles"]["npu"]["operators"] += ["Erf", "Tanh"]  # for GELU
         content["grid"]["products"] = ["combined", "classifier"]
         content["grid"]["encodings"] = {
             "plain": ["fp32"],

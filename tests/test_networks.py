@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from clip_onnx import absent, command, graphs
 from clip_onnx.checkpoint import architecture, network
-from clip_onnx.host import layout
+from clip_onnx.host import layout, sessions
 from clip_onnx.measure import parity
 from clip_onnx.names import NETWORK, TOWERS
 from clip_onnx.openai import models, passes
@@ -174,10 +174,35 @@ def test_onnxruntime_makes_one_operator_of_gelu(built, tmp_path):
         assert found["FastGelu" if tower in tanh else "BiasGelu"] == 2
 
 
+@pytest.mark.parametrize("tower", TOWERS)
 @pytest.mark.parametrize("profile", ["onnxjs", "npu"])
-def test_profiles_without_the_operators_of_gelu_say_so(built, tmp_path, capsys, profile):
+def test_profiles_have_gelu_as_their_runtimes_compute_it(built, tmp_path, profile, tower):
     _, folder = built
-    small.run_stage("patch", profile, "--visual", folder / "export/visual", tmp_path / "out")
+    small.run_stage("patch", profile, f"--{tower}", folder / "export" / tower, tmp_path / "out")
+    given = networks.inputs()[tower]
+    expected = models.embed(folder / "checkpoint", tower, [given]).numpy()
+    session, projection = (
+        read(tmp_path / "out") for read in (sessions.session, sessions.projection)
+    )
+    batch, length = sessions.fixed_axes(session)
+    if tower == "visual":
+        settings = sessions.picture_settings(np.arange(len(given)), batch)
+        settings = [(given.numpy()[rows] for rows in each) for each in settings]
+    else:
+        rows = [row[: row.argmax() + 1].tolist() for row in given.numpy()]
+        settings = sessions.text_settings(rows, 77, batch, length)
+    for batches in settings:
+        embeds = sessions.run(session, batches, projection)
+        assert parity.cosine(expected, embeds).min() > LEAST
+
+
+def test_a_profile_without_the_operators_of_gelu_says_so(built, tmp_path, capsys, monkeypatch):
+    _, folder = built
+    content = small.tiny_params()
+    content["profiles"]["npu"]["operators"].remove("Erf")
+    small.write_params(tmp_path, content)
+    monkeypatch.chdir(tmp_path)
+    small.run_stage("patch", "npu", "--visual", folder / "export/visual", tmp_path / "out")
     reason = "the profile's operators have no Erf, of which the tower's GELU is made"
     assert absent.why(tmp_path / "out") == reason
     assert f"{reason}; nothing is built there" in capsys.readouterr().out

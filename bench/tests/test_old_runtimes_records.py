@@ -18,15 +18,20 @@ def test_every_file_of_the_bundle_was_measured(model):
     assert expected == {file for file in RECORDS if file.startswith(f"{model}.")}
 
 
+# Of operators of ONNX Runtime's own: MatMulNBits of 8 bits, attention with a causal mask.
+SINCE = {"int8r": "1.23.2", "int4r": "1.23.2", "fp16-gpu": "1.17.3"}
+
+
 @each_file
 def test_a_version_that_takes_a_file_computes_it_rightly(file):
+    """Or fails at once: 1.22 takes products of 8 bits and has no kernel for them."""
     record = RECORDS[file]
     for version in old_runtimes.versions_of(record):
-        refuses = record[version] == old_runtimes.REFUSED
-        assert refuses or old_runtimes.right(record, version), version
+        assert isinstance(record[version], str) or old_runtimes.right(record, version), version
 
 
 @each_file
-def test_every_file_runs_from_the_version_that_the_readme_names(file):
-    assert old_runtimes.oldest(RECORDS[file]) == old_runtimes.VERSIONS[0]
+def test_every_file_runs_from_the_version_that_the_docs_name(file):
+    since = SINCE.get(file.rpartition(".")[2], old_runtimes.VERSIONS[0])
+    assert old_runtimes.oldest(RECORDS[file]) == since
     assert RECORDS[file]["ir"] == graphs.ir_version({"": RECORDS[file]["opset"]})

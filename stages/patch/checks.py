@@ -4,7 +4,7 @@ from onnx_ir.passes import common
 
 from clip_onnx import absent, command
 
-ACTIVATIONS = {"Erf": "GELU", "Tanh": "GELU by tanh"}  # of a network, which no patch replaces
+ACTIVATIONS = {"Erf": "GELU", "Tanh": "GELU by tanh"}  # of a network: what it may be made of
 
 
 def operators(model, allowed):
