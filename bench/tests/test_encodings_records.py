@@ -65,6 +65,8 @@ def test_no_peer_is_closer_and_no_larger_on_disk_nor_in_memory(tower):
 
 
 CASTS_MB = 0.01
+# Of a tower of 1.3 MB: biases and norms stay fp32 in int4r, which is 7 % larger and 9 dB closer.
+SMALLER = {"vit-deep.visual": {"q4f16"}}
 
 
 @pytest.mark.parametrize("tower", STRANGERS)
@@ -79,12 +81,8 @@ def test_every_peer_is_dominated_on_strangers(tower):
 
     as_good = comparison.better(STRANGERS[tower], no_worse)
     for place, ours in comparison.dominated(STRANGERS[tower]).items():
-        assert ours or (place[3] == "fp16" and as_good[place]), place
-
-
-# Two strangers were last measured before these were made, and before these peers were.
-EARLIER = {"vit-deep", "rn-trained"}
-LATER = {"fp16-gpu", "int8r", "int4r", "q4f16", "bnb4"}
+        smaller = place[3] in SMALLER.get(tower, ())
+        assert bool(ours) != smaller or (place[3] == "fp16" and as_good[place]), place
 
 
 def test_every_stranger_was_measured_in_every_encoding_of_the_grid():
@@ -95,11 +93,10 @@ def test_every_stranger_was_measured_in_every_encoding_of_the_grid():
     for tower, group in STRANGERS.items():
         ours = {one["encoding"] for one in group if one["by"] == "ours"}
         resnet = "tiny-rn" if tower.startswith("rn-") else "tiny-vit"
-        name, kind = tower.split(".")
-        missing = LATER if name in EARLIER else set()
-        assert ours == {*grid.variants(resnet, kind)} & {*params.load().encodings} - missing
+        kind = tower.partition(".")[2]
+        assert ours == {*grid.variants(resnet, kind)} & {*params.load().encodings}
         known = {one["encoding"] for one in group if one["by"] == "peer"}
-        assert known == {*peers.PEERS} - missing
+        assert known == {*peers.PEERS}
 
 
 def test_what_docs_say_of_the_margin_of_mixed():
@@ -111,7 +108,7 @@ def test_what_docs_say_of_the_margin_of_mixed():
         floor = getattr(target, mixed["tower"])
         closer = [one for one in ours if one["cosine_min"] >= floor]
         smaller += any(one["size_mb"] < mixed["size_mb"] for one in closer)
-    assert (smaller, len(STRANGERS)) == (13, 16)
+    assert (smaller, len(STRANGERS)) == (12, 16)
 
 
 def test_default_floors_are_what_the_strangers_held():

@@ -13,6 +13,7 @@ from clip_onnx.command import Refusal, first_line
 from clip_onnx.names import DATA_FILE, FILE
 
 OPSET = 18
+CONTRIB = "com.microsoft"  # the domain of ONNX Runtime's own operators
 EXTERNAL_DATA_FROM = 2**30  # bytes of weights; a protobuf ends at 2 GiB
 
 
@@ -55,11 +56,15 @@ def ir_version(imports):
     runtimes take it too, but none that the oldest runtime to take it computes wrongly.
 
     ONNX's least is 8 for opset 18. ONNX Runtime 1.14 takes that, and crashes on the ResNet's fp16
-    tower; 9 it refuses, and 1.15 takes that and computes every file rightly. `python -m
-    bench.old_runtimes` shows it (bench/old_runtimes.json).
+    tower; 9 it refuses, and 1.15 takes that and computes every file rightly that has standard
+    operators alone. Its own MultiHeadAttention it computes wrongly in a ResNet's pool; 10 it
+    refuses, as do all before 1.18. `python -m bench.old_runtimes` shows it
+    (bench/old_runtimes.json).
     """
     sets = [onnx.helper.make_opsetid(*pair) for pair in imports.items()]
     least = onnx.helper.find_min_ir_version_for(sets, ignore_unknown=True)
+    if CONTRIB in imports:
+        return max(least, 10)
     return max(least, 9) if imports.get("", 0) >= OPSET else least
 
 

@@ -13,8 +13,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 from onnxscript.rewriter import MatchResult, RewriteRule, RewriteRuleSet, rewrite
 
 from clip_onnx import command
-
-DOMAIN = "com.microsoft"
+from clip_onnx.graphs import CONTRIB
 
 
 def scores(op, q, k, by_heads_q, by_heads_k, scale):
@@ -64,17 +63,17 @@ def is_causal(mask):
 def fused(op, q, k, v, by_heads_k, mask=None, **_):
     heads = int(by_heads_k.const_value.numpy()[2])
     attributes = {"num_heads": heads} | ({} if mask is None else {"unidirectional": 1})
-    return op.MultiHeadAttention(q, k, v, **attributes, _domain=DOMAIN)
+    return op.MultiHeadAttention(q, k, v, **attributes, _domain=CONTRIB)
 
 
 def projected(op, x, weight, bias):
     q, k, v = op.Split(op.MatMul(x, weight) + bias, _outputs=3)
-    return op.MultiHeadAttention(q, k, v, _domain=DOMAIN, _outputs=["attended"])
+    return op.MultiHeadAttention(q, k, v, _domain=CONTRIB, _outputs=["attended"])
 
 
 def with_projection(op, x, weight, bias, attended):
     attributes = attended.producer().attributes
-    return op.Attention(x, weight, bias, _domain=DOMAIN, **attributes)
+    return op.Attention(x, weight, bias, _domain=CONTRIB, **attributes)
 
 
 HEADS = RewriteRuleSet([RewriteRule(plain, fused, check), RewriteRule(masked, fused, check)])
@@ -86,10 +85,10 @@ def fuse(model):
     model = rewrite(rewrite(model, HEADS), PROJECTION)
     RemoveUnusedNodesPass()(model)
     left = sum(node.op_type == "Softmax" for node in model.graph)
-    if left or not any(node.domain == DOMAIN for node in model.graph):
+    if left or not any(node.domain == CONTRIB for node in model.graph):
         raise command.Refusal(
             f"{left} attentions are of another form than MultiHeadAttention's: take fp16, without"
             " `fused`"
         )
-    model.graph.opset_imports[DOMAIN] = 1
+    model.graph.opset_imports[CONTRIB] = 1
     return model

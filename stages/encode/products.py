@@ -15,9 +15,9 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 from onnxscript.rewriter import MatchResult, RewriteRule, RewriteRuleSet, rewrite
 
 from clip_onnx import graphs
+from clip_onnx.graphs import CONTRIB
 from stages.encode.decoding import Decoder
 
-CONTRIB = "com.microsoft"
 INTEGERS = {4: ir.DataType.INT4, 8: ir.DataType.INT8}
 STANDARD_OPSET = 21  # the first whose DequantizeLinear has blocks
 INT8_PRODUCTS = 4  # accuracy_level
