@@ -112,6 +112,7 @@ def ratios(record, group):
         "run_rss_ratio": times(record.get("run_rss_mb"), base.get("run_rss_mb")),
         "run_ratio": times(record["run_ms"], pytorch),
         "fp32_run_ratio": times(record["run_ms"], record["fp32_ms"]),
+        "several_ratio": times(record.get("run_8_ms"), record.get("fp32_8_ms")),
     }
 
 
@@ -127,7 +128,7 @@ def row(record, group):
     ratio = ratios(record, group)
     if busy(record, group):
         record = record | {"run_ms": None}
-        ratio |= dict.fromkeys(("run_ratio", "fp32_run_ratio"))
+        ratio |= dict.fromkeys(("run_ratio", "fp32_run_ratio", "several_ratio"))
     return {
         "by": record["by"],
         "encoding": record["encoding"],
@@ -144,6 +145,7 @@ def row(record, group):
         "run ms": shown("{:.2f}", record["run_ms"]),
         "run ms / PyTorch": shown("{:.2f}×", ratio["run_ratio"]),
         "run ms / fp32": shown("{:.2f}×", ratio["fp32_run_ratio"]),
+        "8 at once, ms / fp32": shown("{:.2f}×", ratio["several_ratio"]),
     }
 
 

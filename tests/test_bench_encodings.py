@@ -161,6 +161,13 @@ def test_pytorch_and_the_file_do_the_same_work(built, tower):
     np.testing.assert_allclose(ours, theirs, atol=1e-4 * abs(theirs).max())
 
 
+def test_eight_at_once_are_compared_with_fp32s_eight():
+    base, one = record("ours", "fp32", 4, 1.0), record("ours", "int8w", 1, 0.999)
+    found = comparison.row(one | {"run_8_ms": 6.0, "fp32_8_ms": 4.0}, [base, one])
+    assert found["8 at once, ms / fp32"] == "1.50×"
+    assert comparison.row(one, [base, one])["8 at once, ms / fp32"] == ""
+
+
 def test_the_fastest_of_interleaved_runs_counts(monkeypatch):
     monkeypatch.setattr(speed, "SECONDS", 0)
     calls = []
