@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bench import comparison, stranger_models, strangers
+from bench.records import read
 from clip_onnx import command
 from clip_onnx.checkpoint import architecture, weights
 from clip_onnx.settings import params
@@ -68,7 +69,7 @@ def test_records_of_a_stranger_replace_its_earlier_ones(tmp_path, monkeypatch):
     strangers.publish([one for one in RECORDS if one["model"] == "a"])
     changed = record("ours", "b", "fp32", 3.0, 1.0, 100.0)
     strangers.publish([changed])
-    found = strangers.read(tmp_path / "strangers.json")
+    found = read(tmp_path / "strangers.json")
     assert [one["model"] for one in found] == ["a", "a", "a", "b"]
     assert found[-1] == changed
     assert (tmp_path / "strangers.md").exists()

@@ -19,7 +19,8 @@ from tools import stale
 
 import small
 
-LIBRARY = Path("clip_onnx/__init__.py")  # what it offers is loaded when a user asks for it
+# What the library offers is loaded when a user asks; the stages' says what an interruption is.
+SHAPELESS_FILES = {Path("clip_onnx/__init__.py"), Path("stages/__init__.py")}
 OTHER_PYTHONS = {Path("runtimes/litert_run.py")}  # run, not imported
 TORCH_STAGES = {"download", "reference", "calibrate", "export", "sensitivity", "evaluate.pytorch"}
 MEASURING = {"check", "encode"}  # for noise, and for the scheme mixed, when they need it
@@ -109,7 +110,7 @@ def closure(entry):
             stack += [parent / "__init__.py" for parent in path.parents if parent != Path(".")]
             for name in imports(path):
                 stack += sources(name) if name.split(".")[0] in OURS else []
-    return {path for path in seen if says_more_than_what_it_is(path)} - {LIBRARY}
+    return {path for path in seen if says_more_than_what_it_is(path)} - SHAPELESS_FILES
 
 
 @functools.cache

@@ -73,4 +73,4 @@ def test_one_version_is_tried_on_the_files_of_a_bundle(bundled, monkeypatch, cap
     monkeypatch.setattr(sys, "argv", ["x", "--version", "1.14.1", "--bundles", bundles])
     old_runtimes.main()
     printed = capsys.readouterr().out
-    assert "1.14.1" in printed and "vit.visual.int8r" in printed
+    assert "1.14.1" in printed and "vit.visual.int8w" in printed

@@ -178,6 +178,7 @@ def copy(stream, last, shown):
 
 def summary(parity, bundles):
     """A line a tower of each model, and what to do next; none of more than COLUMNS."""
+    width = max(map(len, parity))
     for model, graphs in parity.items():
         for tower in (tower for tower in TOWERS if tower in graphs):
             files = {name: one for name, one in graphs[tower].items() if name != PYTORCH}
@@ -185,7 +186,7 @@ def summary(parity, bundles):
             worst = min(files, key=lambda name: files[name]["cosine_min"] or -1)
             size = f"{min(sizes):.2f} to {max(sizes):.2f} MB"
             cosine = f"worst {files[worst]['cosine_min']} {worst}"
-            yield f"{model:12} {tower:7}  {len(files)} files, {size}, {cosine}"[:COLUMNS]
+            yield f"{model:{width}} {tower:7}  {len(files)} files, {size}, {cosine}"[:COLUMNS]
     answers = [
         one for graphs in parity.values() for one in graphs.get("known_answers", {}).values()
     ]
