@@ -124,7 +124,11 @@ def test_default_floors_are_what_the_strangers_held():
 # Over the bound: ONNX Runtime holds every array that it folds on the way (fp32 after Cast, Mul and
 # Reshape, bytes while unpacking) until all are folded. bench/encodings.md has the multiples, and
 # int8r and int4r, the files to take where memory counts.
-OVER = {("vit-b-32.visual", name) for name in ("int8w", "int6w", "int5w", "int4w", "mixed")}
+OVER = {
+    (f"{model}.visual", name)
+    for model in ("vit-b-32", "laion-vit-b-32")
+    for name in ("int8w", "int6w", "int5w", "int4w", "mixed")
+}
 LOADED = [
     pytest.param(
         tower,
