@@ -100,7 +100,7 @@ def figure(records):
     first.xaxis.set_minor_formatter(NullFormatter())
     drawn.legend(*first.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     drawn.supxlabel("size of the tower's file, relative to fp32")
-    drawn.supylabel("1 - worst cosine with OpenAI's code (lower is closer)")
+    drawn.supylabel("1 - worst cosine with the model's own code (lower is closer)")
     drawn.draw_without_rendering()  # lays the panels out: labels are placed by pixels
     for axes, group in zip(panels.flat, groups, strict=False):
         write_labels(axes, group)
