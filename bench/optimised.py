@@ -9,20 +9,23 @@ and .md.
 """
 
 import argparse
+import itertools
 import json
 import shutil
 from pathlib import Path
 
 from bench import comparison, encodings, pipeline
 from bench.records import commit, read, write
-from clip_onnx import command, graphs, optimise
+from clip_onnx import absent, command, graphs, optimise
+from clip_onnx.checkpoint import architecture
+from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
 
 RECORDS = Path("bench/optimised.json")
 FOLDER = Path("build/bench-optimised")
 MODELS = ("vit-b-32",)
 ENCODINGS = ("fp32", "int8w", "int4w", "int4r")
-MASK = 2**16  # bytes: more than the causal mask's of 77 tokens
+TARGETS = ("encode", "encode-by-sensitivity")
 
 
 def measured(directory):
@@ -38,13 +41,18 @@ def records_of(model, settings):
     entry = settings.model_dump(exclude_none=True) | (pipeline.entry(twin) if twin else {})
     folder = FOLDER / model
     encodings.workspace(folder, model, entry, pipeline.TWINS_EVALSET, ENCODINGS)
-    for file in encodings.build(model, folder):
-        optimised = folder / "optimised" / file.tower / file.encoding
+    pipeline.make(model, folder, TARGETS)
+    least = optimise.smallest(architecture.of(folder / "data/checkpoints" / model).context_length)
+    for tower, encoding in itertools.product(TOWERS, ENCODINGS):
+        stored = folder / "data/models" / model / tower / encoding
+        if absent.why(stored):
+            continue
+        optimised = folder / "optimised" / tower / encoding
         shutil.rmtree(optimised, ignore_errors=True)  # of a stopped run
         optimised.mkdir(parents=True)
-        optimise.write(file.directory / graphs.FILE, optimised / graphs.FILE, MASK)
-        for form, directory in (("stored", file.directory), ("optimised", optimised)):
-            about = {"model": model, "tower": file.tower, "encoding": file.encoding, "form": form}
+        optimise.write(stored / graphs.FILE, optimised / graphs.FILE, least)
+        for form, directory in (("stored", stored), ("optimised", optimised)):
+            about = {"model": model, "tower": tower, "encoding": encoding, "form": form}
             about |= {"synthetic": settings.remote, "commit": commit()}
             yield about | measured(directory)
         shutil.rmtree(optimised)

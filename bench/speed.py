@@ -6,9 +6,9 @@
 Prints {run_ms, fp32_ms, torch_ms, run_8_ms, fp32_8_ms}. They take turns, one run each a round in a
 random order, so that whatever else the machine does meets all of them; the fastest run of each
 counts. They get the same work: one picture, or one caption of 16 tokens, on two threads; then eight
-of it at once, without PyTorch. (OpenAI's code would pad
-the caption to 77 tokens; here its positions and its mask are cut to the caption's, which leaves the
-embedding as it is. Other packages' code gets the padded caption.)
+of it at once, without PyTorch. (OpenAI's code would pad the caption to 77 tokens; here its
+positions and its mask are cut to the caption's, which leaves the embedding as it is. Other
+packages' code gets the padded caption.)
 """
 
 import argparse

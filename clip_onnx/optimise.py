@@ -45,7 +45,8 @@ def optimise(folder: str | Path, output: str | Path, encoding: str | Path) -> No
         golden["files"] = {name: golden["files"][name] for name in towers}
         (directory / "golden.json").write_text(json.dumps(golden, allow_nan=False), "utf-8")
         for name in towers:
-            write(bundle.folder / name, directory / name, smallest(bundle))
+            context = bundle.context if "textual" in bundle.towers else 0
+            write(bundle.folder / name, directory / name, smallest(context))
         this = json.dumps(machine.here(), indent=1, allow_nan=False)
         (directory / machine.FILE).write_text(f"{this}\n", "utf-8")
         verify(directory)
@@ -60,13 +61,12 @@ def verify(directory: Path) -> None:
         raise command.Refusal(f"what ONNX Runtime optimised does not run here: {said[-1]}")
 
 
-def smallest(bundle: Bundle) -> int:
-    """Bytes from which on weights lie in the file beside.
+def smallest(context: int) -> int:
+    """Bytes from which on weights lie in the file beside, of a model that reads `context` tokens.
 
     The causal mask is smaller: it would put what follows where ONNX Runtime's kernels crash on it.
     """
-    mask = 4 * bundle.context**2 if "textual" in bundle.towers else 0
-    return max(LARGE, mask + 1)
+    return max(LARGE, 4 * context**2 + 1)
 
 
 def write(file: Path, optimised: Path, least: int) -> None:

@@ -112,7 +112,7 @@ def test_an_interruption_is_one_line(capsys):
     assert (text, status) == ("error: interrupted: nothing half-written is left\n", 130)
 
 
-@pytest.mark.parametrize("package", ["stages", "tools", "bench"])
+@pytest.mark.parametrize("package", ["stages", "tools", "bench", "web", "runtimes"])
 def test_an_interruption_while_modules_are_loaded_is_one_line(package):
     heard = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # not so in the background
     stop = "os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"

@@ -19,8 +19,8 @@ from tools import stale
 
 import small
 
-# What the library offers is loaded when a user asks; the stages' says what an interruption is.
-SHAPELESS_FILES = {Path("clip_onnx/__init__.py"), Path("stages/__init__.py")}
+# What the library offers is loaded when a user asks; the others' say what an interruption is.
+SHAPELESS_FILES = {Path(f"{name}/__init__.py") for name in ("clip_onnx", "stages", "runtimes")}
 OTHER_PYTHONS = {Path("runtimes/litert_run.py")}  # run, not imported
 TORCH_STAGES = {"download", "reference", "calibrate", "export", "sensitivity", "evaluate.pytorch"}
 MEASURING = {"check", "encode"}  # for noise, and for the scheme mixed, when they need it

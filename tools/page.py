@@ -194,11 +194,8 @@ def main():
     arguments = parser.parse_args()
     settings, pages = params.load(), arguments.pages
     root = os.path.relpath(pages or ".", arguments.output.parent)
-    leads = (
-        published(pages, root)
-        if pages
-        else links(kept.csv_of(kept.METRICS / "parity.csv"), settings, root)
-    )
+    parity = kept.csv_of(kept.METRICS / "parity.csv")
+    leads = published(pages, root) if pages else links(parity, settings, root)
     with command.output_file(arguments.output) as file:
         file.write_text(page(settings, leads, HEADER.format(pages=root) if pages else ""), "utf-8")
     print(arguments.output)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench import comparison, encodings, gpu, outside, peers, stranger_models, strangers
+from bench import comparison, encodings, gpu, optimised, outside, peers, stranger_models, strangers
 from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
 
@@ -167,11 +167,22 @@ def test_weight_only_files_run_as_fast_as_fp32(tower):
         assert one["run_ms"] <= 1.1 * one["fp32_ms"] + noise, one["encoding"]
 
 
-@pytest.mark.parametrize("of", [encodings, gpu, outside, strangers])
+@pytest.mark.parametrize("of", [encodings, gpu, optimised, outside, strangers])
 def test_the_tables_are_of_the_records(of):
     path = comparison.RECORDS if of is encodings else of.RECORDS
     records = json.loads(path.read_text("utf-8"))
     assert path.with_suffix(".md").read_text("utf-8") == of.markdown(records)
+
+
+def test_what_docs_say_of_optimised_files():
+    """docs/use.md, of vit-b-32's twin: megabytes while int4w's picture tower loads."""
+    found = json.loads(optimised.RECORDS.read_text("utf-8"))
+    stored, made = (
+        one["load_rss_mb"]
+        for one in found
+        if (one["model"], one["tower"], one["encoding"]) == ("vit-b-32", "visual", "int4w")
+    )
+    assert (round(stored, -2), round(made)) == (1600, 79)
 
 
 def test_what_docs_say_of_memory():
