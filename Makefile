@@ -24,6 +24,11 @@ TEAM_INSTALLED := $(VENV)/team
 PORT ?= 8000
 # Where the project's source lies, for a link on the pages; empty: no link.
 SOURCE ?=
+# Repositories of released models, which the pages then show instead of data/bundles.
+RELEASED ?=
+OF_RELEASED = $(if $(RELEASED),--bundles build/released)
+FETCH_RELEASED = $(if $(RELEASED),@$(BIN)/python -m tools.released build/released $$RELEASED)
+BUNDLES = $(if $(RELEASED),,| data/bundles)
 # The revision that `make comment` compares with.
 AGAINST ?= origin/main
 # Prints the name of the default remote, or nothing where there is none.
@@ -92,8 +97,9 @@ runtimes-needs: pages-needs
 		{ echo "error: LiteRT needs Python 3.12 or 3.13 too: install it (pyenv install 3.12)," \
 		"then make runtimes LITERT_PYTHON=/path/to/python3.12"; exit 1; }
 
-web: node-needs $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: build the pages, serve build/web: [PORT=8000 SOURCE=]
-	@$(BIN)/python -m web.build build/web --serve $(PORT) $(SOURCE:%=--source=%)
+web: node-needs $(INSTALLED) $(WEB_INSTALLED) $(BUNDLES)  ## results: build, serve the pages: [PORT= SOURCE= RELEASED=]
+	$(FETCH_RELEASED)
+	@$(BIN)/python -m web.build build/web --serve $(PORT) $(SOURCE:%=--source=%) $(OF_RELEASED)
 
 test-web: pages-needs $(RUNTIMES_INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: run the pages' tests in Chromium
 	$(RUNTIMES)/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal -rs web/tests
@@ -142,9 +148,10 @@ docs-check: $(INSTALLED)  ## maintain: fail where README.md or docs/ is not curr
 docs: $(INSTALLED)  ## results: put the measured tables into README.md and docs/
 	$(BIN)/python -m tools.docs
 
-site: node-needs $(INSTALLED) $(WEB_INSTALLED) | data/bundles  ## results: docs, pages and report as one folder, build/site: [SOURCE=]
+site: node-needs $(INSTALLED) $(WEB_INSTALLED) $(BUNDLES)  ## results: docs, pages, report: build/site: [SOURCE= RELEASED=]
 	PUBLISHED=true $(MKDOCS) --site-dir build/site
-	@$(BIN)/python -m web.build build/site/try $(SOURCE:%=--source=%)
+	$(FETCH_RELEASED)
+	@$(BIN)/python -m web.build build/site/try $(SOURCE:%=--source=%) $(OF_RELEASED)
 	@$(BIN)/python -m tools.page build/site/report.html --pages build/site/try
 
 report: $(INSTALLED)  ## results: write build/report.html, a page that needs no network

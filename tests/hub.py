@@ -1,4 +1,5 @@
-"""A model hub on 127.0.0.1: what huggingface_hub asks of one to upload a folder over Git LFS."""
+"""A model hub on 127.0.0.1: what huggingface_hub asks of one to upload a folder over Git LFS, or
+to download it."""
 
 import base64
 import contextlib
@@ -7,8 +8,10 @@ import http.server
 import json
 import re
 import threading
+import urllib.parse
 
 TOKEN = "hf_fixedTokenOfTheTests"
+COMMIT = "1" * 40
 
 
 class Hub:
@@ -20,10 +23,11 @@ class Hub:
             r"PUT /objects/(\w+)": self.store,
             r"POST /api/repos/create": self.create,
             r"POST /api/validate-yaml": lambda _: {"errors": [], "warnings": []},
-            r"GET /api/models/(.+)/tree/main": self.tree,
+            r"GET /api/models/(.+)/tree/(main|1{40})": self.tree,
             r"POST /api/models/(.+)/preupload/main": self.preupload,
             r"POST /(.+)\.git/info/lfs/objects/batch": self.batch,
             r"POST /api/models/(.+)/commit/main": self.commit,
+            r"(?:GET|HEAD) /(.+)/resolve/(main|1{40})/(.+)": self.file,
         }
 
     def answer(self, request, data):
@@ -44,7 +48,7 @@ class Hub:
         self.repositories.setdefault(name, {})
         return {"url": f"{self.address}/{name}"}
 
-    def tree(self, name, _):
+    def tree(self, name, _, __):
         return [
             {"type": "file", "path": path, "size": len(content), "oid": "0" * 40}
             for path, content in self.repositories[name].items()
@@ -76,25 +80,43 @@ class Hub:
                 files[value["path"]] = self.objects[value["oid"]]
             elif line["key"] == "deletedFile":
                 del files[value["path"]]
-        return {"commitUrl": f"{self.address}/{name}/commit/1", "commitOid": "1" * 40}
+        return {"commitUrl": f"{self.address}/{name}/commit/1", "commitOid": COMMIT}
+
+    def file(self, name, _, path, __):
+        return self.repositories.get(name, {}).get(path)
+
+    def missing(self, path):
+        """What a hub says of an address that it has nothing for."""
+        name = "/".join(path.removeprefix("/").split("/")[:2])
+        if name not in self.repositories:
+            return "RepoNotFound"
+        known = re.search(r"/resolve/(main|1{40})/", path)
+        return "EntryNotFound" if known else "RevisionNotFound"
 
 
 def handler(hub):
     class Handler(http.server.BaseHTTPRequestHandler):
         def respond(self):
             data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            path = urllib.parse.unquote(self.path.split("?")[0])
             allowed = self.headers.get("Authorization") == f"Bearer {TOKEN}"
             allowed |= self.path.startswith("/objects/")  # an address that is signed itself
-            answer = hub.answer(f"{self.command} {self.path.split('?')[0]}", data)
+            answer = hub.answer(f"{self.command} {path}", data)
             status = 401 if not allowed else 404 if answer is None else 200
-            body = json.dumps(answer if status == 200 else {"error": "refused"}).encode()
+            body = answer if status == 200 else {"error": "refused"}
+            body = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
+            self.send_header("X-Repo-Commit", COMMIT)
+            if answer is None:
+                self.send_header("X-Error-Code", hub.missing(path))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
-        do_GET = do_POST = do_PUT = respond
+        do_GET = do_HEAD = do_POST = do_PUT = respond
 
         def log_message(self, *_):
             pass

@@ -106,6 +106,9 @@ def test_without_a_token_the_folder_is_all_and_the_same_again(project):
     first = contents(folder)
     assert {"README.md", "LICENSE", "SHA256SUMS", "golden.json", "config.json"} <= first.keys()
     assert contents(project / BUNDLE).items() <= first.items()
+    parity = json.loads((project / "metrics/parity.json").read_text("utf-8"))[SLUG]
+    of_file = {tower: {"int8w": parity[tower]["int8w"]} for tower in ("textual", "visual")}
+    assert json.loads(first["metrics.json"]) == {"parity": {SLUG: of_file}, "runtimes": {}}
     done(folder, "sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS")
     assert len(first["SHA256SUMS"].splitlines()) == len(first) - 1
     publishing(project, "--weights", "random")

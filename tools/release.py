@@ -1,4 +1,4 @@
-"""A folder to publish of one model: its bundle, checksums, a model card, a licence.
+"""A folder to publish of one model: its bundle, figures, checksums, a model card, a licence.
 
 Nothing is written before it is sure that the figures are of these files. DVC says it: the stages
 `bundle@MODEL` and `report`, and all before them, have to be as dvc.lock has them, outputs included.
@@ -18,10 +18,11 @@ from clip_onnx import bundle as bundles
 from clip_onnx import command
 from clip_onnx.checkpoint.network import OPENAI
 from clip_onnx.settings import params
-from tools import card, checkpoint_origin, floors
+from tools import card, checkpoint_origin, floors, kept, stale
 
 FOLDER = Path("build/release")
 SUMS, CARD, LICENSE = "SHA256SUMS", "README.md", "LICENSE"
+METRICS = "metrics.json"  # web/bundles.py says what is in it
 CLIP_LICENSE = Path(__file__).parent / "clip_license.txt"
 CHUNK = 1 << 20  # bytes
 
@@ -81,28 +82,50 @@ def sums(folder):
     return "".join(f"{checksum(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths)
 
 
+def of_files(figures, keys):
+    """Those of {model: {graph: {variant: …}}} that belong to files, by MODEL.GRAPH.VARIANT."""
+    found = {}
+    for model, graph, variant in (key.split(".") for key in sorted(keys)):
+        one = figures.get(model, {}).get(graph, {}).get(variant)
+        if one is not None:
+            found.setdefault(model, {}).setdefault(graph, {})[variant] = one
+    return found
+
+
+def in_runtimes(keys):
+    """What metrics/runtimes.json has of files; {} where it is not of the files that are here."""
+    path = kept.METRICS / "runtimes.json"
+    if not path.exists():
+        return {}
+    with Repo(".") as repo:
+        if any(stage.path_in_repo != stale.PIPELINE for stage in stale.stale(repo)):
+            return {}
+    found = {name: of_files(models, keys) for name, models in kept.json_of(path).items()}
+    return {name: models for name, models in found.items() if models}
+
+
 def write(model, target, stated=None, license_name=None):
     """The folder build/release/MODEL, written whole. Raises Refusal where it must not be."""
     settings = params.load()
     params.lookup(dict.fromkeys(settings.grid.models), model, "grid.models")
     check_current(model)
     head = commit()
-    names = ("parity", "controls")
-    parity, controls = (
-        json.loads(Path(f"metrics/{name}.json").read_text("utf-8")) for name in names
-    )
+    parity, controls = (kept.json_of(kept.METRICS / f"{n}.json") for n in ("parity", "controls"))
     bundle = Path("data/bundles") / model
     golden = json.loads((bundle / "golden.json").read_text("utf-8"))
     files, towers = golden["files"], bundles.towers(golden)
-    check_floors(parity, controls, settings, {file["key"] for file in files.values()})
+    keys = {file["key"] for file in files.values()}
+    check_floors(parity, controls, settings, keys)
     sha256 = settings.models[model].sha256
     origin = checkpoint_origin.of(settings, model, sha256, stated, license_name)
     family = golden.get("family", OPENAI)
     release = card.Release(
         model, target, files, bundle, parity, settings, sha256, origin, head, family, towers
     )
+    measured = {"parity": of_files(parity, keys), "runtimes": in_runtimes(keys)}
     with command.output(FOLDER / model) as folder:
         shutil.copytree(bundle, folder, dirs_exist_ok=True)
+        (folder / METRICS).write_text(json.dumps(measured, indent=1, allow_nan=False), "utf-8")
         (folder / CARD).write_text(card.text(release), "utf-8")
         ours = [Path(LICENSE)] if origin is checkpoint_origin.DRAWINGS else []
         texts = [path.read_text("utf-8") for path in (*ours, CLIP_LICENSE)]

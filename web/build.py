@@ -112,7 +112,8 @@ def build(output, folder, metrics, source=None):
         read_metrics(metrics / "runtimes.json", "make runtimes"),
         listed,
     )
-    content = index.build(folder, measured, set(listed.encodings), listed.grid.models)
+    order = [*listed.grid.models, *listed.models]
+    content = index.build(folder, measured, set(listed.encodings), order)
     with command.output(output) as partial:
         shutil.copytree(HERE / "site", partial, dirs_exist_ok=True)
         copy_libraries(partial / "vendor")

@@ -53,6 +53,26 @@ class Golden(Content):
     logit_scale: Annotated[float, Field(gt=0)]
 
 
+class Parity(Content):
+    cosine_min: float | None = None
+    cosine_mean: float | None = None
+    snr_db: float | None = None
+    inputs: int | None = None
+
+
+class InRuntime(Content):
+    cosine: float | None = None
+    runtime_cosine: float | None = None
+    inputs: int | None = None
+
+
+class Metrics(Content):
+    """metrics.json of a release: what was measured of its files, by model, graph and variant."""
+
+    parity: dict[str, dict[str, dict[str, Parity]]]
+    runtimes: dict[str, dict[str, dict[str, dict[str, InRuntime]]]] = {}
+
+
 class Towers(Content):
     tower: str | None = None  # of a bundle of one; no other has the name
 

@@ -29,6 +29,10 @@ class Figures:
     def __init__(self, parity, runtimes, settings):
         self.parity, self.runtimes, self.settings = parity, runtimes, settings
 
+    def instead(self, parity, runtimes):
+        """Other metrics, judged by the same params.yaml."""
+        return Figures(parity, runtimes, self.settings)
+
     def of(self, model, graph, variant):
         """What index.json says of a file: {"parity", "runtimes", "withheld"}.
 

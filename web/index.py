@@ -12,6 +12,7 @@ from clip_onnx.names import PROJECTION
 from web import bundles
 
 TOWERS, PICTURES = ("visual", "textual"), ("image", "preprocess")
+RELEASED = "metrics.json"  # which a bundle has from its release
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 
 
@@ -20,9 +21,9 @@ def build(folder, figures, encodings, first=()):
 
     A bundle of one tower is left out.
 
-    figures: those of metrics/ (web/figures.py). encodings: names of the variants that a browser
-    runs with any batch; profiles are for others. Raises Refusal where a bundle's file is missing,
-    broken, or not in its folder.
+    figures: those of metrics/ (web/figures.py); a released bundle brings its own. encodings: names
+    of the variants that a browser runs with any batch; profiles are for others. Raises Refusal
+    where a bundle's file is missing, broken, or not in its folder.
     """
     places = {name: place for place, name in enumerate(first)}
     found = sorted(bundles.found(folder), key=lambda bundle: places.get(bundle.name, len(places)))
@@ -32,6 +33,9 @@ def build(folder, figures, encodings, first=()):
 
 def _model(bundle, figures, encodings):
     golden = bundles.read(bundle, "golden.json", bundles.Golden)
+    if (bundle / RELEASED).exists():
+        measured = bundles.read(bundle, RELEASED, bundles.Metrics).model_dump(exclude_none=True)
+        figures = figures.instead(**measured)
     pictures = bundles.read(bundle, "preprocessor_config.json", bundles.Preprocessor)
     bundles.read(bundle, "tokenizer_config.json", bundles.Tokenizer)  # the pages go by it
     found = [_file(bundle, name, golden.files[name], figures, encodings) for name in golden.files]

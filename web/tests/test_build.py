@@ -68,6 +68,18 @@ def test_figures_are_not_lent_to_a_bundle_of_another_name(tmp_path):
     assert all(file["parity"] is None for file in model["files"])
 
 
+def test_a_released_bundle_brings_its_own_figures(bundle):
+    graph = {"visual": {"fp32": {"cosine_min": 0.9, "snr_db": 7, "inputs": 3, "size_mb": 1.0}}}
+    ran = {"visual": {"fp32": {"cosine": 0.99, "runtime_cosine": 1, "inputs": 2}}}
+    metrics = {"parity": {MODEL: graph}, "runtimes": {"onnxruntime-web": {MODEL: ran}}}
+    (bundle / index.RELEASED).write_text(json.dumps(metrics), "utf-8")
+    (model,) = index.build(bundle.parent, NOT_MEASURED, ENCODINGS)["models"]
+    (file,) = [f for f in model["files"] if (f["graph"], f["variant"]) == ("visual", "fp32")]
+    assert file["parity"] == {"cosine_min": 0.9, "cosine_mean": None, "snr_db": 7, "inputs": 3}
+    assert file["withheld"]["wasm"].startswith("cosine to PyTorch 0.99")  # its floor is higher
+    assert all(f["parity"] is None for f in model["files"] if f is not file)
+
+
 def test_external_weights_are_listed_with_their_digest(bundle):
     name = "onnx/vision_model.onnx"
     (bundle / f"{name}_data").write_bytes(b"weights")
@@ -147,6 +159,9 @@ OUTSIDE += (
         ("config.json", "{", "config.json cannot be read"),
         ("config.json", '{"projection_dim": 0}', "projection_dim: "),
         ("config.json", None, "config.json is missing"),
+        ("metrics.json", "{}", "metrics.json has no parity"),
+        ("metrics.json", '{"parity": {"m": {"g": {"v": {"cosine_min": "1"}}}}}', "cosine_min: "),
+        ("metrics.json", '{"parity": {"m": {"g": {"v": {"snr_db": NaN}}}}}', "metrics.json "),
         ("onnx/classifier.onnx", None, "classifier.onnx is missing"),
         ("onnx/classifier.onnx", "no graph", "classifier.onnx is no classifier with labels"),
         ("onnx/classifier.onnx", b"", "classifier.onnx is no classifier with labels"),
@@ -157,7 +172,7 @@ OUTSIDE += (
 def test_what_is_wrong_with_a_bundle_is_one_line_with_the_remedy(
     bundle, tmp_path, monkeypatch, file, content, said
 ):
-    (bundle / file).unlink()
+    (bundle / file).unlink(missing_ok=True)
     if content is not None:
         (bundle / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     monkeypatch.chdir(ROOT)
