@@ -24,11 +24,13 @@ TEAM_INSTALLED := $(VENV)/team
 PORT ?= 8000
 # Where the project's source lies, for a link on the pages; empty: no link.
 SOURCE ?=
-# Repositories of released models, which the pages then show instead of data/bundles.
+# Repositories of released models, which the pages then show instead of data/bundles. The shell splits
+# the names, and neither it nor make runs what they hold.
 RELEASED ?=
-OF_RELEASED = $(if $(RELEASED),--bundles build/released)
-FETCH_RELEASED = $(if $(RELEASED),@$(BIN)/python -m tools.released build/released $$RELEASED)
-BUNDLES = $(if $(RELEASED),,| data/bundles)
+IF_RELEASED = $(strip $(value RELEASED))
+OF_RELEASED = $(if $(IF_RELEASED),--bundles build/released)
+FETCH_RELEASED = $(if $(IF_RELEASED),@set -f; $(BIN)/python -m tools.released build/released -- $$RELEASED)
+BUNDLES = $(if $(IF_RELEASED),,| data/bundles)
 # The revision that `make comment` compares with.
 AGAINST ?= origin/main
 # Prints the name of the default remote, or nothing where there is none.

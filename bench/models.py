@@ -1,12 +1,13 @@
 """Time, memory, size and fp32 parity of every stage, for full-size models.
 
-    python -m bench.models [MODEL …]        all nine official ones without names
+    python -m bench.models [--few] [MODEL …]        all nine official ones without names
 
 Each model is a twin (tools/make_twin.py: random weights, OpenAI's architecture and file format)
 that a local server offers for download. Its stages are those of dvc.yaml, each a process of its
 own: wall time, and peak resident memory by the operating system's accounting (`ru_maxrss`). The
-inputs are the pipeline's own, as many as a model of its size gets. Every finished stage is
-remembered in build/bench, so that a stopped run goes on where it was; bench/models.json and
+inputs are the pipeline's own, as many as a model of its size gets; with `--few`, for models of
+billions of weights, fp32 alone is built, and measured on a few (bench/few.py). Every finished stage
+is remembered in build/bench, so that a stopped run goes on where it was; bench/models.json and
 bench/models.md are written when the last one is done.
 """
 
@@ -30,6 +31,7 @@ from bench.records import commit, read, write
 from clip_onnx import command
 from clip_onnx.measure import inputs
 from clip_onnx.measure.calibration import Calibration
+from clip_onnx.names import TOWERS
 from clip_onnx.settings import params
 from tools import build_one
 from tools.architectures import OFFICIAL, TWINS
@@ -39,6 +41,7 @@ PROGRESS = FOLDER / "progress.json"
 ENCODINGS = {"plain": ["fp32"], "by_sensitivity": ["int8w", "int4w"], "resnets": []}
 GRID = {"encodings": ENCODINGS, "profiles": [], "products": [], "composed": []}
 EVALUATIONS = ["evaluate", "evaluate-by-sensitivity"]
+FEW = GRID | {"encodings": {"plain": ["fp32"], "by_sensitivity": [], "resnets": []}}
 SHARED = ("pins", "evalset")  # stages that are of no model
 
 
@@ -55,8 +58,8 @@ def serve(folder):
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def workspace(model, archive, address, grid=GRID, evalset=None):
-    """A DVC project in build/bench for one model alone. Returns its folder.
+def workspace(model, archive, address, grid=GRID, evalset=None, name=None):
+    """A DVC project in build/bench for one model alone, of its name or another. Returns its folder.
 
     Without `evalset`, it is measured on the inputs that params.yaml gives a model of its size.
     """
@@ -65,7 +68,7 @@ def workspace(model, archive, address, grid=GRID, evalset=None):
     content["grid"] |= {"models": [model], "resnets": [], **grid}
     content["floors"] = {model: {}}
     content["evalset"] |= evalset or {}
-    folder = FOLDER / model
+    folder = FOLDER / (name or model)
     build_one.workspace(folder, content, model)
     return folder
 
@@ -106,8 +109,30 @@ def amounts(output):
 
 def run_stages(model, folder, records, evaluations=EVALUATIONS, progress=PROGRESS):
     """Run and record what has not been yet, adding to `records`."""
+    run_all(model, folder, commands(folder, evaluations), records, progress)
+
+
+def run_few(model, folder, records):
+    """The same up to the fp32 files, which calibration changes nothing of, and which are measured
+    on a few inputs."""
+    (folder / "bench").unlink(missing_ok=True)
+    (folder / "bench").symlink_to(Path(__file__).parent.resolve())
+    needless = {"evalset", "calibrate"}
+    lines = [line for line in commands(folder, ["encode"]) if pipeline.stage(line) not in needless]
+    few = [*lines[-1][:1], "-m", "bench.few", f"data/checkpoints/{model}"]
+    for tower in TOWERS:
+        few += [
+            "--file",
+            f"data/models/{model}/{tower}/fp32",
+            f"data/eval/{model}.{tower}.fp32.json",
+        ]
+    run_all(model, folder, [*lines, few], records, PROGRESS)
+
+
+def run_all(model, folder, lines, records, progress):
+    """Run and record those command lines that have not been yet."""
     done = {record["item"] for record in records}
-    for arguments in commands(folder, evaluations):
+    for arguments in lines:
         stage, name = pipeline.stage(arguments), item(arguments)
         if pipeline.there(folder, arguments) and (name in done or stage in SHARED):
             continue
@@ -126,23 +151,28 @@ def run_stages(model, folder, records, evaluations=EVALUATIONS, progress=PROGRES
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("models", nargs="*")
+    parser.add_argument("--few", action="store_true", help="fp32 alone, on a few inputs")
     arguments = parser.parse_args()
     for name in arguments.models:
         params.lookup(TWINS, name, "models of a known size")
+    if arguments.few and not arguments.models:
+        raise command.Refusal("--few leaves out most of a model's figures: name the models")
     models = arguments.models or list(OFFICIAL)
     (FOLDER / "twins").mkdir(parents=True, exist_ok=True)
     address, records = serve(FOLDER / "twins"), read(PROGRESS)
     finished = FOLDER / "finished"
     finished.mkdir(exist_ok=True)
     for model in models:
-        if (finished / model).exists():
+        name = f"{model}-few" if arguments.few else model
+        if (finished / name).exists():
             continue
         archive = twin(model, FOLDER / "twins")
-        folder = workspace(model, archive, address)
-        run_stages(model, folder, records)
+        grid = FEW if arguments.few else GRID
+        folder = workspace(model, archive, address, grid, name=name)
+        (run_few if arguments.few else run_stages)(model, folder, records)
         shutil.rmtree(folder)
         pipeline.remove(archive)
-        (finished / model).touch()
+        (finished / name).touch()
     fresh = {record["model"] for record in records}
     old = [r for r in read(table.RECORDS) if r["model"] in TWINS and r["model"] not in fresh]
     records = sorted(old + records, key=lambda record: list(TWINS).index(record["model"]))

@@ -105,9 +105,10 @@ many. A visual file's `evaluate` takes each labelled drawing of the reference be
 Where `evaluate` takes most, ONNX Runtime does, as it decodes the weights of `int8w` and `int4w`
 while it loads them; `clip-onnx optimise` does it once for all (docs/use.md).
 
-A row without `calibrate` is of an earlier commit, which had no such stage: it made `fp16w` and
-`int8w`, the latter calibrated for `vit-b-32` alone, and `reference` and `evaluate` ran on a few
-pictures and captions.
+A row with `reference` and without `calibrate` is of an earlier commit, which had no such stage: it
+made `fp16w` and `int8w`, the latter calibrated for `vit-b-32` alone, and `reference` and `evaluate`
+ran on a few pictures and captions. A row without either is of a model of billions of weights, of
+which `fp32` alone was built, and measured on two pictures and two captions (`bench/few.py`).
 
 {rungs.markdown(ladder)}## Every process
 

@@ -10,8 +10,8 @@ USES = {  # as docs/files.md has them
     "a quarter of the download": "int8w",
     "the smallest download": "int4w",
     "the memory of a phone or a browser": "int4r",
-    "the memory of a small server": "int8r",
-    "speed on a CPU": "int8-dynamic",
+    "little memory, as close as int8w": "int8r",
+    "a server's CPU: time, and memory": "int8-dynamic",
     "WebGPU": "fp16",
     "an NVIDIA GPU (bench/gpu.md)": "fp16-gpu",
 }

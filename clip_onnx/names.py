@@ -12,3 +12,5 @@ PROJECTION = "text_projection.npy"  # what a profile leaves to the host: clip_on
 
 PREPARATION = "preparation.json"  # in a checkpoint's, where it wants other pictures than OpenAI's
 NETWORK = "network.json"  # in a checkpoint's, where its network is not OpenAI's
+
+METRICS = "metrics.json"  # in a release's bundle: what was measured of its files

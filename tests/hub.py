@@ -27,6 +27,8 @@ class Hub:
             r"POST /api/models/(.+)/preupload/main": self.preupload,
             r"POST /(.+)\.git/info/lfs/objects/batch": self.batch,
             r"POST /api/models/(.+)/commit/main": self.commit,
+            r"GET /api/models/(.+)/revision/(main|1{40})": self.about,
+            r"GET /api/models/([^/]+/[^/]+)()": self.about,
             r"(?:GET|HEAD) /(.+)/resolve/(main|1{40})/(.+)": self.file,
         }
 
@@ -82,12 +84,15 @@ class Hub:
                 del files[value["path"]]
         return {"commitUrl": f"{self.address}/{name}/commit/1", "commitOid": COMMIT}
 
+    def about(self, name, _, __):
+        return {"id": name, "sha": COMMIT} if name in self.repositories else None
+
     def file(self, name, _, path, __):
         return self.repositories.get(name, {}).get(path)
 
     def missing(self, path):
         """What a hub says of an address that it has nothing for."""
-        name = "/".join(path.removeprefix("/").split("/")[:2])
+        name = "/".join(path.removeprefix("/api/models").removeprefix("/").split("/")[:2])
         if name not in self.repositories:
             return "RepoNotFound"
         known = re.search(r"/resolve/(main|1{40})/", path)

@@ -85,9 +85,9 @@ def own(model, given):
     return {"visual": images.numpy(), "textual": texts.numpy()}
 
 
-def store(source, folder, activation=None):
+def store(source, folder, *stated):
     """What `download` keeps of weights, in a folder. Returns it."""
-    state, found = checkpoints.read(source, sources.digest(sources.find(source)), activation)
+    state, found = checkpoints.read(source, sources.digest(sources.find(source)), *stated)
     folder.mkdir(parents=True)
     state = {name: own_memory(tensor) for name, tensor in state.items()}
     save_file(state, folder / weights.FILE, metadata={"sha256": "0" * 64})

@@ -40,6 +40,19 @@ def test_the_commands_are_dvcs_up_to_the_evaluations(bench):
         assert {f"vit.{encoding}.encode", f"vit.{encoding}.evaluate"} <= {*names}
 
 
+def test_a_model_too_large_for_all_is_measured_on_a_few_inputs(bench):
+    content = yaml.safe_load((bench / "params.yaml").read_text("utf-8"))
+    content["grid"] |= models.FEW
+    small.write_params(bench, content)
+    records = []
+    models.run_few("vit", bench, records)
+    stages = ["download", "export", "patch", "encode", "evaluate"]
+    assert [record["stage"] for record in records] == stages
+    assert records[-1]["item"] == "vit.fp32.evaluate"
+    assert records[-1]["cosine_min"] > 0.999999
+    assert records[-1]["pictures"] == records[-1]["captions"] == 2
+
+
 def test_a_model_is_measured_on_the_pipelines_own_inputs(bench):
     own, content = (
         yaml.safe_load((folder / "params.yaml").read_text("utf-8")) for folder in (Path(), bench)

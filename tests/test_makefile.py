@@ -1,5 +1,6 @@
 """What `make` says of a machine that lacks something, before it installs anything."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -127,6 +128,21 @@ def test_what_imports_runtimes_is_marked_for_make_runtimes():
             marks = r"^pytestmark = (\[\n    )?pytest\.mark\.runtimes\b"
             assert re.search(marks, text, re.MULTILINE), path
             assert text.count("\npytestmark = ") == 1, "the second takes the first one's place"
+
+
+def planned(target, **variables):
+    """What `make` would run here."""
+    environment = os.environ | variables
+    line = ["make", "--dry-run", target]
+    return subprocess.run(line, env=environment, capture_output=True, text=True).stdout
+
+
+def test_released_models_stand_in_for_the_bundles(tmp_path):
+    said = planned("site", RELEASED=f"$(shell touch {tmp_path}/run) a/b")
+    assert "set -f; .venv/bin/python -m tools.released build/released -- $RELEASED" in said
+    assert "--bundles build/released" in said
+    assert not (tmp_path / "run").exists()  # by make; the shell gets the name of a variable
+    assert "released" not in planned("site", RELEASED=" ")
 
 
 def test_help_has_four_groups_and_fits_a_terminal():

@@ -115,11 +115,15 @@ def test_transformers_networks(config):
     checked("huggingface", config)
 
 
+@pytest.mark.parametrize("by", ["folder", "name"])
 @pytest.mark.parametrize("name", ["ViT-S-32-alt", "ViT-M-32"])
-def test_a_configuration_of_open_clips_registry_loads_by_its_folder(name, tmp_path):
+def test_a_network_of_open_clips_registry_is_known_by_folder_or_name(name, by, tmp_path):
     config = open_clip.get_model_config(name)
     model = networks.save_open_clip(config, tmp_path / "saved")
-    checkpoint = networks.store(tmp_path / "saved", tmp_path / "checkpoint")
+    if by == "name":
+        (tmp_path / "saved/open_clip_config.json").unlink()
+    stated = (None, name) if by == "name" else ()
+    checkpoint = networks.store(tmp_path / "saved", tmp_path / "checkpoint", *stated)
     given = networks.inputs(side=config["vision_cfg"]["image_size"])
     expected = networks.own(model, given)
     for tower in TOWERS:

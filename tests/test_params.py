@@ -74,6 +74,10 @@ def test_load_accepts_the_shipped_file():
             {"models": {"x": {"source": "https://a/x.pt", "beside": {"readme.md": None}}}},
             ["models.x.beside.readme.md", "config.json", "vocab.json"],
         ),
+        (
+            {"models": {"x": {"source": "x.pt", "activation": "gelu", "open_clip": "ViT-B-32"}}},
+            ["models.x", "activation", "take it out"],
+        ),
         ({"models": {"tiny-vit": {"sha256": "abc"}}}, ["models.tiny-vit.sha256", "abc"]),
         ({"evalset": {"crops": "six"}}, ["evalset.crops", "six"]),
         ({"bundle": {"encodings": ["int2w"]}}, ["bundle.encodings", "int2w"]),

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import shutil
 
 import huggingface_hub
 import pytest
@@ -22,13 +23,13 @@ def golden(model="my-clip"):
 
 def published(**changes):
     """The files of a release, of which some were changed after their digests were listed."""
-    files = {"golden.json": golden(), "onnx/vision_model.onnx": b"graph", "README.md": b"card"}
-    lines = (f"{hashlib.sha256(content).hexdigest()}  {name}" for name, content in files.items())
-    return files | {"SHA256SUMS": "\n".join(lines).encode(), "notes.md": b"theirs"} | changes
+    files = {"onnx/vision_model.onnx": b"graph", "README.md": b"card"}
+    return summed(**files) | {"notes.md": b"theirs"} | changes
 
 
 def summed(**files):
-    """The same with files of which SHA256SUMS has the right digests."""
+    """Files of which SHA256SUMS has the right digests."""
+    files = {"golden.json": golden(), "metrics.json": b"{}"} | files
     lines = (f"{hashlib.sha256(content).hexdigest()}  {name}" for name, content in files.items())
     return files | {"SHA256SUMS": "\n".join(lines).encode()}
 
@@ -46,24 +47,59 @@ def served(tmp_path, monkeypatch):
 
 def test_what_is_published_and_listed_is_there_and_nothing_else(served, tmp_path):
     output = tmp_path / "released"
-    assert released.fetch([f"{NAME}@main"], output) == {"my-clip": f"{NAME}@main"}
+    assert released.fetch([f"{NAME}@main"], output) == {"my-clip": f"{NAME}@{hub.COMMIT}"}
+    assert json.loads((output / "released.json").read_text("utf-8")).keys() == {"my-clip"}
     found = {
         path.relative_to(output).as_posix(): path.read_bytes()
         for path in output.rglob("*")
         if path.is_file()
     }
-    listed = {name: content for name, content in published().items() if name != "notes.md"}
-    del listed["SHA256SUMS"]
+    del found["released.json"]
+    left_out = {"notes.md", "SHA256SUMS"}
+    listed = {name: content for name, content in published().items() if name not in left_out}
     assert found == {f"my-clip/{name}": content for name, content in listed.items()}
     assert not any(path.is_symlink() for path in output.rglob("*"))  # which the site refuses
 
 
 def test_models_of_an_earlier_run_are_gone(served, tmp_path):
     served.repositories["someone/b"] = summed(**{"golden.json": golden("other")})
-    released.fetch([NAME, "someone/b"], tmp_path)
-    assert (tmp_path / "other/golden.json").exists()
-    released.fetch([NAME], tmp_path)
-    assert (tmp_path / "my-clip/golden.json").exists() and not (tmp_path / "other").exists()
+    served.repositories[NAME] = published() | summed(**{"immich/x.onnx": b"", "README.md": b""})
+    output = tmp_path / "released"
+    released.fetch([NAME, "someone/b"], output)
+    assert (output / "other/golden.json").exists() and (output / "my-clip/immich").exists()
+    shutil.rmtree(tmp_path / "cache")  # which keeps a commit's files for good
+    served.repositories[NAME] = published()
+    released.fetch([NAME], output)
+    assert {path.name for path in output.iterdir()} == {"my-clip", "released.json"}
+    assert not (output / "my-clip/immich").exists()
+
+
+def test_a_folder_of_something_else_is_kept(served, tmp_path):
+    bundles = tmp_path / "bundles/my-clip"
+    bundles.mkdir(parents=True)
+    (bundles / "golden.json").write_text("mine", "utf-8")
+    for output in (tmp_path / "bundles", bundles / "golden.json"):
+        with pytest.raises(command.Refusal, match="holds something else, which would be lost"):
+            released.fetch([NAME], output)
+    assert (bundles / "golden.json").read_text("utf-8") == "mine"
+
+
+def test_what_was_there_stays_where_one_of_several_is_broken(served, tmp_path):
+    output = tmp_path / "released"
+    released.fetch([NAME], output)
+    (output / "my-clip/README.md").write_text("earlier", "utf-8")
+    served.repositories["someone/b"] = {"README.md": b"no release"}
+    with pytest.raises(command.Refusal, match="someone/b: the hub answers 404"):
+        released.fetch([NAME, "someone/b"], output)
+    assert (output / "my-clip/README.md").read_text("utf-8") == "earlier"
+
+
+def test_a_hub_that_cannot_be_reached_is_no_old_release(served, tmp_path, monkeypatch):
+    released.fetch([NAME], tmp_path / "released")  # into the hub's cache, too
+    nowhere = functools.partial(huggingface_hub.HfApi.func, "http://127.0.0.1:1")
+    monkeypatch.setattr(huggingface_hub, "HfApi", nowhere)
+    with pytest.raises(command.Refusal, match=f"^{NAME}: the hub cannot be reached"):
+        released.fetch([NAME], tmp_path / "released")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +108,8 @@ def test_models_of_an_earlier_run_are_gone(served, tmp_path):
         (published(**{"onnx/vision_model.onnx": b"other"}), "onnx/vision_model.onnx has another"),
         ({k: v for k, v in published().items() if "onnx" not in k}, "onnx/vision_model.onnx of"),
         (published(SHA256SUMS=b""), "lists no golden.json"),
+        (published(SHA256SUMS=b"0" * 64 + b"  golden.json"), "lists no metrics.json"),
+        (published(SHA256SUMS=(b"0" * 64 + b"  golden.json\n") * 2), "lists a file twice"),
         (published(SHA256SUMS=b"0" * 63 + b"  golden.json"), "SHA256SUMS is of another form"),
         (published(SHA256SUMS=b"0" * 64 + b"  ../golden.json"), "SHA256SUMS is of another form"),
         (published(SHA256SUMS=b"\xff"), "SHA256SUMS is of another form"),
@@ -83,10 +121,10 @@ def test_models_of_an_earlier_run_are_gone(served, tmp_path):
 )
 def test_what_is_not_as_it_was_published_is_refused_in_a_line(served, tmp_path, files, said):
     served.repositories[NAME] = files
-    with pytest.raises(command.Refusal, match=f"^{NAME}: .*{said}.*publish it") as refusal:
+    with pytest.raises(command.Refusal, match=f"^{NAME}.*: .*{said}.*publish it") as refusal:
         released.fetch([NAME], tmp_path / "released")
     assert "\n" not in str(refusal.value)
-    assert not (tmp_path / "released/my-clip").exists()
+    assert not (tmp_path / "released").exists()
 
 
 @pytest.mark.parametrize(
@@ -96,17 +134,18 @@ def test_what_is_not_as_it_was_published_is_refused_in_a_line(served, tmp_path, 
         (f"{NAME}@none", "correct the name"),
         ("no name", "no name: "),
         ("a/b/c", "a/b/c: "),
+        (f"{NAME}@\udcff", "name it OWNER/NAME or"),
     ],
 )
 def test_a_repository_that_is_not_there_is_refused(served, tmp_path, place, said):
     with pytest.raises(command.Refusal, match=said):
-        released.fetch([place], tmp_path)
+        released.fetch([place], tmp_path / "released")
 
 
 def test_one_model_from_two_repositories_is_refused(served, tmp_path):
     served.repositories["someone/b"] = published()
-    with pytest.raises(command.Refusal, match=f"someone/b and {NAME} are both of my-clip"):
-        released.fetch([NAME, "someone/b"], tmp_path)
+    with pytest.raises(command.Refusal, match=f"someone/b and {NAME}@1+ are both of my-clip"):
+        released.fetch([NAME, "someone/b"], tmp_path / "released")
 
 
 def test_a_release_has_the_figures_of_its_own_files_alone():

@@ -24,6 +24,7 @@ READY = {  # model of params.yaml -> name and tag in open_clip's registry
     "laion-vit-h-14": ("ViT-H-14", "laion2b_s32b_b79k"),
     "laion-vit-bigg-14": ("ViT-bigG-14", "laion2b_s39b_b160k"),
     "metaclip-vit-b-32": ("ViT-B-32", "metaclip_400m"),
+    "metaclip-vit-h-14": ("ViT-H-14-quickgelu", "metaclip_fullcc"),
     "dfn-vit-b-16": ("ViT-B-16", "dfn2b"),
 }
 
@@ -130,7 +131,9 @@ def test_ready_entries_are_of_open_clips_registry(name):
         assert [*model.beside] == [open_clip.constants.HF_CONFIG_NAME]
     else:
         assert model.source == found["url"]
-        assert model.activation == ("quick_gelu" if found["quick_gelu"] else "gelu")
+        assert model.open_clip in open_clip.list_models()
+        config = open_clip.get_model_config(model.open_clip)
+        assert config.get("quick_gelu", False) == found["quick_gelu"]
 
 
 def test_every_model_without_a_pin_is_one_of_these():

@@ -60,15 +60,19 @@ def links(table, settings, root):
     return Links(built, bundled)
 
 
-def published(pages, root):
-    """Into a folder of pages, from a page from whose folder it is `root`."""
-    listed = json.loads((pages / "models/index.json").read_text("utf-8"))["models"]
-    addresses = {
-        f"{model['name']}.{file.get('name', file['graph'])}.{file['variant']}": file["path"]
-        for model in listed
-        for file in model["files"]
-    }
-    return Links({}, {file: f"{root}/models/{path}" for file, path in addresses.items()})
+def published(table, pages, root):
+    """Into a folder of pages, from a page from whose folder it is `root`.
+
+    Those files that the pages have with the figures of the table; they may be of another revision.
+    """
+    figures = {row.file: row.cosine_min for row in table.itertuples()}
+    addresses = {}
+    for model in json.loads((pages / "models/index.json").read_text("utf-8"))["models"]:
+        for file in model["files"]:
+            key = f"{model['name']}.{file.get('name', file['graph'])}.{file['variant']}"
+            if file["parity"] and file["parity"]["cosine_min"] == figures.get(key):
+                addresses[key] = f"{root}/models/{file['path']}"
+    return Links({}, addresses)
 
 
 def link(address, text):
@@ -195,7 +199,7 @@ def main():
     settings, pages = params.load(), arguments.pages
     root = os.path.relpath(pages or ".", arguments.output.parent)
     parity = kept.csv_of(kept.METRICS / "parity.csv")
-    leads = published(pages, root) if pages else links(parity, settings, root)
+    leads = published(parity, pages, root) if pages else links(parity, settings, root)
     with command.output_file(arguments.output) as file:
         file.write_text(page(settings, leads, HEADER.format(pages=root) if pages else ""), "utf-8")
     print(arguments.output)

@@ -17,12 +17,12 @@ from dvc.repo import Repo
 from clip_onnx import bundle as bundles
 from clip_onnx import command
 from clip_onnx.checkpoint.network import OPENAI
+from clip_onnx.names import METRICS
 from clip_onnx.settings import params
 from tools import card, checkpoint_origin, floors, kept, stale
 
 FOLDER = Path("build/release")
 SUMS, CARD, LICENSE = "SHA256SUMS", "README.md", "LICENSE"
-METRICS = "metrics.json"  # web/bundles.py says what is in it
 CLIP_LICENSE = Path(__file__).parent / "clip_license.txt"
 CHUNK = 1 << 20  # bytes
 
@@ -98,7 +98,8 @@ def in_runtimes(keys):
     if not path.exists():
         return {}
     with Repo(".") as repo:
-        if any(stage.path_in_repo != stale.PIPELINE for stage in stale.stale(repo)):
+        if not all(map(stale.of_pipeline, stale.stale(repo))):
+            print(f"{path} may be of other files and is left out: run `make runtimes`")
             return {}
     found = {name: of_files(models, keys) for name, models in kept.json_of(path).items()}
     return {name: models for name, models in found.items() if models}

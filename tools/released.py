@@ -4,28 +4,40 @@
 
 Repositories are those of a model hub that `make publish` uploaded to; a revision is a branch, a tag
 or a commit. Each file is compared with its digest in SHA256SUMS, and what is not listed there stays
-away. The folder then holds a bundle each, under its model's name, and none of an earlier run.
+away. The folder then holds a bundle each, under its model's name, and none of an earlier run; where
+anything is wrong, it stays as it was.
 """
 
 import argparse
 import contextlib
+import json
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import httpx2
 import huggingface_hub
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from clip_onnx import command
+from clip_onnx.names import METRICS
 from tools.release import SUMS, checksum
 from web import bundles
 
 GOLDEN = "golden.json"
+LIST = "released.json"  # what a run fetched: {model: OWNER/NAME@COMMIT}
 DIGESTS = TypeAdapter(
     dict[bundles.Name, Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]]
 )
+
+
+class Release(NamedTuple):
+    """A repository at a commit: its folder in the hub's cache, and the files that it lists."""
+
+    place: str
+    folder: Path
+    listed: dict  # {path: SHA-256}
 
 
 @contextlib.contextmanager
@@ -33,16 +45,16 @@ def told(place):
     """What a model hub, or the way to it, refuses is a Refusal."""
     try:
         yield
-    except LocalEntryNotFoundError:
-        raise command.Refusal(f"{place}: the hub cannot be reached: try again") from None
-    except HFValidationError as error:
-        raise command.Refusal(f"{place}: {command.first_line(error)}") from None
     except HfHubHTTPError as error:
         raise command.Refusal(
             f"{place}: the hub answers {error.response.status_code} for it: correct the name,"
             f" publish it with its {SUMS} by `make publish`, or set HF_TOKEN if it is private"
         ) from None
-    except httpx2.HTTPError as error:
+    except (HFValidationError, UnicodeError) as error:
+        raise command.Refusal(
+            f"{place}: {command.first_line(error)}: name it OWNER/NAME or OWNER/NAME@REVISION"
+        ) from None
+    except (httpx2.HTTPError, OSError) as error:
         raise command.Refusal(
             f"{place}: the hub cannot be reached ({command.first_line(error)}): try again"
         ) from None
@@ -57,63 +69,88 @@ def digests(path, place):
     try:
         lines = path.read_text("utf-8").splitlines()
         rows = [line.split("  ", 1)[::-1] for line in lines]
-        return DIGESTS.validate_python(dict(rows))
+        listed = DIGESTS.validate_python(dict(rows))
     except (ValueError, ValidationError):
         raise anew(place, f"its {SUMS} is of another form") from None
+    if len(listed) < len(rows):
+        raise anew(place, f"its {SUMS} lists a file twice")
+    for name in (GOLDEN, METRICS):
+        if name not in listed:
+            raise anew(place, f"its {SUMS} lists no {name}")
+    return listed
 
 
-def check(folder, listed, place):
+def check(release):
     """Raise Refusal unless the listed files are there as they were published."""
-    for name, digest in listed.items():
-        if not (folder / name).is_file():
-            raise anew(place, f"{name} of its {SUMS} is missing")
-        if checksum(folder / name) != digest:
-            raise anew(place, f"{name} has another digest than in {SUMS}")
-
-
-def model_of(folder, place):
-    """The name of the model whose files a bundle holds."""
-    try:
-        golden = bundles.Golden.model_validate_json((folder / GOLDEN).read_bytes())
-    except ValidationError:
-        raise anew(place, f"its {GOLDEN} is of another form") from None
-    names = {file.key.split(".")[0] for file in golden.files.values()}
-    if len(names) != 1:
-        raise anew(place, f"its {GOLDEN} names {len(names)} models instead of one")
-    return names.pop()
+    for name, digest in release.listed.items():
+        if not (release.folder / name).is_file():
+            raise anew(release.place, f"{name} of its {SUMS} is missing")
+        if checksum(release.folder / name) != digest:
+            raise anew(release.place, f"{name} has another digest than in {SUMS}")
 
 
 def downloaded(place):
-    """(the folder of OWNER/NAME[@REVISION], {path: SHA-256} of its files), all as published."""
+    """The Release of OWNER/NAME[@REVISION], as the hub has it now, all as it was published."""
     repository, _, revision = place.partition("@")
     api = huggingface_hub.HfApi()
     with told(place):
-        sums = Path(api.hf_hub_download(repository, SUMS, revision=revision or None))
-    listed, commit = digests(sums, place), sums.parent.name
-    if GOLDEN not in listed:
-        raise anew(place, f"its {SUMS} lists no {GOLDEN}")
+        commit = api.model_info(repository, revision=revision or None).sha
+        sums = Path(api.hf_hub_download(repository, SUMS, revision=commit))
+    listed = digests(sums, place)
     with told(place):
         api.snapshot_download(repository, revision=commit, allow_patterns=[*listed])
-    check(sums.parent, listed, place)
-    return sums.parent, listed
+    release = Release(f"{repository}@{commit}", sums.parent, listed)
+    check(release)
+    return release
+
+
+def model_of(release):
+    """The name of the model whose files a release holds."""
+    try:
+        golden = bundles.Listed.model_validate_json((release.folder / GOLDEN).read_bytes())
+    except ValidationError:
+        raise anew(release.place, f"its {GOLDEN} is of another form") from None
+    names = {file.key.split(".")[0] for file in golden.files.values()}
+    if len(names) != 1:
+        raise anew(release.place, f"its {GOLDEN} names {len(names)} models instead of one")
+    return names.pop()
+
+
+def fetched(places):
+    """{model: its Release} of repositories."""
+    found = {}
+    for place in places:
+        release = downloaded(place)
+        model = model_of(release)
+        if model in found:
+            raise command.Refusal(f"{place} and {found[model].place} are both of {model}: name one")
+        found[model] = release
+    return found
+
+
+def earlier(output):
+    """The models that an earlier run left in a folder. Raises Refusal if something else did."""
+    if (output / LIST).is_file():
+        return set(json.loads((output / LIST).read_text("utf-8")))
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise command.Refusal(
+            f"{output} holds something else, which would be lost: name a new folder"
+        )
+    return set()
 
 
 def fetch(places, output):
-    """Put the bundles of repositories into a folder, each under its model's name."""
-    found = {}
-    for place in places:
-        source, listed = downloaded(place)
-        model = model_of(source, place)
-        if model in found:
-            raise command.Refusal(f"{place} and {found[model]} are both of {model}: name one")
-        found[model] = place
-        with command.output(output / model) as folder:
-            for name in listed:
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source / name, folder / name)
-    for path in output.glob(f"*/{GOLDEN}"):
-        if path.parent.name not in found:
-            shutil.rmtree(path.parent)
+    """Put the bundles of repositories into a folder. Returns {model: OWNER/NAME@COMMIT}."""
+    old, releases = earlier(output), fetched(places)
+    found = {model: release.place for model, release in releases.items()}
+    with command.output(output) as folder:
+        for model, release in releases.items():
+            for name in release.listed:
+                (folder / model / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(release.folder / name, folder / model / name)
+        (folder / LIST).write_text(json.dumps(found, indent=1), "utf-8")
+        for model in old - found.keys():
+            shutil.rmtree(output / model, ignore_errors=True)
     return found
 
 

@@ -147,6 +147,9 @@ def main():
     content = build(arguments.output, arguments.bundles, arguments.metrics, arguments.source)
     names = ", ".join(model["name"] for model in content["models"])
     print(f"{arguments.output}: {names or 'no model; build one with make'}")
+    for model in content["models"]:
+        if not model["files"]:
+            print(f"{model['name']}: none of its files is in an encoding that params.yaml has")
     for bundle in bundles.found(arguments.bundles):
         if not bundles.whole(bundle):
             print(f"left out, for pages compare pictures with texts and it has one tower: {bundle}")

@@ -48,8 +48,11 @@ class File(Content):
     graph: str
 
 
-class Golden(Content):
+class Listed(Content):
     files: dict[Name, File]
+
+
+class Golden(Listed):
     logit_scale: Annotated[float, Field(gt=0)]
 
 

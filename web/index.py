@@ -8,11 +8,10 @@ A FILE is {"path", "bytes", "sha256"}, its path relative to index.json. A classi
 tokenizer_config.json.
 """
 
-from clip_onnx.names import PROJECTION
+from clip_onnx.names import METRICS, PROJECTION
 from web import bundles
 
 TOWERS, PICTURES = ("visual", "textual"), ("image", "preprocess")
-RELEASED = "metrics.json"  # which a bundle has from its release
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 
 
@@ -33,8 +32,8 @@ def build(folder, figures, encodings, first=()):
 
 def _model(bundle, figures, encodings):
     golden = bundles.read(bundle, "golden.json", bundles.Golden)
-    if (bundle / RELEASED).exists():
-        measured = bundles.read(bundle, RELEASED, bundles.Metrics).model_dump(exclude_none=True)
+    if (bundle / METRICS).exists():
+        measured = bundles.read(bundle, METRICS, bundles.Metrics).model_dump(exclude_none=True)
         figures = figures.instead(**measured)
     pictures = bundles.read(bundle, "preprocessor_config.json", bundles.Preprocessor)
     bundles.read(bundle, "tokenizer_config.json", bundles.Tokenizer)  # the pages go by it

@@ -72,6 +72,9 @@ class Resident(Forms):
     scheme: Literal["resident"]
     bits: Literal[4, 8]
     block: Literal[BLOCKS]
+    more: Annotated[float, Field(ge=0, le=1)] = (
+        0  # bytes for what means most, of all weights' bytes
+    )
     accuracy_level: Literal[0, 4] = 0  # MatMulNBits': what is multiplied, as it comes or int8
     operators: Literal["contrib", "standard"] = "contrib"  # MatMulNBits, or DequantizeLinear
 

@@ -81,11 +81,15 @@ Beside = Literal[
 ]
 
 
+RegistryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+
+
 class Model(Section):
     source: str
     sha256: Sha256 | None = None
     beside: dict[Beside, Sha256 | None] = {}  # to fetch from where an address has its weights
     activation: Literal["quick_gelu", "gelu"] | None = None  # for files that do not say it
+    open_clip: RegistryName | None = None  # or what the network is called in open_clip's registry
     inputs: Amounts | None = None  # what it says, instead of what `inputs:` says by size
 
     @property
@@ -98,6 +102,12 @@ class Model(Section):
             raise ValueError(
                 "beside is for addresses; of a path, the files there count: take it out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _networks_have_one_activation(self):
+        if self.activation and self.open_clip:
+            raise ValueError("activation is what the network of open_clip's has: take it out")
         return self
 
 

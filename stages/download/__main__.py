@@ -42,7 +42,7 @@ def main():
         path = remote.fetch(arguments.model, model, arguments.downloads)
     else:
         path = addresses.local_path(model.source)
-    state, found = checkpoints.read(path, model.sha256, model.activation)
+    state, found = checkpoints.read(path, model.sha256, model.activation, model.open_clip)
     sizes = architecture.read({name: tuple(tensor.shape) for name, tensor in state.items()})
     wanted = beside(path, sizes.resolution) if "visual" in sizes.towers else preparation.OPENAI
     with command.output(arguments.output) as directory:

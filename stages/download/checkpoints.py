@@ -23,14 +23,15 @@ def load(path, sha256, activation=None):
     return read(path, sha256, activation)[0]
 
 
-def read(path, sha256, activation=None):
+def read(path, sha256, activation=None, registered=None):
     """(the state dict of a checkpoint with this SHA-256 on the CPU, under OpenAI's names, and its
     Network).
 
     `path` is a file of weights, a folder that holds one, or an index of shards. The digest is
     checked before anything of the weights is read, because a TorchScript archive runs code when it
-    loads. Weights come as stored, but for types that no later stage reads; `activation` is what
-    params.yaml says of it. What was changed is said on stdout. Raises Refusal.
+    loads. Weights come as stored, but for types that no later stage reads; `activation`, or the
+    name of a `registered` network of open_clip's, is what params.yaml says of it. What was changed
+    is said on stdout. Raises Refusal.
     """
     source = sources.find(path)
     _check_digest(source, sha256)
@@ -38,7 +39,8 @@ def read(path, sha256, activation=None):
     state, sizes, family = _checked(wrappers.unwrapped(content, source.path), source)
     # OpenAI's own files are such archives, with nothing beside them that says the activation.
     usual = QUICK_GELU if scripted else None
-    return state, configuration.check(source.path, sizes, activation, family, usual)
+    network = configuration.check(source.path, sizes, activation, family, usual, registered)
+    return state, network
 
 
 def _check_digest(source, sha256):

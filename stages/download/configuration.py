@@ -18,16 +18,21 @@ TOKENIZER = {
 }
 
 
-def check(path, sizes, stated, names=families.OPENAI, usual=None):
+def check(path, sizes, stated, names=families.OPENAI, usual=None, registered=None):
     """The Network of a checkpoint whose tensors had OpenAI's `names`, or Hugging Face's.
 
     `stated` is its `activation` in params.yaml, for a file without a configuration beside it, and
-    `usual` what such a file has where params.yaml says nothing. Refuses a checkpoint whose network
-    is not known, or not built.
+    `usual` what such a file has where params.yaml says nothing; `registered` is its `open_clip`
+    there, the name of a configuration. Refuses a checkpoint whose network is not known, or not
+    built.
     """
     own = HUGGING_FACE if names == families.HUGGING_FACE else OPEN_CLIP
     order = sorted(DESCRIBED, key=lambda family: family != own)
-    said = [found for family in order if (found := DESCRIBED[family].check(path, sizes))]
+    checks = {
+        OPEN_CLIP: lambda: open_clip.check(path, sizes, registered),
+        HUGGING_FACE: lambda: hugging_face.check(path, sizes),
+    }
+    said = [network for family in order if (network := checks[family]())]
     if "textual" in sizes.towers:
         _check_tokenizer(path)
     if not said:
@@ -41,6 +46,12 @@ def check(path, sizes, stated, names=families.OPENAI, usual=None):
             " remove the one that does not belong to it"
         )
     _check_stated(path, network, sizes, stated)
+    if registered and usual not in (None, network.visual.activation):
+        raise command.Refusal(
+            f"{path}: params.yaml says `open_clip: {registered}`, which computes"
+            f" {network.visual.activation}, and it is an archive of OpenAI's form, which computes"
+            f" {usual}: take the name that ends in -quickgelu"
+        )
     if {*network.blocks.values()} == {Blocks()}:
         return Network()
     _check_complete(path, network, sizes)
@@ -81,8 +92,8 @@ def _bare(path, sizes, stated, own):
         raise command.Refusal(
             f"{path} does not say which activation it was trained with: add `activation:"
             f" {QUICK_GELU}` to it in params.yaml if it is OpenAI's (open_clip's names of such"
-            f" models end in -quickgelu), `activation: {GELU}` if it is another of open_clip's, or"
-            " put its config.json beside it"
+            f" models end in -quickgelu), `activation: {GELU}` if it is another of open_clip's,"
+            " `open_clip: NAME` with its name there, or put its config.json beside it"
         )
     alone.check(path, sizes)
     if stated == QUICK_GELU:

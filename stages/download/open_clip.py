@@ -5,6 +5,9 @@ refused unless it turns something off.
 """
 
 import dataclasses
+import difflib
+import importlib.util
+from pathlib import Path
 
 from clip_onnx import command
 from clip_onnx.checkpoint.architecture import CONTEXT_LENGTH, VOCABULARY
@@ -174,11 +177,18 @@ def _named_openai(section):
     return (name,) if str(name).startswith("openai/clip-vit-") else ()
 
 
-def check(path, sizes):
-    """The Network that an open_clip_config.json beside weights describes, None where there is no
-    such file. Refuses what is not built."""
+def check(path, sizes, registered=None):
+    """The Network that an open_clip_config.json beside weights describes, or open_clip's registry
+    under a name; None where there is neither. Refuses what is not built."""
     place = described.beside(path, FILE)
-    content = described.read(place)
+    content, source = described.read(place), FILE
+    if registered:
+        if described.section(content, "model_cfg", place) is not None:
+            raise command.Refusal(
+                f"{path}: params.yaml says `open_clip: {registered}`, and {place} describes its"
+                " network, too: take one of them out"
+            )
+        content, source = {"model_cfg": _registered(path, registered)}, f"open_clip's {registered}"
     model = described.section(content, "model_cfg", place)
     if model is None:
         if {"vision_cfg", "text_cfg"} & content.keys():  # as in open_clip's own registry
@@ -187,17 +197,42 @@ def check(path, sizes):
                 " them into it"
             )
         return None
-    _check_section(path, model, TOP, sizes, "model_cfg")
+    return _network(path, sizes, model, source)
+
+
+def _registered(path, name):
+    """The `model_cfg` of a network in open_clip's registry, whose code need not be imported."""
+    spec = importlib.util.find_spec("open_clip")
+    if spec is None:
+        raise command.Refusal(
+            f"{path}: params.yaml says `open_clip: {name}`, and its package is not installed: run"
+            " `pip install open_clip_torch`"
+        )
+    folder = Path(spec.submodule_search_locations[0]) / "model_configs"
+    known = {file.stem: file for file in folder.glob("*.json")}
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        remedy = f"take {close[0]}" if close else "`open_clip.list_models()` prints them"
+        raise command.Refusal(
+            f"{path}: `open_clip: {name}` in params.yaml is no name of open_clip's registry:"
+            f" {remedy}"
+        )
+    return described.read(known[name])
+
+
+def _network(path, sizes, model, source):
+    """The Network of a `model_cfg`, every field of which is checked."""
+    _check_section(path, model, TOP, sizes, "model_cfg", source)
     quick = model.get("quick_gelu", False)
     blocks, sections = {}, {}
     for tower in sizes.towers:
         name, table = SECTIONS[tower]
-        section = described.section(model, name, place)
+        section = described.section(model, name, source)
         if section is not None:
-            _check_section(path, section, table, sizes, name)
+            _check_section(path, section, table, sizes, name, source)
             if quick and section.get("act_kwargs"):
                 shown = described.shown(section["act_kwargs"])
-                what = f"act_kwargs in {name} of {FILE}"
+                what = f"act_kwargs in {name} of {source}"
                 raise rules.refusal(path, what, shown, "computes QuickGELU, which takes none")
             sections[name] = rules.completed(section, table, sizes)
             blocks[tower] = _blocks(sections[name], sizes, tower, quick)
@@ -233,7 +268,7 @@ def without_configuration(sizes):
     )
 
 
-def _check_section(path, section, table, sizes, name):
-    place = f"{name} of {FILE}"
+def _check_section(path, section, table, sizes, name, source):
+    place = f"{name} of {source}"
     rules.check(path, section, table, sizes, place)
     rules.check_known(path, section, table.keys() | HARMLESS[name], place)

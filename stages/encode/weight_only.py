@@ -135,13 +135,16 @@ def formed(chosen, encoding, sensitivity=None):
     return forms | spread(free, choice.widths, sensitivity)
 
 
-def spread(forms, candidates, sensitivity):
-    """{weight: Form} with the least error in as many bytes, of candidates(weight, Form)."""
+def spread(forms, candidates, sensitivity, more=0):
+    """{weight: Form} with the least error in as many bytes and some `more`.
+
+    candidates(weight, Form): what a weight may have.
+    """
     if not forms:
         return forms
     each = {weight: candidates(weight, form) for weight, form in forms.items()}
     found = choice.Choice(each, sensitivity)
-    return found.of_size(found.size(forms))
+    return found.of_size(found.size(forms) + more)
 
 
 def store_others(model, encoding):

@@ -72,7 +72,7 @@ def test_a_released_bundle_brings_its_own_figures(bundle):
     graph = {"visual": {"fp32": {"cosine_min": 0.9, "snr_db": 7, "inputs": 3, "size_mb": 1.0}}}
     ran = {"visual": {"fp32": {"cosine": 0.99, "runtime_cosine": 1, "inputs": 2}}}
     metrics = {"parity": {MODEL: graph}, "runtimes": {"onnxruntime-web": {MODEL: ran}}}
-    (bundle / index.RELEASED).write_text(json.dumps(metrics), "utf-8")
+    (bundle / "metrics.json").write_text(json.dumps(metrics), "utf-8")
     (model,) = index.build(bundle.parent, NOT_MEASURED, ENCODINGS)["models"]
     (file,) = [f for f in model["files"] if (f["graph"], f["variant"]) == ("visual", "fp32")]
     assert file["parity"] == {"cosine_min": 0.9, "cosine_mean": None, "snr_db": 7, "inputs": 3}

@@ -3,7 +3,8 @@
 The weights of a visual transformer's patches are those of a product, too (stages/encode/products).
 Rounding is weight_only's. Tables and what no block divides are stored by weight_only: a table's
 rows are decoded as they are looked up, so it is small in memory anyway. With a Sensitivity each
-product has the 4 or 8 bits and the block that mean most in the size that `bits` and `block` say.
+product has the 4 or 8 bits and the block that mean most in the size that `bits` and `block` say,
+and `more` of all weights' bytes, for widths between the two are missing here.
 
 ResNets' convolutions have no operator of this kind: their visual tower is not made.
 """
@@ -11,7 +12,7 @@ ResNets' convolutions have no operator of this kind: their visual tower is not m
 from clip_onnx import absent, command, graphs
 from clip_onnx.graphs import opset
 from clip_onnx.settings.encodings import BLOCKS, Form
-from stages.encode import products, weight_only
+from stages.encode import choice, products, weight_only
 
 WHOLE = Form(bits=8, block="row")  # of what no block divides
 
@@ -31,7 +32,8 @@ def encode(model, encoding, calibration=None, sensitivity=None):
     forms |= {w: WHOLE for w in found if not (w in resident or w.is_table or forms[w].bits == 16)}
     if sensitivity is not None:
         free = {w: f for w, f in resident.items() if not encoding.named(w.value.name)}
-        resident |= weight_only.spread(free, candidates, sensitivity)
+        more = encoding.more * sum(choice.stored(w, f) for w, f in (forms | resident).items())
+        resident |= weight_only.spread(free, candidates, sensitivity, more)
     rounded = {w: form for w, form in (forms | resident).items() if form.bits != 16}
     results = dict(weight_only.rounded(rounded, known))
     for weight, result in results.items():
