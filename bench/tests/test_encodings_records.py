@@ -187,7 +187,7 @@ def test_what_docs_say_of_optimised_files():
 
 def test_what_docs_say_of_memory():
     """docs/files.md, of vit-b-32's twin: MB while it loads and once it has run."""
-    said = {"int4r": [(139, 124), (120, 105)], "int4w": [(1602, 413), (757, 231)]}
+    said = {"int4r": [(160, 125), (120, 105)], "int4w": [(1600, 413), (760, 231)]}
     for name, both in said.items():
         for tower, mb in zip(TOWERS, both, strict=True):
             (one,) = [
@@ -195,4 +195,5 @@ def test_what_docs_say_of_memory():
                 for one in GROUPS[f"vit-b-32.{tower}"]
                 if (one["by"], one["encoding"]) == ("ours", name)
             ]
-            assert (round(one["load_rss_mb"]), round(one["run_rss_mb"])) == mb
+            found = one["load_rss_mb"], one["run_rss_mb"]
+            assert found == pytest.approx(mb, rel=0.03)
