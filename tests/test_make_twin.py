@@ -33,10 +33,10 @@ def test_a_twin_is_a_checkpoint_in_openais_format(kind, tmp_path):
         assert torch.isfinite(state[name]).all(), name
 
 
-def test_a_twin_of_laions_is_a_folder_in_open_clips_format(tmp_path):
-    sizes = dataclasses.replace(
-        SMALL["vit"], visual=Blocks("gelu", head_width=32), textual=Blocks("gelu")
-    )
+@pytest.mark.parametrize("mlp_width", [None, 630])  # 4.9219 times the tower's, as bigG's are
+def test_a_twin_of_laions_is_a_folder_in_open_clips_format(tmp_path, mlp_width):
+    visual = Blocks("gelu", head_width=32, mlp_width=mlp_width)
+    sizes = dataclasses.replace(SMALL["vit"], visual=visual, textual=Blocks("gelu"))
     make_twin.write_folder(make_twin.make(sizes), sizes, tmp_path / "twin")
     state, network = checkpoints.read(
         tmp_path / "twin", sha256(tmp_path / "twin/open_clip_model.safetensors")

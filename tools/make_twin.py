@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from torch import nn
 
 from clip_onnx import command
 from clip_onnx.openai import archive, convert_weights, models, transform
@@ -46,6 +47,7 @@ def make(sizes, seed=0, outliers=False):
     """A `clip.model.CLIP` in half precision, as `archive.write_archive` takes it."""
     generator = torch.Generator().manual_seed(seed)
     model = models.new_model(sizes).eval()
+    _widen(model, sizes)
     for name, parameter in sorted(model.named_parameters()):
         _fill(name, parameter, generator)
     for transformer in _transformers(model):
@@ -57,6 +59,16 @@ def make(sizes, seed=0, outliers=False):
             _plant(norm, readers, generator)
     convert_weights(model)
     return model
+
+
+def _widen(model, sizes):
+    """Give the MLPs the width of the architecture, where that is not OpenAI's."""
+    for tower, transformer in {"visual": model.visual, "textual": model}.items():
+        mlp_width = getattr(sizes, tower).mlp_width
+        for block in transformer.transformer.resblocks if mlp_width else ():
+            width = block.mlp.c_fc.in_features
+            block.mlp.c_fc = nn.Linear(width, mlp_width)
+            block.mlp.c_proj = nn.Linear(mlp_width, width)
 
 
 def write_folder(model, sizes, folder):
