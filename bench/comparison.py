@@ -165,7 +165,9 @@ def towers(records):
 
 def section(group):
     base = fp32(group, group[0])
-    text = f"## {label(base)}, {base['tower']}\n\n{table([row(r, group) for r in group])}\n"
+    on = ", ".join(sorted({record["cpu"] for record in group if record.get("cpu")}))
+    text = f"## {label(base)}, {base['tower']}\n\n" + (f"On a CPU: {on}.\n\n" if on else "")
+    text += f"{table([row(r, group) for r in group])}\n"
     for record in group:
         if record.get("reason"):
             text += f"\n{record['by']}'s `{record['encoding']}`: {record['reason']}\n"

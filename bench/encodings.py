@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import yaml
 
-from bench import at_a_glance, comparison, peers, picture, pipeline, uses
+from bench import at_a_glance, comparison, cpu, peers, picture, pipeline, uses
 from bench.records import commit, read, write
 from clip_onnx import absent, command, graphs
 from clip_onnx.settings import params
@@ -163,7 +163,8 @@ def measure_all(model, settings, chosen=()):
         if file[:4] not in done:
             print(f"{model}: {file.by} {file.tower} {file.encoding}", flush=True)
             record = named(file) | measure(file, folder)
-            records.append(record | {"synthetic": settings.remote, "commit": commit()})
+            record |= {"synthetic": settings.remote, "commit": commit(), "cpu": cpu.kind()}
+            records.append(record)
             write(progress, records)
     return records
 
