@@ -148,7 +148,7 @@ def fetch(places, output):
             for name in release.listed:
                 (folder / model / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(release.folder / name, folder / model / name)
-        (folder / LIST).write_text(json.dumps(found, indent=1), "utf-8")
+        (folder / LIST).write_text(json.dumps(found, indent=1, allow_nan=False), "utf-8")
         for model in old - found.keys():
             shutil.rmtree(output / model, ignore_errors=True)
     return found
