@@ -3,11 +3,15 @@
 import hashlib
 import shutil
 
+import networks
 import numpy as np
 import pytest
 
 from clip_onnx import command, graphs
+from clip_onnx.host import sessions
+from clip_onnx.measure import parity
 from clip_onnx.names import PROJECTION
+from clip_onnx.openai import models
 from runtimes import comparison, litert_convert, litert_programs
 
 import small
@@ -16,6 +20,10 @@ pytestmark = pytest.mark.runtimes
 
 REASON = litert_programs.missing()
 needs_litert = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+NETWORKS = {
+    "open_clip": (networks.save_open_clip, networks.OPEN_CLIP),
+    "huggingface": (networks.save_hugging_face, networks.HUGGING_FACE),
+}
 TOWERS = [(model, tower) for model in small.TINY for tower in ("visual", "textual")]
 
 
@@ -54,6 +62,33 @@ def test_embeddings_are_openais(files, tiny, tmp_path, model, tower):
     assert metrics["inputs"] == 3
     assert metrics["cosine"] >= 0.99999
     assert metrics["runtime_cosine"] >= 0.99999
+
+
+class Interpreted:
+    """A LiteRT file in the place of ONNX Runtime's session of what it was made of."""
+
+    def __init__(self, session, file):
+        self.get_inputs, self.file = session.get_inputs, file
+        (self.output,) = session.get_outputs()
+
+    def run(self, _, feeds):
+        return [litert_programs.run(self.file, feeds)[self.output.name]]
+
+
+@needs_litert
+@pytest.mark.parametrize("family", NETWORKS)  # GELU by the error function; by tanh in one tower
+def test_gelu_is_what_the_package_computes(tmp_path, family):
+    save, config = NETWORKS[family]
+    save(config, tmp_path / "saved")
+    checkpoint = networks.store(tmp_path / "saved", tmp_path / "checkpoint")
+    small.run_stage("export", checkpoint, tmp_path / "export")
+    for tower, given in networks.inputs().items():
+        source, batch = tmp_path / "npu" / tower, given[:1]
+        small.run_stage("patch", "npu", f"--{tower}", tmp_path / "export" / tower, source)
+        session = Interpreted(sessions.session(source), converted(source, tmp_path / tower))
+        embeds = sessions.run(session, [batch.numpy()], sessions.projection(source))
+        expected = models.embed(checkpoint, tower, [batch]).numpy()
+        assert parity.cosine(expected, embeds).min() > 0.999999
 
 
 @needs_litert

@@ -66,15 +66,28 @@ class WeightOnly(Forms):
 BLOCKS = (256, 128, 64, 32, 16)  # how many weights in memory may share a scale
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Shares(Section):
+    """Of all weights' bytes, so many more for what means most, in each tower."""
+
+    visual: Share = 0
+    textual: Share = 0
+
+
+def _for_each_tower(given):
+    """A number in the place of one a tower is each tower's."""
+    return dict.fromkeys(TOWERS, given) if isinstance(given, int | float) else given
+
+
 class Resident(Forms):
     """weight_only whose matrices stay in few bits in memory, too: MatMulNBits'."""
 
     scheme: Literal["resident"]
     bits: Literal[4, 8]
     block: Literal[BLOCKS]
-    more: Annotated[float, Field(ge=0, le=1)] = (
-        0  # bytes for what means most, of all weights' bytes
-    )
+    more: Annotated[Shares, BeforeValidator(_for_each_tower)] = Shares()
     accuracy_level: Literal[0, 4] = 0  # MatMulNBits': what is multiplied, as it comes or int8
     operators: Literal["contrib", "standard"] = "contrib"  # MatMulNBits, or DequantizeLinear
 
@@ -89,12 +102,7 @@ class Targets(Section):
     textual: Cosine
 
 
-def _as_targets(given):
-    """A number in the place of Targets is each tower's."""
-    return {tower: given for tower in TOWERS} if isinstance(given, int | float) else given
-
-
-Target = Annotated[Targets, BeforeValidator(_as_targets)]
+Target = Annotated[Targets, BeforeValidator(_for_each_tower)]
 
 
 class Mixed(Section):

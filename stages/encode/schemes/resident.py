@@ -32,7 +32,8 @@ def encode(model, encoding, calibration=None, sensitivity=None):
     forms |= {w: WHOLE for w in found if not (w in resident or w.is_table or forms[w].bits == 16)}
     if sensitivity is not None:
         free = {w: f for w, f in resident.items() if not encoding.named(w.value.name)}
-        more = encoding.more * sum(choice.stored(w, f) for w, f in (forms | resident).items())
+        whole = sum(choice.stored(w, f) for w, f in (forms | resident).items())
+        more = getattr(encoding.more, sensitivity.tower) * whole
         resident |= weight_only.spread(free, candidates, sensitivity, more)
     rounded = {w: form for w, form in (forms | resident).items() if form.bits != 16}
     results = dict(weight_only.rounded(rounded, known))
