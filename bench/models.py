@@ -148,6 +148,16 @@ def run_all(model, folder, lines, records, progress):
         write(progress, records)
 
 
+def check_few(models):
+    """Raise Refusal where a run on a few inputs would take the place of a whole one's figures."""
+    whole = {one["model"] for one in read(table.RECORDS) if one["stage"] == "reference"}
+    for model in models:
+        if model in whole:
+            raise command.Refusal(
+                f"{table.RECORDS} has {model} measured on all inputs: leave out --few, or it"
+            )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("models", nargs="*")
@@ -155,9 +165,9 @@ def main():
     arguments = parser.parse_args()
     for name in arguments.models:
         params.lookup(TWINS, name, "models of a known size")
-    if arguments.few and not arguments.models:
-        raise command.Refusal("--few leaves out most of a model's figures: name the models")
     models = arguments.models or list(OFFICIAL)
+    if arguments.few:
+        check_few(models)
     (FOLDER / "twins").mkdir(parents=True, exist_ok=True)
     address, records = serve(FOLDER / "twins"), read(PROGRESS)
     finished = FOLDER / "finished"

@@ -20,9 +20,9 @@ import numpy as np
 import onnxruntime
 
 from bench import comparison
+from bench.cpu import kind
 from bench.records import commit, read, write
 from clip_onnx import absent, command, graphs
-from clip_onnx.host import machine
 from clip_onnx.measure import inputs, parity
 from clip_onnx.measure.calibration import Calibration
 from clip_onnx.names import TOWERS
@@ -105,19 +105,13 @@ def emulated(cpu, places):
     return json.loads(finished.stdout)
 
 
-def on():
-    """What this CPU multiplies int8 by."""
-    found = machine.instructions()
-    return next((name for name in ("amx_int8", "avx512_vnni", "avx_vnni") if name in found), "none")
-
-
 def compared(models, cpu, count):
     """The records of all files: here, and on the emulated CPU."""
     found = list(files(models))
     places = [(model, tower, str(directory), count) for model, tower, _, directory in found]
     there = emulated(cpu, places)
     for (model, tower, encoding, _), place, other in zip(found, places, there, strict=True):
-        named = {"model": model, "tower": tower, "encoding": encoding, "cpu": cpu, "on": on()}
+        named = {"model": model, "tower": tower, "encoding": encoding, "cpu": cpu, "on": kind()}
         yield named | {"here": measure(place), "there": other, "commit": commit()}
 
 
@@ -135,7 +129,7 @@ def markdown(records):
     return f"""# On an older CPU
 
 Written by `python -m bench.old_cpu`, at commit {commits}: the first few inputs of each tower, on
-the CPU that wrote this (its int8 instructions: {on_cpu}) and on an emulated one. `int8-dynamic,
+the CPU that wrote this ({on_cpu}) and on an emulated one. `int8-dynamic,
 bits: 8` is no file of the grid: it shows what the eighth bit gains, and where it breaks.
 
 {comparison.table(rows)}

@@ -85,6 +85,10 @@ def own(model, given):
     return {"visual": images.numpy(), "textual": texts.numpy()}
 
 
+SAVE = {"open_clip": save_open_clip, "huggingface": save_hugging_face}
+CONFIG = {"open_clip": OPEN_CLIP, "huggingface": HUGGING_FACE}
+
+
 def store(source, folder, *stated):
     """What `download` keeps of weights, in a folder. Returns it."""
     state, found = checkpoints.read(source, sources.digest(sources.find(source)), *stated)

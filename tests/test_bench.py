@@ -53,6 +53,15 @@ def test_a_model_too_large_for_all_is_measured_on_a_few_inputs(bench):
     assert records[-1]["pictures"] == records[-1]["captions"] == 2
 
 
+def test_a_few_inputs_do_not_replace_all(monkeypatch, tmp_path):
+    monkeypatch.setattr(table, "RECORDS", tmp_path / "models.json")
+    records = [{"model": "rn50", "stage": "reference"}, {"model": "vit-b-32", "stage": "evaluate"}]
+    table.RECORDS.write_text(json.dumps(records), "utf-8")
+    models.check_few(["vit-b-32"])
+    with pytest.raises(command.Refusal, match="has rn50 measured on all inputs: leave out --few"):
+        models.check_few(["vit-b-32", "rn50"])
+
+
 def test_a_model_is_measured_on_the_pipelines_own_inputs(bench):
     own, content = (
         yaml.safe_load((folder / "params.yaml").read_text("utf-8")) for folder in (Path(), bench)

@@ -20,10 +20,6 @@ pytestmark = pytest.mark.runtimes
 
 REASON = litert_programs.missing()
 needs_litert = pytest.mark.skipif(REASON is not None, reason=str(REASON))
-NETWORKS = {
-    "open_clip": (networks.save_open_clip, networks.OPEN_CLIP),
-    "huggingface": (networks.save_hugging_face, networks.HUGGING_FACE),
-}
 TOWERS = [(model, tower) for model in small.TINY for tower in ("visual", "textual")]
 
 
@@ -76,10 +72,9 @@ class Interpreted:
 
 
 @needs_litert
-@pytest.mark.parametrize("family", NETWORKS)  # GELU by the error function; by tanh in one tower
+@pytest.mark.parametrize("family", networks.SAVE)  # GELU by the error function; by tanh in one tower
 def test_gelu_is_what_the_package_computes(tmp_path, family):
-    save, config = NETWORKS[family]
-    save(config, tmp_path / "saved")
+    networks.SAVE[family](networks.CONFIG[family], tmp_path / "saved")
     checkpoint = networks.store(tmp_path / "saved", tmp_path / "checkpoint")
     small.run_stage("export", checkpoint, tmp_path / "export")
     for tower, given in networks.inputs().items():

@@ -30,8 +30,6 @@ import small
 
 LEAST = 0.9999999
 NEAR = 1e-5  # of the largest number: GELU by tanh is further from GELU, though its cosine is not
-SAVE = {"open_clip": networks.save_open_clip, "huggingface": networks.save_hugging_face}
-CONFIG = {"open_clip": networks.OPEN_CLIP, "huggingface": networks.HUGGING_FACE}
 FEW = settings(max_examples=4, suppress_health_check=[*HealthCheck])
 heads = st.tuples(st.sampled_from([8, 20, 44, 64]), st.integers(1, 3))  # their width, their number
 eps = st.sampled_from([1e-5, 1e-6, 1e-3])
@@ -83,7 +81,7 @@ def far(embeds, expected):
 
 def check_parity(family, config, folder):
     """That reference and graphs of a network are what its package computes of the same inputs."""
-    model = SAVE[family](config, folder / "saved")
+    model = networks.SAVE[family](config, folder / "saved")
     checkpoint = networks.store(folder / "saved", folder / "checkpoint")
     text = config.get("text_cfg") or config["text_config"]
     context = text.get("context_length") or text["max_position_embeddings"]
@@ -135,7 +133,7 @@ def test_a_network_of_open_clips_registry_is_known_by_folder_or_name(name, by, t
 def built(request, tmp_path_factory):
     """(family, a folder: `saved` by its package, its `checkpoint`, `export` and `std`)."""
     folder = tmp_path_factory.mktemp(request.param)
-    SAVE[request.param](CONFIG[request.param], folder / "saved")
+    networks.SAVE[request.param](networks.CONFIG[request.param], folder / "saved")
     networks.store(folder / "saved", folder / "checkpoint")
     networks.export(folder / "checkpoint", folder)
     return request.param, folder

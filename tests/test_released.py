@@ -84,6 +84,17 @@ def test_a_folder_of_something_else_is_kept(served, tmp_path):
     assert (bundles / "golden.json").read_text("utf-8") == "mine"
 
 
+@pytest.mark.parametrize("content", ['{"../bundles": ""}', "<<<<<<< mine", "5"])
+def test_a_list_of_an_earlier_run_that_is_broken_removes_nothing(served, tmp_path, content):
+    output, bundle = tmp_path / "released", tmp_path / "bundles"
+    for folder in (output / "mine", bundle):
+        folder.mkdir(parents=True)
+    (output / "released.json").write_text(content, "utf-8")
+    with pytest.raises(command.Refusal, match="holds something else"):
+        released.fetch([NAME], output)
+    assert (output / "mine").exists() and bundle.exists()
+
+
 def test_what_was_there_stays_where_one_of_several_is_broken(served, tmp_path):
     output = tmp_path / "released"
     released.fetch([NAME], output)
@@ -109,7 +120,10 @@ def test_a_hub_that_cannot_be_reached_is_no_old_release(served, tmp_path, monkey
         ({k: v for k, v in published().items() if "onnx" not in k}, "onnx/vision_model.onnx of"),
         (published(SHA256SUMS=b""), "lists no golden.json"),
         (published(SHA256SUMS=b"0" * 64 + b"  golden.json"), "lists no metrics.json"),
-        (published(SHA256SUMS=(b"0" * 64 + b"  golden.json\n") * 2), "lists a file twice"),
+        (
+            published(SHA256SUMS=(b"0" * 64 + b"  golden.json\n") * 2),
+            "SHA256SUMS is of another form",
+        ),
         (published(SHA256SUMS=b"0" * 63 + b"  golden.json"), "SHA256SUMS is of another form"),
         (published(SHA256SUMS=b"0" * 64 + b"  ../golden.json"), "SHA256SUMS is of another form"),
         (published(SHA256SUMS=b"\xff"), "SHA256SUMS is of another form"),

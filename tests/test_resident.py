@@ -158,6 +158,12 @@ def test_bits_and_blocks_are_spread_within_the_size(built, monkeypatch):
     assert spread * 1.04 < more <= uniform * 1.11
 
 
+def test_more_without_a_sensitivity_is_refused(built):
+    model = graphs.load(built / "data/patch/vit/visual/std")
+    with pytest.raises(command.Refusal, match="grid.encodings.by_sensitivity, or take `more` out"):
+        schemes.resident.encode(model, encoding(more={"textual": 0.03}))
+
+
 def test_a_resnets_picture_tower_is_not_made(built):
     model = graphs.load(built / "data/models/rn/visual/fp32")
     with pytest.raises(absent.Absent, match="convolutions have no weights that stay"):

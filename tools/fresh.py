@@ -1,6 +1,5 @@
 """HEAD in a clone of its own, run there from nothing, and the bytes that come out."""
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ import yaml
 from clip_onnx import command
 from clip_onnx.settings import params
 from stages.download import addresses
-from tools import build_one
+from tools import build_one, sums
 
 SHIPPED = ("models", "products", "bundles")  # folders of data/ that hold what people take
 MOST_CHARACTERS = 60000  # of a report: GitHub takes 65536 in an issue
@@ -74,12 +73,7 @@ def digests(folder):
     """{path: SHA-256} of every file that a clone made for people to take."""
     roots = [folder / "data" / name for name in SHIPPED]
     files = sorted(path for root in roots for path in root.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
-
-
-def sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sums.of(files, folder)
 
 
 def write(report, text):

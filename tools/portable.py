@@ -13,7 +13,6 @@ sha256sum's. REPORT, else build/portable.md, names the files that differ; so doe
 
 import argparse
 import contextlib
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -21,10 +20,9 @@ from pathlib import Path
 import pandas as pd
 
 from clip_onnx import command
-from tools import fresh, old_cpu, tensors
+from tools import fresh, old_cpu, sums, tensors
 
 REPORT = Path("build/portable.md")
-LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 HERE, OLD = "this machine", "as an old CPU"
 MEASURED = "this-machine"  # the tag of what was measured there
 COMMIT = (  # whatever this machine asks of a commit; nobody sees this one
@@ -35,17 +33,17 @@ COMMIT = (  # whatever this machine asks of a commit; nobody sees this one
 
 def write_list(path, digests):
     with command.output_file(path) as file:
-        file.write_text("".join(f"{digest}  {name}\n" for name, digest in digests.items()), "utf-8")
+        file.write_text(sums.text(digests), "utf-8")
 
 
 def read_list(path):
     """{path: SHA-256} of a list that `--write` wrote, or sha256sum."""
     if not path.is_file():
         raise command.Refusal(f"{path} is not there: make portable WRITE={path} writes it")
-    lines = [LINE.fullmatch(line) for line in path.read_text("utf-8").splitlines()]
-    if None in lines:
-        raise command.Refusal(f"{path}:{lines.index(None) + 1}: no line of sha256sum's")
-    return {line[2]: line[1] for line in lines}
+    try:
+        return sums.read(path)
+    except ValueError as error:
+        raise command.Refusal(f"{path}:{command.first_line(error)}") from None
 
 
 def differing(sides):

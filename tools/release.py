@@ -6,7 +6,6 @@ So metrics/parity.json is what the evaluation of today's files gave, and the bun
 same files. Git says that what is published can be found again: no tracked file may be changed.
 """
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -19,12 +18,11 @@ from clip_onnx import command
 from clip_onnx.checkpoint.network import OPENAI
 from clip_onnx.names import METRICS
 from clip_onnx.settings import params
-from tools import card, checkpoint_origin, floors, kept, stale
+from tools import card, checkpoint_origin, floors, kept, stale, sums
 
 FOLDER = Path("build/release")
 SUMS, CARD, LICENSE = "SHA256SUMS", "README.md", "LICENSE"
 CLIP_LICENSE = Path(__file__).parent / "clip_license.txt"
-CHUNK = 1 << 20  # bytes
 
 
 def check_current(model):
@@ -66,20 +64,6 @@ def check_floors(parity, controls, settings, keys):
         of_these = judged.key in keys or judged.key.rpartition(".")[0] in answers
         if of_these and not judged.holds:
             raise command.Refusal(f"{judged}: `make gate` fails, nothing is published")
-
-
-def checksum(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def sums(folder):
-    """What `sha256sum -c` reads, of every file below a folder."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return "".join(f"{checksum(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths)
 
 
 def of_files(figures, keys):
@@ -131,5 +115,6 @@ def write(model, target, stated=None, license_name=None):
         ours = [Path(LICENSE)] if origin is checkpoint_origin.DRAWINGS else []
         texts = [path.read_text("utf-8") for path in (*ours, CLIP_LICENSE)]
         (folder / LICENSE).write_text("\n".join(texts), "utf-8")
-        (folder / SUMS).write_text(sums(folder), "utf-8")
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        (folder / SUMS).write_text(sums.text(sums.of(files, folder)), "utf-8")
     return FOLDER / model

@@ -13,23 +13,22 @@ import contextlib
 import json
 import shutil
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import httpx2
 import huggingface_hub
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from pydantic import TypeAdapter, ValidationError
 
 from clip_onnx import command
 from clip_onnx.names import METRICS
-from tools.release import SUMS, checksum
+from tools import sums
+from tools.release import SUMS
 from web import bundles
 
 GOLDEN = "golden.json"
 LIST = "released.json"  # what a run fetched: {model: OWNER/NAME@COMMIT}
-DIGESTS = TypeAdapter(
-    dict[bundles.Name, Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]]
-)
+NAMES = TypeAdapter(dict[bundles.Name, str])
 
 
 class Release(NamedTuple):
@@ -54,7 +53,7 @@ def told(place):
         raise command.Refusal(
             f"{place}: {command.first_line(error)}: name it OWNER/NAME or OWNER/NAME@REVISION"
         ) from None
-    except (httpx2.HTTPError, OSError) as error:
+    except (httpx2.HTTPError, ConnectionError, LocalEntryNotFoundError) as error:
         raise command.Refusal(
             f"{place}: the hub cannot be reached ({command.first_line(error)}): try again"
         ) from None
@@ -65,15 +64,11 @@ def anew(place, what):
 
 
 def digests(path, place):
-    """{path: SHA-256} of what `sha256sum` wrote."""
+    """{path: SHA-256} of a SHA256SUMS, no name of which leads out of its folder."""
     try:
-        lines = path.read_text("utf-8").splitlines()
-        rows = [line.split("  ", 1)[::-1] for line in lines]
-        listed = DIGESTS.validate_python(dict(rows))
-    except (ValueError, ValidationError):
+        listed = NAMES.validate_python(sums.read(path))
+    except ValueError:  # pydantic's, too
         raise anew(place, f"its {SUMS} is of another form") from None
-    if len(listed) < len(rows):
-        raise anew(place, f"its {SUMS} lists a file twice")
     for name in (GOLDEN, METRICS):
         if name not in listed:
             raise anew(place, f"its {SUMS} lists no {name}")
@@ -85,7 +80,7 @@ def check(release):
     for name, digest in release.listed.items():
         if not (release.folder / name).is_file():
             raise anew(release.place, f"{name} of its {SUMS} is missing")
-        if checksum(release.folder / name) != digest:
+        if sums.sha256(release.folder / name) != digest:
             raise anew(release.place, f"{name} has another digest than in {SUMS}")
 
 
@@ -95,11 +90,11 @@ def downloaded(place):
     api = huggingface_hub.HfApi()
     with told(place):
         commit = api.model_info(repository, revision=revision or None).sha
-        sums = Path(api.hf_hub_download(repository, SUMS, revision=commit))
-    listed = digests(sums, place)
+        path = Path(api.hf_hub_download(repository, SUMS, revision=commit))
+    listed = digests(path, place)
     with told(place):
         api.snapshot_download(repository, revision=commit, allow_patterns=[*listed])
-    release = Release(f"{repository}@{commit}", sums.parent, listed)
+    release = Release(f"{repository}@{commit}", path.parent, listed)
     check(release)
     return release
 
@@ -129,14 +124,17 @@ def fetched(places):
 
 
 def earlier(output):
-    """The models that an earlier run left in a folder. Raises Refusal if something else did."""
-    if (output / LIST).is_file():
-        return set(json.loads((output / LIST).read_text("utf-8")))
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    """The models that an earlier run left in a folder. Raises Refusal if it holds anything else."""
+    try:
+        models = NAMES.validate_json((output / LIST).read_bytes())
+    except (OSError, ValueError):  # there is none, or no run wrote it
+        models = {}
+    there = {path.name for path in output.iterdir()} if output.is_dir() else set()
+    if output.is_file() or there - {*models, LIST}:
         raise command.Refusal(
             f"{output} holds something else, which would be lost: name a new folder"
         )
-    return set()
+    return there & {*models}
 
 
 def fetch(places, output):

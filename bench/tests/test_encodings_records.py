@@ -1,6 +1,8 @@
 """What bench/encodings.json and strangers.json hold, as they are committed."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -197,3 +199,34 @@ def test_what_docs_say_of_memory():
             ]
             found = one["load_rss_mb"], one["run_rss_mb"]
             assert found == pytest.approx(mb, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "int8r",
+            "`int8r` (?P<one>{0} to {0}) times .*, eight at once (?P<eight>{0} to {0}) times",
+        ),
+        ("int4r", "`int4r` takes (?P<both>{0} to {0}) times as long either way"),
+        ("int8-dynamic", "take (?P<both>{0} to {0}) of `fp32`'s time, one input or eight"),
+    ],
+)
+def test_what_docs_say_of_time(name, said):
+    """docs/files.md, of vit-b-32's twin: times of fp32, of one tower and the other."""
+    page = " ".join(Path("docs/files.md").read_text("utf-8").split())
+    found = re.search(said.format(r"[0-9.]+"), page).groupdict()
+    groups = [GROUPS[f"vit-b-32.{tower}"] for tower in TOWERS]
+    rows = [
+        comparison.ratios(one, group)
+        for group in groups
+        for one in group
+        if (one["by"], one["encoding"]) == ("ours", name)
+    ]
+    one = [row["fp32_run_ratio"] for row in rows]
+    eight = [row["several_ratio"] for row in rows]
+    for key, measured in {"one": one, "eight": eight, "both": one + eight}.items():
+        if key in found:
+            low, high = found[key].split(" to ")
+            for text, value in ((low, min(measured)), (high, max(measured))):
+                assert f"{value:.{len(text) - 2}f}" == text

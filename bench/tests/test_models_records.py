@@ -1,6 +1,8 @@
 """What bench/models.json, ladder.json and targets.json hold, as they are committed."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +38,14 @@ def test_every_official_model_was_measured_within_bounds(model):
 def test_the_tables_are_of_the_records():
     ladder = records.read(rungs.RECORDS)
     assert table.RECORDS.with_suffix(".md").read_text("utf-8") == table.markdown(RECORDS, ladder)
+
+
+def test_what_docs_say_of_the_largest_models_memory():
+    page = " ".join(Path("docs/models.md").read_text("utf-8").split())
+    said = "fetching it took (.+) GB of memory, export (.+) GB, patching and encoding (.+) GB"
+    peaks = {r["stage"]: r["peak_rss_mb"] for r in RECORDS if r["model"] == "laion-vit-bigg-14"}
+    found = peaks["download"], peaks["export"], max(peaks["patch"], peaks["encode"])
+    assert re.search(said, page).groups() == tuple(f"{peak / 1000:.1f}" for peak in found)
 
 
 TARGETS = json.loads(targets.RECORDS.read_text("utf-8"))

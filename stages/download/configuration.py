@@ -46,12 +46,7 @@ def check(path, sizes, stated, names=families.OPENAI, usual=None, registered=Non
             " remove the one that does not belong to it"
         )
     _check_stated(path, network, sizes, stated)
-    if registered and usual not in (None, network.visual.activation):
-        raise command.Refusal(
-            f"{path}: params.yaml says `open_clip: {registered}`, which computes"
-            f" {network.visual.activation}, and it is an archive of OpenAI's form, which computes"
-            f" {usual}: take the name that ends in -quickgelu"
-        )
+    _check_registered(path, network, sizes, registered, usual)
     if {*network.blocks.values()} == {Blocks()}:
         return Network()
     _check_complete(path, network, sizes)
@@ -66,6 +61,18 @@ def _check_stated(path, network, sizes, stated):
             raise command.Refusal(
                 f"{path}: activation in params.yaml is {stated}, the configuration beside it says"
                 f" {activation} of the {tower} tower: take `activation` out, or correct the file"
+            )
+
+
+def _check_registered(path, network, sizes, name, usual):
+    """Refuse a network of open_clip's registry that weights of this form never have."""
+    for tower in sizes.towers:
+        activation = network.blocks[tower].activation
+        if name and usual not in (None, activation):
+            raise command.Refusal(
+                f"{path}: params.yaml says `open_clip: {name}`, which computes {activation}, and it"
+                f" is an archive of OpenAI's form, which computes {usual}: take the name that ends"
+                " in -quickgelu"
             )
 
 

@@ -11,7 +11,7 @@ ResNets' convolutions have no operator of this kind: their visual tower is not m
 
 from clip_onnx import absent, command, graphs
 from clip_onnx.graphs import opset
-from clip_onnx.settings.encodings import BLOCKS, Form
+from clip_onnx.settings.encodings import BLOCKS, Form, Shares
 from stages.encode import choice, products, weight_only
 
 WHOLE = Form(bits=8, block="row")  # of what no block divides
@@ -35,6 +35,11 @@ def encode(model, encoding, calibration=None, sensitivity=None):
         whole = sum(choice.stored(w, f) for w, f in (forms | resident).items())
         more = getattr(encoding.more, sensitivity.tower) * whole
         resident |= weight_only.spread(free, candidates, sensitivity, more)
+    elif encoding.more != Shares():
+        raise command.Refusal(
+            "`more` goes to the products that mean most: list the encoding in"
+            " grid.encodings.by_sensitivity, or take `more` out"
+        )
     rounded = {w: form for w, form in (forms | resident).items() if form.bits != 16}
     results = dict(weight_only.rounded(rounded, known))
     for weight, result in results.items():
