@@ -72,7 +72,7 @@ class Interpreted:
 
 
 @needs_litert
-@pytest.mark.parametrize("family", networks.SAVE)  # GELU by the error function; by tanh in one tower
+@pytest.mark.parametrize("family", networks.SAVE)  # by erf; by tanh in one tower
 def test_gelu_is_what_the_package_computes(tmp_path, family):
     networks.SAVE[family](networks.CONFIG[family], tmp_path / "saved")
     checkpoint = networks.store(tmp_path / "saved", tmp_path / "checkpoint")
