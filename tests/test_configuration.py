@@ -112,13 +112,15 @@ def test_hugging_faces_configuration_of_another_network(tmp_path, place, value, 
 
 
 OPEN_CLIPS = [
-    ("vision_cfg.pool_type", "avg", 'takes the class token, "tok"'),
+    ("vision_cfg.pool_type", "none", 'takes the class token, "tok"'),
+    ("vision_cfg.final_ln_after_pool", "yes", "takes one token"),
     ("vision_cfg.head_width", 80, "has heads 64 wide"),
     ("vision_cfg.mlp_ratio", 2, "goes by the tensors, which say 4.0"),
     ("vision_cfg.act_kwargs", {"approximate": "tanh"}, "computes QuickGELU, which takes none"),
     ("vision_cfg.act_kwargs", {"inplace": True}, "has none, and GELU of others"),
     ("vision_cfg.image_size", 72, "goes by the tensors, which say 64"),
     ("vision_cfg.ls_init_value", 1e-5, "scales no layer"),
+    ("text_cfg.ls_init_value", False, "scales no layer"),
     ("vision_cfg.no_ln_pre", True, "has a LayerNorm there"),
     ("vision_cfg.norm_kwargs", {"eps": 1e-6, "bias": False}, "has an eps of 1e-5"),
     ("vision_cfg.norm_kwargs", {"eps": 0}, "has an eps of 1e-5"),

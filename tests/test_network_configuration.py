@@ -1,6 +1,7 @@
 """What lies beside weights says whose network they are of, and what differs from OpenAI's."""
 
 import dataclasses
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -53,6 +54,49 @@ def test_what_the_tensors_say_of_the_mlps_must_be_what_the_configuration_says(tm
     assert network.visual == network.textual == narrow
     message = refusal(tmp_path, {"config.json": CONFIG}, sizes)
     assert "intermediate_size in vision_config of config.json is 512, OpenAI's code goes" in message
+
+
+SCALED = Blocks(layer_scale=True)
+AFTER = {"pool_type": "avg", "final_ln_after_pool": True}
+OF_OPEN_CLIP = [
+    ("vision_cfg", {"ls_init_value": 1e-4}, {"visual": SCALED}),
+    ("text_cfg", {"ls_init_value": 1}, {"textual": SCALED}),
+    ("vision_cfg", {"no_ln_pre": True}, {"visual": Blocks(pre_norm=False)}),
+    ("vision_cfg", {"pool_type": "avg"}, {"visual": Blocks(pooling="mean_of_norms")}),
+    ("vision_cfg", AFTER, {"visual": Blocks(pooling="norm_of_mean")}),
+]
+
+
+@pytest.mark.parametrize(("section", "fields", "blocks"), OF_OPEN_CLIP)
+def test_what_only_open_clips_networks_have(tmp_path, section, fields, blocks):
+    tensors = {t: dataclasses.replace(how, pooling="token") for t, how in blocks.items()}
+    sizes, content = dataclasses.replace(VIT, **tensors), OPEN_CLIP
+    for field, value in fields.items():
+        content = changed(content, f"model_cfg.{section}.{field}", value)
+    network = check(tmp_path, {open_clip.FILE: content}, sizes)
+    assert network.family == "open_clip"
+    assert network.blocks == {"visual": Blocks(), "textual": Blocks()} | blocks
+    assert network.configuration[section].items() >= fields.items()
+
+
+@pytest.mark.parametrize(
+    ("tower", "blocks", "field"),
+    [
+        ("visual", SCALED, "ls_init_value in vision_cfg of open_clip_config.json is null"),
+        ("textual", SCALED, "ls_init_value in text_cfg of open_clip_config.json is null"),
+        ("visual", Blocks(pre_norm=False), "no_ln_pre in vision_cfg .* is false, .*has a LayerNorm there"),
+    ],
+)
+def test_what_only_open_clips_tensors_have_its_configuration_says(tmp_path, tower, blocks, field):
+    sizes = dataclasses.replace(VIT, **{tower: blocks})
+    assert re.search(field, refusal(tmp_path, {open_clip.FILE: OPEN_CLIP}, sizes))
+    (tmp_path / open_clip.FILE).unlink()
+    for activation in ("quick_gelu", "gelu"):
+        message = refusal(tmp_path, {}, sizes, activation)
+        assert re.search(r"is another network than OpenAI's: .*\((ls_1, ls_2|ln_pre)\)", message)
+    message = refusal(tmp_path, {"config.json": CONFIG}, sizes)
+    assert message.endswith(f": put its {open_clip.FILE} beside it")
+    assert "is open_clip's network, for " in message
 
 
 def test_sizes_that_a_configuration_leaves_out_are_the_tensors(tmp_path):

@@ -46,8 +46,12 @@ def open_clips(draw):
         section["norm_kwargs"] = {"eps": draw(eps)}
         if not config["quick_gelu"] and draw(st.booleans()):
             section["act_kwargs"] = {"approximate": "tanh"}
+        section["ls_init_value"] = draw(st.sampled_from([None, 0.5]))
         if name == "vision_cfg":
             section |= {"head_width": width, "patch_size": 16, "image_size": 32}
+            section["no_ln_pre"] = draw(st.booleans())
+            section["pool_type"] = draw(st.sampled_from(["tok", "avg"]))
+            section["final_ln_after_pool"] = draw(st.booleans())
         else:
             section |= {"heads": number, "context_length": draw(contexts)}
         config[name] = section
@@ -114,7 +118,7 @@ def test_transformers_networks(config):
 
 
 @pytest.mark.parametrize("by", ["folder", "name"])
-@pytest.mark.parametrize("name", ["ViT-S-32-alt", "ViT-M-32"])
+@pytest.mark.parametrize("name", ["ViT-S-32-alt", "ViT-M-16-alt"])
 def test_a_network_of_open_clips_registry_is_known_by_folder_or_name(name, by, tmp_path):
     config = open_clip.get_model_config(name)
     model = networks.save_open_clip(config, tmp_path / "saved")

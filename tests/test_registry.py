@@ -36,7 +36,7 @@ REFUSED = {
     name: "quick_gelu in model_cfg of open_clip_config.json is false"
     for name in CLIPS
     if name.startswith("RN") and not CONFIGS[name].get("quick_gelu")
-} | {"ViT-M-16-alt": "ls_init_value in vision_cfg of open_clip_config.json is 0.0001"}
+}
 
 
 def network(name, folder):

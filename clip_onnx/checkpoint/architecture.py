@@ -100,6 +100,8 @@ RESNET = {
 }
 TEXT = {"token_embedding.weight": 2, "positional_embedding": 2, "text_projection": 2}
 
+FACTORS = (".ls_1.gamma", ".ls_2.gamma")  # ends of names, in open_clip's blocks
+
 BEGINNINGS = {  # of names; logit_scale is no tower's
     "visual": ("visual.",),
     "textual": (
@@ -130,8 +132,8 @@ def of(directory):
 def read(shapes):
     """Architecture of a state dict given as {name: shape}: of both towers, or of the one it has.
 
-    Of its blocks it says how wide their MLPs are; that the rest is as in OpenAI's code is only
-    supposed. Raises ValueError if it is no CLIP's.
+    Of how a tower computes it says what the tensors show: how wide its MLPs are, which norms and
+    factors there are; that the rest is as in OpenAI's code is only supposed. Raises ValueError if it is no CLIP's.
     """
     resnet = has_resnet(shapes)
     says = {"visual": RESNET if resnet else VIT, "textual": TEXT}
@@ -181,7 +183,10 @@ def _vit(shapes):
         "vision_layers": _children(shapes, "visual.transformer.resblocks."),
         "vision_width": width,
         "patch_size": patch,
-        "visual": _blocks(shapes, "visual.transformer.resblocks.", width),
+        "visual": dataclasses.replace(
+            _blocks(shapes, "visual.transformer.resblocks.", width),
+            pre_norm=any(name.startswith("visual.ln_pre.") for name in shapes),
+        ),
     }
 
 
@@ -209,7 +214,8 @@ def _text(shapes):
 
 
 def _blocks(shapes, prefix, width):
-    """The Blocks of a transformer, by its MLPs. A tensor of another width is the odd one out."""
+    """The Blocks of a transformer, as far as its tensors say: a factor in any block is one in all,
+    and of MLPs a tensor of another width is the odd one out."""
     ends = (".mlp.c_fc.weight", ".mlp.c_fc.bias")
     found = Counter(
         shape[0]
@@ -218,7 +224,10 @@ def _blocks(shapes, prefix, width):
     )
     most = max(found.values(), default=0)
     likely = {mlp for mlp, count in found.items() if count == most} or {4 * width}
-    return Blocks() if 4 * width in likely else Blocks(mlp_width=min(likely))
+    return Blocks(
+        mlp_width=None if 4 * width in likely else min(likely),
+        layer_scale=any(k.startswith(prefix) and k.endswith(FACTORS) for k in shapes),
+    )
 
 
 def _children(shapes, prefix):

@@ -1,4 +1,4 @@
-"""What a checkpoint's tensors do not say of its network: how its blocks compute, whose code it is.
+"""What a checkpoint's sizes do not say of its network: how its towers compute, whose code it is.
 
 `network.json` stands beside a checkpoint's weights (data/checkpoints/MODEL) where the network is
 not OpenAI's: the family whose package defines it, the configuration as that package takes it, and
@@ -16,16 +16,22 @@ from clip_onnx.names import NETWORK, TOWERS
 OPENAI, OPEN_CLIP, HUGGING_FACE = "openai", "open_clip", "huggingface"  # the families
 QUICK_GELU, GELU, GELU_TANH = "quick_gelu", "gelu", "gelu_tanh"  # the activations
 HEAD_WIDTH = 64  # of every attention layer that OpenAI published
+# What a picture's embedding is the projection of: the norm of the class token, or of the patches'
+# mean, or the mean of the patches' norms.
+TOKEN, NORM_OF_MEAN, MEAN_OF_NORMS = "token", "norm_of_mean", "mean_of_norms"
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """How the blocks of a tower compute: as OpenAI's do where nothing else is said."""
+    """How a tower computes: as OpenAI's do where nothing else is said."""
 
     activation: str = QUICK_GELU
     eps: float = 1e-5  # of every LayerNorm of the tower
     head_width: int = HEAD_WIDTH
     mlp_width: int | None = None  # none: four times the tower's
+    layer_scale: bool = False  # whether a factor a channel multiplies what a block's parts add
+    pre_norm: bool = True  # whether a LayerNorm is in front of a visual tower's blocks
+    pooling: str = TOKEN  # of a visual tower
 
 
 class Network(NamedTuple):

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from clip_onnx.checkpoint.network import MEAN_OF_NORMS, NORM_OF_MEAN, TOKEN
 from clip_onnx.openai import ModifiedResNet
 from clip_onnx.openai.activations import ACTIVATIONS
 
@@ -61,17 +62,29 @@ class Feedforward(nn.Module):
         return self.c_proj(self.activation(self.c_fc(x)))
 
 
+class LayerScale(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.empty(width))
+
+    def forward(self, x):
+        return x * self.gamma
+
+
 class Block(nn.Module):
     def __init__(self, width, how):
         super().__init__()
+        scale = LayerScale if how.layer_scale else nn.Identity
         self.attn = Attention(width, width // how.head_width)
         self.ln_1 = nn.LayerNorm(width, how.eps)
+        self.ls_1 = scale(width)
         self.mlp = Feedforward(width, how)
         self.ln_2 = nn.LayerNorm(width, how.eps)
+        self.ls_2 = scale(width)
 
     def forward(self, x, mask):
-        x = x + self.attn(self.ln_1(x), mask)
-        return x + self.mlp(self.ln_2(x))
+        x = x + self.ls_1(self.attn(self.ln_1(x), mask))
+        return x + self.ls_2(self.mlp(self.ln_2(x)))
 
 
 class Transformer(nn.Module):
@@ -95,6 +108,13 @@ def blocks(transformer, mask):
         yield Step(run, (f"transformer.resblocks.{number}",))
 
 
+POOLED = {  # what is projected of a picture's tokens [B, 1 + patches, width], the class token first
+    TOKEN: lambda x, norm: norm(x[:, 0]),
+    NORM_OF_MEAN: lambda x, norm: norm(x[:, 1:].mean(1)),
+    MEAN_OF_NORMS: lambda x, norm: norm(x)[:, 1:].mean(1),
+}
+
+
 class VisionTransformer(nn.Module):
     """pixel_values [B, 3, R, R] → image_embeds [B, E]."""
 
@@ -104,10 +124,11 @@ class VisionTransformer(nn.Module):
         self.conv1 = nn.Conv2d(3, width, a.patch_size, a.patch_size, bias=False)
         self.class_embedding = nn.Parameter(torch.empty(width))
         self.positional_embedding = nn.Parameter(torch.empty(tokens, width))
-        self.ln_pre = nn.LayerNorm(width, a.visual.eps)
+        self.ln_pre = nn.LayerNorm(width, a.visual.eps) if a.visual.pre_norm else nn.Identity()
         self.transformer = Transformer(width, a.vision_layers, a.visual)
         self.ln_post = nn.LayerNorm(width, a.visual.eps)
         self.proj = nn.Parameter(torch.empty(width, a.embed_dim))
+        self.pooled = POOLED[a.visual.pooling]
 
     def embed(self, x):
         x = self.conv1(x).flatten(2).transpose(1, 2)  # [B, tokens - 1, width]
@@ -115,7 +136,7 @@ class VisionTransformer(nn.Module):
         return self.ln_pre(x + self.positional_embedding)
 
     def pool(self, x):
-        return self.ln_post(x[:, 0]) @ self.proj
+        return self.pooled(x, self.ln_post) @ self.proj
 
     def forward(self, x):
         return self.pool(self.transformer(self.embed(x)))

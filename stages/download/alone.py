@@ -20,8 +20,20 @@ def check(path, sizes):
         )
 
 
+def of_open_clip(sizes):
+    """What only open_clip's code has, or nothing."""
+    for tower in sizes.towers:
+        if getattr(sizes, tower).layer_scale:
+            return f"factors (ls_1, ls_2) scale what the blocks of its {tower} tower add"
+    if not sizes.visual.pre_norm:
+        return "it has no LayerNorm before its visual blocks (ln_pre)"
+    return ""
+
+
 def _problem(sizes):
     """What OpenAI's code has in another way, or nothing."""
+    if problem := of_open_clip(sizes):
+        return problem
     visual = (sizes.vision_width or 0) * (1 if sizes.vit else 32)
     for width in (sizes.text_width or 0, visual):
         if width % HEAD_WIDTH:

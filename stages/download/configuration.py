@@ -40,6 +40,10 @@ def check(path, sizes, stated, names=families.OPENAI, usual=None, registered=Non
     if not rules.plain(sizes):
         alone.check(path, sizes)
     network = said[0]
+    if network.family != OPEN_CLIP and (problem := alone.of_open_clip(sizes)):
+        raise command.Refusal(
+            f"{path} is open_clip's network, for {problem}: put its {open_clip.FILE} beside it"
+        )
     if any(other.blocks != network.blocks for other in said):
         raise command.Refusal(
             f"{hugging_face.FILE} and {open_clip.FILE} beside {path} describe different networks:"

@@ -15,8 +15,11 @@ from clip_onnx.checkpoint.network import (
     GELU,
     GELU_TANH,
     HEAD_WIDTH,
+    MEAN_OF_NORMS,
+    NORM_OF_MEAN,
     OPEN_CLIP,
     QUICK_GELU,
+    TOKEN,
     Blocks,
     Network,
 )
@@ -57,8 +60,23 @@ def _by_ratio(mlp_width, width):
     return Rule(right, rules.TENSORS, 4.0, built)
 
 
+SCALE = "ls_init_value"  # what blocks' factors were before training; none: there are none
+
+
+def _scaled(blocks):
+    """The Rule of it; the tensors say whether there are factors."""
+
+    def right(sizes, section):
+        return () if blocks(sizes).layer_scale else (None,)
+
+    def built(sizes, value):
+        return plain(sizes) and blocks(sizes).layer_scale and rules.is_number(value)
+
+    openai = "scales no layer, and others where their tensors have the factors"
+    return Rule(right, openai, built=built)
+
+
 BOTH = OFF | {
-    "ls_init_value": only(None, openai="scales no layer"),
     "act_kwargs": only(
         None,
         {},
@@ -72,6 +90,7 @@ BOTH = OFF | {
 }
 TANH = {"approximate": "tanh"}
 VISION = BOTH | {
+    SCALE: _scaled(lambda s: s.visual),
     "mlp_ratio": _by_ratio(lambda s: s.vision_mlp_width, lambda s: s.vision_width),
     "layers": size(lambda s: s.vision_layers if s.vit else list(s.vision_layers)),
     "width": size(lambda s: s.vision_width),
@@ -90,11 +109,24 @@ VISION = BOTH | {
     ),
     "image_size": square(lambda s: s.resolution),
     "attentional_pool": only(False, None, openai="takes the class token"),
-    "no_ln_pre": only(False, None, openai="has a LayerNorm there"),
-    "pool_type": only("tok", openai="takes the class token, {}"),
+    "no_ln_pre": Rule(
+        lambda s, _: (False, None) if s.visual.pre_norm else (),
+        "has a LayerNorm there, and others none where their tensors have none",
+        False,
+        lambda s, value: plain(s) and value is True and not s.visual.pre_norm,
+    ),
+    "pool_type": only(
+        "tok",
+        openai="takes the class token, {}",
+        built=lambda s, value: plain(s) and value == "avg",
+    ),
+    "final_ln_after_pool": only(
+        False, None, openai="takes one token", built=lambda s, value: value is True
+    ),
     "timm_model_name": only(None, "", openai="has no tower of timm"),
 }
 TEXT = BOTH | {
+    SCALE: _scaled(lambda s: s.textual),
     "mlp_ratio": _by_ratio(lambda s: s.text_mlp_width, lambda s: s.text_width),
     "context_length": size(lambda s: s.context_length, CONTEXT_LENGTH),
     "vocab_size": only(VOCABULARY, openai="reads {}"),
@@ -140,7 +172,6 @@ HARMLESS = {
         "attn_pooler_queries",
         "attn_pooler_heads",
         "pos_embed_type",
-        "final_ln_after_pool",
         "output_tokens",
         "timm_model_pretrained",
         "timm_pool",
@@ -229,7 +260,7 @@ def _network(path, sizes, model, source):
         name, table = SECTIONS[tower]
         section = described.section(model, name, source)
         if section is not None:
-            _check_section(path, section, table, sizes, name, source)
+            _check_section(path, {SCALE: None} | section, table, sizes, name, source)
             if quick and section.get("act_kwargs"):
                 shown = described.shown(section["act_kwargs"])
                 what = f"act_kwargs in {name} of {source}"
@@ -244,8 +275,11 @@ def _blocks(section, sizes, tower, quick):
     """The Blocks of a tower, whose MLPs' width the tensors say."""
     if not plain(sizes):
         return getattr(sizes, tower)
+    pooling = TOKEN
     if tower == "visual":
         head_width = section.get("head_width", HEAD_WIDTH)
+        if section.get("pool_type") == "avg":
+            pooling = NORM_OF_MEAN if section.get("final_ln_after_pool") else MEAN_OF_NORMS
     else:
         head_width = sizes.text_width // section.get("heads", TEXT["heads"].absent)
     tanh = section.get("act_kwargs") == TANH
@@ -254,6 +288,7 @@ def _blocks(section, sizes, tower, quick):
         activation=QUICK_GELU if quick else GELU_TANH if tanh else GELU,
         eps=(section.get("norm_kwargs") or EPS).get("eps", EPS["eps"]),
         head_width=head_width,
+        pooling=pooling,
     )
 
 

@@ -9,7 +9,7 @@ from stages.download import described
 
 
 class Rule(NamedTuple):
-    """`right(sizes, section)`: the values with which a field describes OpenAI's network.
+    """`right(sizes, section)`: the values with which a field describes OpenAI's network, if any do.
 
     `openai` says what its code does, with the first of them in the place of {}. `absent` is what
     the field is where it is left out; None: nothing to check. `built(sizes, value)` says of other
@@ -81,7 +81,7 @@ def check(path, section, rules, sizes, place):
         value, right = section.get(field, rule.absent), rule.right(sizes, section)
         if any(_same(value, one) for one in right) or (rule.built and rule.built(sizes, value)):
             continue
-        openai = rule.openai.replace("{}", described.shown(right[0]))
+        openai = rule.openai.replace("{}", described.shown(next(iter(right), None)))
         raise refusal(path, f"{field} in {place}", described.shown(value), openai)
 
 
@@ -91,7 +91,7 @@ def completed(section, rules, sizes):
     whole = dict(section)
     for field, rule in rules.items():
         if rule.by_tensors or field in section:
-            right = rule.right(sizes, section)[0]
+            right = next(iter(rule.right(sizes, section)), None)
             if rule.by_tensors:
                 whole[field] = right
             elif isinstance(right, int) and isinstance(section[field], float):
