@@ -39,10 +39,8 @@ def one_input(directory, tower):
     if tower == "visual":
         return inputs.pixels(directory, [0])
     with inputs.reference(directory) as file:
-        ids = file.get_tensor("input_ids").astype(np.int64)
-    lengths = ids.argmax(1) + 1
-    row = abs(lengths - TOKENS).argmin()
-    return ids[row : row + 1, : lengths[row]]
+        rows = inputs.token_rows(file)
+    return np.array([min(rows, key=lambda row: abs(len(row) - TOKENS))], np.int64)
 
 
 def session(directory):

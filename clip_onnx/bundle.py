@@ -56,7 +56,7 @@ class Bundle:
             if not (self.files and (self._scale is None or 0 < self._scale < math.inf)):
                 raise ValueError("sizes, scale or files are missing")
             if "textual" in self.towers:
-                self.context = layout.context(self._json(layout.TOKENIZER_FILE))
+                self.context = layout.context(self._json(tokens.CONFIG_FILE))
             if "visual" in self.towers:
                 self.side, self.preparation = preprocessor.read(self._json(preprocessor.FILE))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -57,7 +57,7 @@ def of_pictures(folder: Path, golden: dict[str, Any]) -> dict[str, list[Any]]:
 def of_texts(folder: Path, golden: dict[str, Any]) -> dict[str, list[Any]]:
     """The cases of golden.json's captions. Raises Refusal where the folder's tokens are others."""
     texts = golden["texts"]
-    context = layout.context(json.loads((folder / layout.TOKENIZER_FILE).read_text("utf-8")))
+    context = layout.context(json.loads((folder / tokens.CONFIG_FILE).read_text("utf-8")))
     tokenizer = tokens.load(folder / "tokenizer.json", context)
     rows = tokens.encode(tokenizer, [text["caption"] for text in texts])
     for text, row in zip(texts, rows, strict=True):

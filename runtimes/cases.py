@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from clip_onnx import host
 from clip_onnx.host import sessions
 from clip_onnx.measure import inputs
 from stages.evaluate import kinds
@@ -17,6 +16,7 @@ class Sample:
         self.data, self.model = reference.parent.parent, reference.name
         with inputs.reference(reference) as tensors:
             found = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+            self.token_rows = inputs.token_rows(tensors) if "input_ids" in found else None
         self.image_embeds, self.text_embeds = found.get("image_embeds"), found.get("text_embeds")
         self.input_ids = found.get("input_ids")
 
@@ -33,7 +33,8 @@ class Sample:
     def texts(self, length=None):
         """(int64 input_ids, their text_embeds), padded with 0; those that fit into `length`."""
         length = length or self.input_ids.shape[1]
-        rows = self.spread(np.flatnonzero(host.eot_positions(self.input_ids) < length))
+        fitting = [n for n, row in enumerate(self.token_rows) if len(row) <= length]
+        rows = self.spread(fitting)
         return self.input_ids[rows, :length].astype(np.int64), self.text_embeds[rows]
 
     def pictures(self):

@@ -217,6 +217,7 @@ def test_other_tokens_are_refused(tmp_path):
     vocabulary = right["model"]["vocab"]
     vocabulary["a</w>"], vocabulary["b</w>"] = vocabulary["b</w>"], vocabulary["a</w>"]
     assert "tokens of tokenizer.json" in refusal(tmp_path, {"tokenizer.json": right})
+    (tmp_path / "tokenizer.json").unlink()
     settings = {"do_lower_case": False}
     message = refusal(tmp_path, {"tokenizer_config.json": settings})
     assert "do_lower_case in tokenizer_config.json is false, OpenAI's code reads lower" in message

@@ -84,7 +84,11 @@ def test_what_only_open_clips_networks_have(tmp_path, section, fields, blocks):
     [
         ("visual", SCALED, "ls_init_value in vision_cfg of open_clip_config.json is null"),
         ("textual", SCALED, "ls_init_value in text_cfg of open_clip_config.json is null"),
-        ("visual", Blocks(pre_norm=False), "no_ln_pre in vision_cfg .* is false, .*has a LayerNorm there"),
+        (
+            "visual",
+            Blocks(pre_norm=False),
+            "no_ln_pre in vision_cfg .* is false, .*has a LayerNorm there",
+        ),
     ],
 )
 def test_what_only_open_clips_tensors_have_its_configuration_says(tmp_path, tower, blocks, field):

@@ -10,7 +10,7 @@ import yaml
 from huggingface_hub import ModelCard, ModelCardData
 
 from clip_onnx.checkpoint.network import HUGGING_FACE, OPEN_CLIP, OPENAI
-from clip_onnx.host import layout
+from clip_onnx.host import layout, tokens
 from clip_onnx.names import TOWERS
 from stages.download import addresses
 from stages.report.columns import FIGURES
@@ -160,7 +160,7 @@ def packages():
 
 def context(bundle):
     """How many tokens its textual tower reads."""
-    return layout.context(json.loads((bundle / layout.TOKENIZER_FILE).read_text("utf-8")))
+    return layout.context(json.loads((bundle / tokens.CONFIG_FILE).read_text("utf-8")))
 
 
 def content(release):

@@ -36,6 +36,7 @@ def _plain(name):
 Name = Annotated[str, AfterValidator(_plain)]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+\.[a-z0-9-]+$")]
 Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
+CLIPS = "CLIPTokenizer"  # class of CLIP's tokens, as a bundle has it
 Labels = TypeAdapter(Annotated[list[str], Field(min_length=1)])
 
 
@@ -93,6 +94,7 @@ class Preprocessor(Content):
 
 class Tokenizer(Content):
     model_max_length: Annotated[int, Field(gt=0)]
+    tokenizer_class: str | None = None
 
 
 class Config(Content):

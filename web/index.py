@@ -1,11 +1,11 @@
 """What the site knows of the bundles: models/index.json.
 
-    {"models": [{"name", "side", "crop", "mean", "std", "dimensions", "logit_scale",
+    {"models": [{"name", "side", "crop", "mean", "std", "dimensions", "logit_scale", "cleaned",
         "tokenizer": [FILE, FILE], "files": [FILE with "graph", "variant", and web/figures.py's]}]}
 
 A FILE is {"path", "bytes", "sha256"}, its path relative to index.json. A classifier has its
 `labels`, a file with external weights their FILE as `data`. `tokenizer` is tokenizer.json and
-tokenizer_config.json.
+tokenizer_config.json; texts in CLIP's tokens are `cleaned` before, as OpenAI's code does it.
 """
 
 from clip_onnx.names import METRICS, PROJECTION
@@ -36,7 +36,7 @@ def _model(bundle, figures, encodings):
         measured = bundles.read(bundle, METRICS, bundles.Metrics).model_dump(exclude_none=True)
         figures = figures.instead(**measured)
     pictures = bundles.read(bundle, "preprocessor_config.json", bundles.Preprocessor)
-    bundles.read(bundle, "tokenizer_config.json", bundles.Tokenizer)  # the pages go by it
+    tokens = bundles.read(bundle, "tokenizer_config.json", bundles.Tokenizer)
     found = [_file(bundle, name, golden.files[name], figures, encodings) for name in golden.files]
     return {
         "name": bundle.name,
@@ -46,6 +46,7 @@ def _model(bundle, figures, encodings):
         "std": pictures.image_std,
         "dimensions": bundles.read(bundle, "config.json", bundles.Config).projection_dim,
         "logit_scale": golden.logit_scale,
+        "cleaned": tokens.tokenizer_class == bundles.CLIPS,
         "tokenizer": [bundles.described(bundle, name) for name in TOKENIZER],
         "files": [file for file in found if file],
     }

@@ -13,7 +13,7 @@ from clip_onnx.checkpoint import network, weights
 from clip_onnx.checkpoint.network import Blocks
 from clip_onnx.names import TOWERS
 
-CONTEXT_LENGTH, VOCABULARY = 77, 49408  # of OpenAI's models, whose tokens others share
+CONTEXT_LENGTH = 77  # of OpenAI's models
 LEAST_CONTEXT = 16  # tokens: those of prompts that name a drawing are up to 13
 
 
@@ -133,7 +133,8 @@ def read(shapes):
     """Architecture of a state dict given as {name: shape}: of both towers, or of the one it has.
 
     Of how a tower computes it says what the tensors show: how wide its MLPs are, which norms and
-    factors there are; that the rest is as in OpenAI's code is only supposed. Raises ValueError if it is no CLIP's.
+    factors there are; that the rest is as in OpenAI's code is only supposed. Raises ValueError if
+    it is no CLIP's.
     """
     resnet = has_resnet(shapes)
     says = {"visual": RESNET if resnet else VIT, "textual": TEXT}
@@ -162,14 +163,11 @@ def _check_ranks(shapes, ranks):
 
 
 def _check_sizes(sizes):
-    if "textual" in sizes.towers:
-        if sizes.vocab_size != VOCABULARY:
-            raise ValueError(f"it knows {sizes.vocab_size} tokens, CLIP knows {VOCABULARY}")
-        if sizes.context_length < LEAST_CONTEXT:
-            raise ValueError(
-                f"it reads {sizes.context_length} tokens at once, too few for a text: CLIP reads"
-                f" {CONTEXT_LENGTH}"
-            )
+    if "textual" in sizes.towers and sizes.context_length < LEAST_CONTEXT:
+        raise ValueError(
+            f"it reads {sizes.context_length} tokens at once, too few for a text: CLIP reads"
+            f" {CONTEXT_LENGTH}"
+        )
     for tower, layers in {"visual": sizes.vision_layers, "text": sizes.text_layers}.items():
         if layers == 0 or (isinstance(layers, tuple) and 0 in layers):
             raise ValueError(f"its {tower} tower has no layers")

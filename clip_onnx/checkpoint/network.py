@@ -32,6 +32,7 @@ class Blocks:
     layer_scale: bool = False  # whether a factor a channel multiplies what a block's parts add
     pre_norm: bool = True  # whether a LayerNorm is in front of a visual tower's blocks
     pooling: str = TOKEN  # of a visual tower
+    end_id: int | None = None  # of the token at which a text ends; none: of CLIP's, the highest
 
 
 class Network(NamedTuple):

@@ -5,6 +5,8 @@
     text: tokens    text_embeds = project(run(input_ids), input_ids, text_projection)
 
 `text` is in the model's metadata_props (eot where it is not), text_projection.npy beside the model.
+A text ends at its first `end_id`, where `preprocessing` of metadata_props has one; CLIP's tokens
+have none, for there the end token's id is the highest.
 Ids stay integers all the way: half precision has one number for the start token and the end token.
 """
 
@@ -30,26 +32,30 @@ def fit(rows: Sequence[Sequence[int]] | NDArray[Any], length: int) -> NDArray[np
     return fitted
 
 
-def eot_positions(input_ids: ArrayLike) -> NDArray[np.intp]:
-    """[n] where each row [n, length] ends: the first place of its highest id.
+def eot_positions(input_ids: ArrayLike, end_id: int | None = None) -> NDArray[np.intp]:
+    """[n] where each row [n, length] ends: the first place of its highest id, or of `end_id`.
 
     In C: at = 0; for (i = 1; i < length; i++) if (ids[i] > ids[at]) at = i;
     """
     input_ids = np.asarray(input_ids)
     if not np.issubdtype(input_ids.dtype, np.integer):
         raise TypeError(f"token ids are integers, not {input_ids.dtype}")
-    return input_ids.argmax(-1) if len(input_ids) else np.zeros(0, np.intp)
+    marked = input_ids if end_id is None else input_ids == end_id
+    return marked.argmax(-1) if len(input_ids) else np.zeros(0, np.intp)
 
 
-def eot_onehot(input_ids: ArrayLike) -> NDArray[np.float32]:
+def eot_onehot(input_ids: ArrayLike, end_id: int | None = None) -> NDArray[np.float32]:
     """float32 [n, length]: 1 at each row's end token, 0 elsewhere."""
     marks = np.zeros(np.shape(input_ids), np.float32)
-    marks[np.arange(len(marks)), eot_positions(input_ids)] = 1
+    marks[np.arange(len(marks)), eot_positions(input_ids, end_id)] = 1
     return marks
 
 
 def project(
-    last_hidden_state: NDArray[Any], input_ids: ArrayLike, text_projection: NDArray[Any]
+    last_hidden_state: NDArray[Any],
+    input_ids: ArrayLike,
+    text_projection: NDArray[Any],
+    end_id: int | None = None,
 ) -> NDArray[Any]:
     """text_embeds float32 [n, E] of hidden states [n, length, width].
 
@@ -57,7 +63,7 @@ def project(
     out[e] = Σ_w hidden[at][w] · projection[w][e].
     """
     rows = np.arange(len(last_hidden_state))
-    return last_hidden_state[rows, eot_positions(input_ids)] @ text_projection
+    return last_hidden_state[rows, eot_positions(input_ids, end_id)] @ text_projection
 
 
 def normalize(embeds: NDArray[Any]) -> NDArray[Any]:

@@ -16,11 +16,10 @@ from typing import Any
 
 from clip_onnx.host import preprocessor
 from clip_onnx.host.preparation import OPENAI, Preparation
-from clip_onnx.host.tokens import END, END_ID, START, START_ID
+from clip_onnx.host.tokens import CONFIG_FILE, END, END_ID, START, START_ID
 from clip_onnx.names import PROJECTION
 
 STEMS = {"visual": "vision_model", "textual": "text_model", "combined": "model"}
-TOKENIZER_FILE = "tokenizer_config.json"
 CLASSES = {
     "visual": "CLIPVisionModelWithProjection",
     "textual": "CLIPTextModelWithProjection",
@@ -55,11 +54,15 @@ def projection_name(file: str) -> str:
 
 
 def configuration(
-    sizes: Any, external: Iterable[str] = (), preparation: Preparation = OPENAI
+    sizes: Any,
+    external: Iterable[str] = (),
+    preparation: Preparation = OPENAI,
+    tokenizer: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """{file name: content} of the JSON files beside the models.
 
     `external` names the external data files; transformers.js only fetches those it is told of.
+    `tokenizer` is the tokenizer_config.json of tokens that are not CLIP's.
     """
     config = _config(sizes)
     if external:
@@ -68,8 +71,10 @@ def configuration(
     files = {"config.json": config}
     if "visual" in sizes.towers:
         files[preprocessor.FILE] = preprocessor.written(sizes.resolution, preparation)
-    if "textual" in sizes.towers:
-        files[TOKENIZER_FILE] = _tokenizer(sizes)
+    if tokenizer is not None:
+        files[CONFIG_FILE] = tokenizer | {"model_max_length": sizes.context_length}
+    elif "textual" in sizes.towers:
+        files[CONFIG_FILE] = _tokenizer(sizes)
         files["special_tokens_map.json"] = {
             "bos_token": START,
             "eos_token": END,
@@ -111,10 +116,15 @@ def _text(sizes: Any) -> dict[str, Any]:
         "max_position_embeddings": sizes.context_length,
         "vocab_size": sizes.vocab_size,
         "projection_dim": sizes.embed_dim,
-        "bos_token_id": START_ID,
-        "eos_token_id": END_ID,
-        "pad_token_id": END_ID,
+        **_special(sizes.textual.end_id),
     }
+
+
+def _special(end_id: int | None) -> dict[str, int]:
+    """The ids of the tokens of no word, as far as they are known."""
+    if end_id is not None:
+        return {"eos_token_id": end_id}
+    return {"bos_token_id": START_ID, "eos_token_id": END_ID, "pad_token_id": END_ID}
 
 
 def _vision(sizes: Any) -> dict[str, Any]:
@@ -154,5 +164,5 @@ def context(tokenizer_config: dict[str, Any]) -> int:
     """How many tokens a bundle's textual tower reads. Raises ValueError where it does not say."""
     length = tokenizer_config["model_max_length"]
     if type(length) is not int or length < 1:
-        raise ValueError(f"{TOKENIZER_FILE} has {length!r} as model_max_length")
+        raise ValueError(f"{CONFIG_FILE} has {length!r} as model_max_length")
     return length

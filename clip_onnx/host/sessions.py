@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,14 @@ def projection(directory: str | Path) -> NDArray[Any] | None:
 def feeds(tower: Any, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """The inputs of a tower for pictures or token rows, in the types and the form that it takes."""
     marked = len(tower.get_inputs()) > 1
-    return named(tower, batch, *([host.eot_onehot(batch)] if marked else []))
+    return named(tower, batch, *([host.eot_onehot(batch, end_id(tower))] if marked else []))
+
+
+def end_id(tower: Any) -> int | None:
+    """The id of the token that ends a text of a tower; None of CLIP's, where it is the highest."""
+    about = tower.get_modelmeta().custom_metadata_map.get("preprocessing", "{}")
+    found = json.loads(about).get("end_id")
+    return None if found is None else int(found)
 
 
 def named(session: Any, *arrays: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -73,7 +81,7 @@ def _embed(tower: Any, batch: NDArray[Any], projection: NDArray[Any] | None) -> 
         batch = np.concatenate([batch, np.repeat(batch[-1:], fixed - rows, axis=0)])
     embeds = tower.run(None, feeds(tower, batch))[0]
     if projection is not None:
-        embeds = host.project(embeds, batch, projection)
+        embeds = host.project(embeds, batch, projection, end_id(tower))
     return embeds[:rows]
 
 
@@ -108,7 +116,7 @@ def text_settings(
     """
     size = batch or BATCH
     settings = [
-        (tokens.pad(group, tokens.END_ID, length) for group in batches(rows, size)),
+        (tokens.pad(group, group[0][-1], length) for group in batches(rows, size)),
         (tokens.pad(group, 0, length or context) for group in batches(rows, size)),
     ]
     if batch in (None, 1) and length is None:

@@ -1,15 +1,19 @@
-"""CLIP's tokenizer without torch: `tokenizer.json` for the `tokenizers` package.
+"""CLIP's tokenizer without torch: `tokenizer.json` for the `tokenizers` package, or another's.
 
 What OpenAI's code does to a text before its byte-pair encoding cannot all be said in
 `tokenizer.json`; `clean` is that part. With it the ids equal OpenAI's. Clients that read the
 file without it differ where ftfy repairs a text (curly quotes, ligatures, full-width forms),
 where HTML entities stand, and at a Greek final sigma.
+
+A checkpoint with other tokens brings its own file, which says all that is done to a text.
 """
 
 import gzip
 import html
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import ftfy
 import numpy as np
@@ -18,8 +22,10 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from tokenizers.pre_tokenizers import ByteLevel
 
 CONTEXT = 77  # tokens that OpenAI's models read
+FILE, CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
 START, END = "<|startoftext|>", "<|endoftext|>"
 START_ID, END_ID = 49406, 49407
+SIZE = 49408  # of CLIP's vocabulary
 MERGES = 49152 - 256 - 2  # of the file's lines, as clip/simple_tokenizer.py cuts them
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
@@ -75,8 +81,9 @@ def from_bpe(path: str | Path) -> Tokenizer:
 
 def load(path: str | Path, context: int | None) -> Tokenizer:
     """The tokenizer of a `tokenizer.json`, which cuts texts to `context` tokens, if that is given,
-    as OpenAI's does: the last token is EOT."""
+    as OpenAI's does: the last token is EOT. It pads none."""
     tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
     if context:
         tokenizer.enable_truncation(context)
     else:
@@ -84,9 +91,17 @@ def load(path: str | Path, context: int | None) -> Tokenizer:
     return tokenizer
 
 
+def configuration(checkpoint: str | Path) -> dict[str, Any] | None:
+    """The tokenizer_config.json of data/checkpoints/MODEL, where its tokens are not CLIP's."""
+    file = Path(checkpoint) / CONFIG_FILE
+    return json.loads(file.read_text("utf-8")) if file.exists() else None
+
+
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of each text, unpadded: a list of lists."""
-    return [row.ids for row in tokenizer.encode_batch([clean(text) for text in texts])]
+    """Token ids of each text, unpadded: a list of lists. Texts in CLIP's tokens are cleaned."""
+    if tokenizer.token_to_id(END) == END_ID:
+        texts = [clean(text) for text in texts]
+    return [row.ids for row in tokenizer.encode_batch([*texts])]
 
 
 def pad(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from safetensors import safe_open
 
+from clip_onnx import host
 from clip_onnx.checkpoint import architecture
 from clip_onnx.measure import inputs
 
@@ -125,18 +126,21 @@ class Calibration:
             for start in range(0, len(pixels), size):
                 yield np.array(pixels[start : start + size])
         else:
-            yield from equally_long(self._read("input_ids"))
+            yield from self._texts("input_ids")
 
     def scrambled(self):
         """input_ids [B, length] of the texts besides captions that calibrated, as `batches` has
         them; none of the visual tower. `embeds` has nothing of them."""
         if self.tower == "textual":
-            yield from equally_long(self._read("scrambled"))
+            yield from self._texts("scrambled")
+
+    def _texts(self, name):
+        return equally_long(self._read(name), self.sizes().textual.end_id)
 
 
-def equally_long(input_ids):
+def equally_long(input_ids, end_id=None):
     """Batches [B, length] of captions, the shortest first, each cut behind its EOT."""
-    lengths = input_ids.argmax(-1) + 1  # EOT has the highest id
+    lengths = host.eot_positions(input_ids, end_id) + 1
     for length in np.unique(lengths):
         rows = input_ids[lengths == length, :length].astype(np.int64)
         for start in range(0, len(rows), CAPTIONS):

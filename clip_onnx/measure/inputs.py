@@ -9,10 +9,13 @@ import json
 import numpy as np
 from safetensors import safe_open
 
+from clip_onnx import host
+
 EVALUATION, CALIBRATION, LABELLED = "evaluation", "calibration", "labelled"  # the splits
 PICTURES_FILE = "pictures.safetensors"
 INDEX_FILE, CAPTIONS_FILE = "pictures.json", "captions.json"
 REFERENCE_FILE, PIXELS_FILE = "reference.safetensors", "pixel_values.npy"
+END_ID = "end_id"  # of the reference's metadata, where tokens are not CLIP's
 
 
 def index(directory):
@@ -41,6 +44,13 @@ def write(directory, rows, texts):
 def reference(directory):
     """The open file of what OpenAI's code computes (a context manager); stages/reference."""
     return safe_open(directory / REFERENCE_FILE, framework="numpy")
+
+
+def token_rows(reference):
+    """The token ids of an open reference's captions, each up to its end token: lists."""
+    ids, end_id = reference.get_tensor("input_ids"), (reference.metadata() or {}).get(END_ID)
+    ends = host.eot_positions(ids, None if end_id is None else int(end_id))
+    return [row[: end + 1].tolist() for row, end in zip(ids, ends, strict=True)]
 
 
 def pixels(directory, rows):

@@ -18,6 +18,7 @@ from clip_onnx import command
 from clip_onnx.checkpoint.network import HUGGING_FACE, OPEN_CLIP, OPENAI
 from clip_onnx.openai import names, towers
 
+PREFIXES = {"clip": "CLIP", "metaclip_2": "MetaClip2"}  # of transformers' classes, by model_type
 CODE = {OPENAI: "OpenAI's code", OPEN_CLIP: "open_clip", HUGGING_FACE: "transformers"}
 
 
@@ -89,18 +90,20 @@ def _known(kind, configuration, name):
 
 
 def hugging_face(configuration):
-    """The Definition of a CLIPConfig: transformers.CLIPModel.
+    """The Definition of a CLIPConfig or a MetaClip2Config: transformers.CLIPModel, MetaClip2Model.
 
     Its eager attention takes the softmax in fp32 whatever the type; the one that it chooses by
     itself, PyTorch's, does not.
     """
     with _needed("transformers", "transformers"):
-        from transformers import CLIPConfig, CLIPModel
+        import transformers
         from transformers.models.clip.modeling_clip import CLIPEncoderLayer
-    config = CLIPConfig.from_dict(configuration)
+        from transformers.models.metaclip_2.modeling_metaclip_2 import MetaClip2EncoderLayer
+    kind = PREFIXES[configuration.get("model_type", "clip")]
+    config = getattr(transformers, f"{kind}Config").from_dict(configuration)
     config._attn_implementation = "sdpa"
     with torch.device("meta"):
-        model = CLIPModel(config)
+        model = getattr(transformers, f"{kind}Model")(config)
 
     def encode_image(pixel_values):
         return model.get_image_features(pixel_values=pixel_values).pooler_output
@@ -114,7 +117,15 @@ def hugging_face(configuration):
             part.embeddings.position_ids = torch.arange(positions)[None]
 
     model.encode_image, model.encode_text = encode_image, encode_text
-    return Definition(model, (CLIPEncoderLayer,), names.to_hugging_face, settle)
+    layers = (CLIPEncoderLayer, MetaClip2EncoderLayer)
+    return Definition(model, layers, names.to_hugging_face, settle)
+
+
+def tokenizer(directory):
+    """transformers' tokenizer of a folder with tokenizer.json and tokenizer_config.json."""
+    with _needed("transformers", "transformers"):
+        from transformers import AutoTokenizer
+    return AutoTokenizer.from_pretrained(directory, local_files_only=True)
 
 
 OF = {OPEN_CLIP: open_clip, HUGGING_FACE: hugging_face}

@@ -9,7 +9,15 @@ import torch
 
 from clip_onnx import command
 from clip_onnx.checkpoint import architecture, network, weights
-from clip_onnx.openai import CLIP, Bottleneck, LayerNorm, ResidualAttentionBlock, definitions
+from clip_onnx.host import tokens
+from clip_onnx.openai import (
+    CLIP,
+    Bottleneck,
+    LayerNorm,
+    ResidualAttentionBlock,
+    definitions,
+    tokenize,
+)
 from clip_onnx.openai.definitions import Definition
 from clip_onnx.openai.names import openai_name
 
@@ -115,6 +123,16 @@ def lift_casts(model):
 
 def cast(tensor, dtype):
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+
+def token_ids(directory, texts, sizes):
+    """int32 [n, context]: texts in the tokens of data/checkpoints/MODEL, as the package makes them
+    that defines these: OpenAI's, or transformers. Cut to what the model reads, padded with 0."""
+    context = sizes.context_length
+    if sizes.textual.end_id is None:
+        return tokenize(texts, context_length=context, truncate=True)
+    rows = definitions.tokenizer(directory)(texts, truncation=True, max_length=context).input_ids
+    return torch.from_numpy(tokens.pad(rows, 0, context)).int()
 
 
 @torch.inference_mode()

@@ -200,8 +200,9 @@ def causal_mask(length):
 class TextTransformer(nn.Module):
     """input_ids [B, S ≤ context] → text_embeds [B, E], taken at the first EOT token.
 
-    EOT has the highest id, so it is the integers' argmax; half precision cannot tell it from the
-    start token. What follows EOT, padding of any kind, is behind the causal mask.
+    CLIP's EOT has the highest id, so it is the integers' argmax; half precision cannot tell it from
+    the start token. Others' has the `end_id`. What follows EOT, padding of any kind, is behind the
+    causal mask.
     """
 
     def __init__(self, a):
@@ -212,6 +213,7 @@ class TextTransformer(nn.Module):
         self.transformer = Transformer(width, a.text_layers, a.textual)
         self.ln_final = nn.LayerNorm(width, a.textual.eps)
         self.text_projection = nn.Parameter(torch.empty(width, a.embed_dim))
+        self.end_id = a.textual.end_id
         self.register_buffer("causal_mask", causal_mask(a.context_length), persistent=False)
 
     def embed(self, input_ids):
@@ -222,8 +224,9 @@ class TextTransformer(nn.Module):
         return self.causal_mask[:length, :length]
 
     def pool(self, x, input_ids):
-        eot = input_ids.to(torch.int32).argmax(-1)
-        x = x[torch.arange(x.shape[0]), eot]  # [B, width]
+        ids = input_ids.to(torch.int32)
+        eot = ids if self.end_id is None else (ids == self.end_id).to(torch.int32)
+        x = x[torch.arange(x.shape[0]), eot.argmax(-1)]  # [B, width]
         return self.ln_final(x) @ self.text_projection
 
     def forward(self, input_ids):

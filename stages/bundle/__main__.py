@@ -81,13 +81,14 @@ def copy(models, listed, folder):
 def configure(checkpoint, sizes, folder):
     """Write what Hugging Face's clients read beside the models: configurations and tokenizer."""
     external = [path.name for path in folder.glob("onnx/*_data")]
-    wanted = preparation.read(checkpoint)
-    for name, content in layout.configuration(sizes, external, wanted).items():
+    wanted, own = preparation.read(checkpoint), tokens.configuration(checkpoint)
+    for name, content in layout.configuration(sizes, external, wanted, own).items():
         (folder / name).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", "utf-8")
     if "textual" in sizes.towers:
-        tokenizer = tokens.load(checkpoint / "tokenizer.json", context=None)
-        tokenizer.model.save(str(folder))  # vocab.json and merges.txt
-        shutil.copyfile(checkpoint / "tokenizer.json", folder / "tokenizer.json")
+        shutil.copyfile(checkpoint / tokens.FILE, folder / tokens.FILE)
+        if own is None:
+            tokenizer = tokens.load(checkpoint / tokens.FILE, context=None)
+            tokenizer.model.save(str(folder))  # vocab.json and merges.txt
 
 
 def described(checkpoint, sizes):

@@ -20,9 +20,9 @@ GOLDEN_CAPTIONS = 5
 LABELS = "labels"  # what stages/compose/products/classifier.py calls its matrix
 
 
-def golden_rows(input_ids):
+def golden_rows(rows):
     """A handful of captions from the shortest to the longest, which the model reads in part."""
-    by_length = np.argsort(input_ids.argmax(-1), kind="stable")
+    by_length = np.argsort([len(row) for row in rows], kind="stable")
     places = np.linspace(0, len(by_length) - 1, GOLDEN_CAPTIONS).astype(int)
     return [int(by_length[place]) for place in places]
 
@@ -40,15 +40,15 @@ def golden(reference, evalset, towers):
 def texts(reference, tensors):
     """The captions, their tokens, and the reference's embeddings."""
     captions = inputs.captions(reference)[inputs.EVALUATION]
-    input_ids = tensors.get_tensor("input_ids")
+    rows = inputs.token_rows(tensors)
     text_embeds = tensors.get_slice("text_embeds")
     return [
         {
             "caption": captions[row],
-            "input_ids": input_ids[row, : input_ids[row].argmax() + 1].tolist(),
+            "input_ids": rows[row],
             "text_embeds": text_embeds[row].tolist(),
         }
-        for row in golden_rows(input_ids)
+        for row in golden_rows(rows)
     ]
 
 

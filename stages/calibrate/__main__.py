@@ -20,7 +20,7 @@ from clip_onnx import command
 from clip_onnx.host import preparation
 from clip_onnx.measure import inputs
 from clip_onnx.measure.calibration import Calibration, equally_long
-from clip_onnx.openai import amounts, command_line, passes, pixels, tokenize
+from clip_onnx.openai import amounts, command_line, models, passes, pixels
 from stages.calibrate import scrambled
 from stages.calibrate.collected import Collected, Extremes
 
@@ -37,10 +37,11 @@ def given_to(tower, arguments, directory):
         return Calibration(directory, tower).batches(PICTURES), {}
     texts = inputs.captions(arguments.evalset)[inputs.CALIBRATION]
     texts = amounts.spread(texts, counts.calibration_captions)
-    context = arguments.sizes.context_length
-    input_ids = tokenize(texts, context_length=context, truncate=True).numpy()
-    others = scrambled.texts(input_ids)
-    batches = [*equally_long(input_ids), *equally_long(others)]
+    sizes = arguments.sizes
+    input_ids = models.token_ids(arguments.checkpoint, texts, sizes).numpy()
+    end_id = sizes.textual.end_id
+    others = scrambled.texts(input_ids, end_id, sizes.vocab_size)
+    batches = [*equally_long(input_ids, end_id), *equally_long(others, end_id)]
     return batches, {"input_ids": input_ids, "scrambled": others.astype(input_ids.dtype)}
 
 

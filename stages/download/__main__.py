@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from clip_onnx import command, openai
+from clip_onnx import command
 from clip_onnx.checkpoint import architecture, network, weights
-from clip_onnx.host import preparation, tokens
+from clip_onnx.host import preparation
 from clip_onnx.settings import params
-from stages.download import addresses, checkpoints, remote
+from stages.download import addresses, checkpoints, remote, tokenizer
 from stages.download.preparation import beside
 
 
@@ -51,7 +51,7 @@ def main():
         preparation.write(directory, wanted)
         network.write(directory, found)
         if "textual" in sizes.towers:
-            tokens.from_bpe(openai.BPE).save(str(directory / "tokenizer.json"))
+            tokenizer.keep(path, found, directory)
     if model.remote:
         shutil.rmtree(path.parent)
 

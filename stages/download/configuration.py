@@ -5,17 +5,11 @@ open_clip's or transformers'. A network that the towers here do not compute is r
 is built of it would be wrong.
 """
 
-from clip_onnx import command, openai
+from clip_onnx import command
 from clip_onnx.checkpoint.network import GELU, HUGGING_FACE, OPEN_CLIP, QUICK_GELU, Blocks, Network
-from clip_onnx.host import tokens
-from stages.download import alone, described, families, hugging_face, open_clip, rules
-from stages.download.rules import only
+from stages.download import alone, families, hugging_face, open_clip, rules, tokenizer
 
 DESCRIBED = {OPEN_CLIP: open_clip, HUGGING_FACE: hugging_face}
-TOKENIZER = {
-    "tokenizer_class": hugging_face.TOKENIZER_CLASS,
-    "do_lower_case": only(True, openai="reads lower case"),
-}
 
 
 def check(path, sizes, stated, names=families.OPENAI, usual=None, registered=None):
@@ -33,10 +27,11 @@ def check(path, sizes, stated, names=families.OPENAI, usual=None, registered=Non
         HUGGING_FACE: lambda: hugging_face.check(path, sizes),
     }
     said = [network for family in order if (network := checks[family]())]
-    if "textual" in sizes.towers:
-        _check_tokenizer(path)
+    others = tokenizer.own(path) if "textual" in sizes.towers else None
     if not said:
-        return _bare(path, sizes, stated or usual, own)
+        network = _bare(path, sizes, stated or usual, own)
+        tokenizer.check(path, network, sizes, others)
+        return network
     if not rules.plain(sizes):
         alone.check(path, sizes)
     network = said[0]
@@ -51,6 +46,8 @@ def check(path, sizes, stated, names=families.OPENAI, usual=None, registered=Non
         )
     _check_stated(path, network, sizes, stated)
     _check_registered(path, network, sizes, registered, usual)
+    if "textual" in sizes.towers:
+        tokenizer.check(path, network, sizes, others)
     if {*network.blocks.values()} == {Blocks()}:
         return Network()
     _check_complete(path, network, sizes)
@@ -117,19 +114,3 @@ def _bare(path, sizes, stated, own):
             f"computes {QUICK_GELU}; put its configuration beside it if that is right",
         )
     return open_clip.without_configuration(sizes)
-
-
-def _check_tokenizer(path):
-    settings, tokenizer, vocabulary = (
-        described.read(described.beside(path, name))
-        for name in ("tokenizer_config.json", "tokenizer.json", "vocab.json")
-    )
-    rules.check(path, settings, TOKENIZER, None, "tokenizer_config.json")
-    model = described.section(tokenizer, "model", "tokenizer.json") or {}
-    vocabularies = {"tokenizer.json": model.get("vocab"), "vocab.json": vocabulary or None}
-    for name, vocabulary in vocabularies.items():
-        if vocabulary is not None and vocabulary != tokens.from_bpe(openai.BPE).get_vocab():
-            raise command.Refusal(
-                f"{path} is another network, which this project does not build: the tokens of"
-                f" {name} beside it are not those of OpenAI's code"
-            )

@@ -1,4 +1,5 @@
-"""config.json of a CLIP in transformers, field by field (CLIPConfig and its two sections).
+"""config.json of a CLIP in transformers, field by field (CLIPConfig and its two sections, and
+MetaClip2Config, which has the same).
 
 Fields that stand in no table cannot change what the two towers compute: dropout, initialisation,
 ids of padding, names, versions.
@@ -6,15 +7,20 @@ ids of padding, names, versions.
 
 import dataclasses
 
-from clip_onnx.checkpoint.architecture import CONTEXT_LENGTH, VOCABULARY
+from clip_onnx.checkpoint.architecture import CONTEXT_LENGTH
 from clip_onnx.checkpoint.network import GELU, GELU_TANH, HUGGING_FACE, QUICK_GELU, Network
-from clip_onnx.host.tokens import END_ID
+from clip_onnx.host import tokens
 from stages.download import described, rules
 from stages.download.rules import Rule, divides, is_eps, only, plain, size, square
 
 FILE = "config.json"
 SECTIONS = {"visual": "vision_config", "textual": "text_config"}
-ALONE = {"visual": "clip_vision_model", "textual": "clip_text_model"}  # model_type of a tower
+METACLIP = "metaclip_2"
+TYPES = ("clip", METACLIP)  # model_type, of both towers; of one it says which
+ALONE = {
+    tower: tuple(f"{kind}_{name}_model" for kind in TYPES)
+    for tower, name in {"visual": "vision", "textual": "text"}.items()
+}
 TOKENIZER_CLASS = only(
     "CLIPTokenizer",
     "CLIPTokenizerFast",
@@ -52,7 +58,7 @@ def _heads(width, absent):
 
 
 VISION = FIXED | {
-    "model_type": only("clip_vision_model", "clip", openai="is {}"),
+    "model_type": only(*ALONE["visual"], *TYPES, openai="is {}"),
     "hidden_size": size(lambda s: s.vision_width),
     "intermediate_size": size(lambda s: s.vision_mlp_width),
     "num_hidden_layers": size(lambda s: s.vision_layers),
@@ -62,19 +68,23 @@ VISION = FIXED | {
     "patch_size": square(lambda s: s.patch_size),
 }
 TEXT = FIXED | {
-    "model_type": only("clip_text_model", "clip", openai="is {}"),
-    "vocab_size": only(VOCABULARY, openai="reads {}"),
+    "model_type": only(*ALONE["textual"], *TYPES, openai="is {}"),
+    "vocab_size": size(lambda s: s.vocab_size, tokens.SIZE),
     "hidden_size": size(lambda s: s.text_width),
     "intermediate_size": size(lambda s: s.text_mlp_width),
     "num_hidden_layers": size(lambda s: s.text_layers),
     "num_attention_heads": _heads(lambda s: s.text_width, 8),
     "max_position_embeddings": size(lambda s: s.context_length, CONTEXT_LENGTH),
-    # 2 is what transformers wrote once, and takes as: where the highest id stands.
-    "eos_token_id": only(END_ID, 2, openai="takes the embedding at {}"),
+    "eos_token_id": only(
+        tokens.END_ID,
+        2,
+        openai="takes the embedding at {}",
+        built=lambda s, value: plain(s) and type(value) is int and 0 <= value < s.vocab_size,
+    ),
 }
 TABLES = {"visual": VISION, "textual": TEXT}
 TOP = {
-    "model_type": Rule(lambda s, _: ("clip", *(ALONE[tower] for tower in s.towers)), "is {}"),
+    "model_type": Rule(lambda s, _: (*TYPES, *(n for t in s.towers for n in ALONE[t])), "is {}"),
     "projection_dim": size(lambda s: s.embed_dim),
     "auto_map": only(None, {}, openai="is no code of the checkpoint's own"),
     "tokenizer_class": TOKENIZER_CLASS,
@@ -87,9 +97,10 @@ def check(path, sizes):
     place = described.beside(path, FILE)
     config = described.read(place)
     rules.check(path, config, TOP, sizes, FILE)
-    alone = config.get("model_type") in ALONE.values()  # of one tower: a section without the whole
+    kind = config.get("model_type", TYPES[0])
+    alone = [t for t in sizes.towers if kind in ALONE[t]]  # one: a section without the whole
     if alone:
-        config = {SECTIONS[t]: config for t in sizes.towers if ALONE[t] == config["model_type"]}
+        config = {SECTIONS[t]: config for t in alone}
     sections = {}
     for tower in sizes.towers:
         name = SECTIONS[tower]
@@ -99,16 +110,29 @@ def check(path, sizes):
                 found = FILE if alone else f"{key} of {FILE}"
                 rules.check(path, section, TABLES[tower], sizes, found)
                 sections[tower] = section
-    return _network(sections, sizes) if sections else None
+    newer = kind.startswith(METACLIP)
+    return _network(sections, sizes, newer) if sections else None
 
 
-def _network(sections, sizes):
-    """The Network of {tower: its section}, all of which were checked."""
+def _network(sections, sizes, newer):
+    """The Network of {tower: its section}, all of which were checked; MetaCLIP 2's is `newer`."""
     sections = {t: rules.completed(section, TABLES[t], sizes) for t, section in sections.items()}
     blocks = {tower: _blocks(section, sizes, tower) for tower, section in sections.items()}
+    if "textual" in blocks:
+        end_id = _end_id(sections["textual"], newer)
+        blocks["textual"] = dataclasses.replace(blocks["textual"], end_id=end_id)
     configuration = {SECTIONS[tower]: section for tower, section in sections.items()}
     configuration["projection_dim"] = sizes.embed_dim
+    if newer:
+        configuration["model_type"] = METACLIP
     return Network(HUGGING_FACE, configuration, **blocks)
+
+
+def _end_id(section, newer):
+    """The id that ends a text, none of CLIP's. 2 is what transformers wrote once of all CLIPs, and
+    takes as: where the highest id stands."""
+    found = section.get("eos_token_id", tokens.END_ID)
+    return None if found == tokens.END_ID or (found == 2 and not newer) else found
 
 
 def _blocks(section, sizes, tower):

@@ -10,7 +10,7 @@ import importlib.util
 from pathlib import Path
 
 from clip_onnx import command
-from clip_onnx.checkpoint.architecture import CONTEXT_LENGTH, VOCABULARY
+from clip_onnx.checkpoint.architecture import CONTEXT_LENGTH
 from clip_onnx.checkpoint.network import (
     GELU,
     GELU_TANH,
@@ -23,7 +23,7 @@ from clip_onnx.checkpoint.network import (
     Blocks,
     Network,
 )
-from clip_onnx.host.tokens import END_ID
+from clip_onnx.host import tokens
 from stages.download import described, rules
 from stages.download.rules import Rule, divides, is_eps, only, plain, size, square
 
@@ -129,9 +129,10 @@ TEXT = BOTH | {
     SCALE: _scaled(lambda s: s.textual),
     "mlp_ratio": _by_ratio(lambda s: s.text_mlp_width, lambda s: s.text_width),
     "context_length": size(lambda s: s.context_length, CONTEXT_LENGTH),
-    "vocab_size": only(VOCABULARY, openai="reads {}"),
+    "vocab_size": only(tokens.SIZE, openai="reads {}"),
     "hf_tokenizer_name": Rule(
-        lambda _, section: (None, "", *_named_openai(section)), "has a tokenizer of its own"
+        lambda _, section: (None, "", *_named_openai(section)),
+        "has a tokenizer of its own; other tokens are read of models in transformers' format",
     ),
     "tokenizer_mode": only(None, "", openai="has one tokenizer"),
     "tokenizer_kwargs": only(None, {}, openai="has one tokenizer"),
@@ -146,7 +147,9 @@ TEXT = BOTH | {
     "embed_cls": only(False, None, openai="takes the end token"),
     "no_causal_mask": only(False, None, openai="lets no token look ahead"),
     "pool_type": Rule(
-        lambda _, section: ("argmax", "eos") if section.get("eos_id") == END_ID else ("argmax",),
+        lambda _, section: (
+            ("argmax", "eos") if section.get("eos_id") == tokens.END_ID else ("argmax",)
+        ),
         "takes the end token, {}",
     ),
     "proj_bias": only(False, None, openai="has none"),

@@ -51,7 +51,7 @@ def main():
     truth = Truth(arguments.reference)
     measures = {
         "visual": visual.measure,
-        "textual": lambda tower, truth: textual.of_rows(tower, truth, truth.token_rows()),
+        "textual": lambda tower, truth: textual.of_rows(tower, truth, truth.token_rows),
     }
     held = architecture.of(arguments.checkpoint).towers
     for name, measure in measures.items():

@@ -19,11 +19,11 @@ class Truth:
         self.texts = captions[inputs.EVALUATION]
         with inputs.reference(reference) as tensors:
             found = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+            self.token_rows = inputs.token_rows(tensors) if "input_ids" in found else None
         self.text_embeds, self.all_embeds = found.get("text_embeds"), found.get("image_embeds")
-        self.input_ids = self.context = self.classes = self.image_embeds = None
+        self.context = self.classes = self.image_embeds = None
         if self.text_embeds is not None:
-            self.input_ids = found["input_ids"].astype(np.int64)
-            self.context = self.input_ids.shape[1]  # tokens that the model reads
+            self.context = found["input_ids"].shape[1]  # tokens that the model reads
             self.classes = self.text_embeds[: captions["prompts"]]
         if self.all_embeds is not None:
             self.image_embeds = self.all_embeds[self.rows]
@@ -36,7 +36,3 @@ class Truth:
         """The evaluation pictures one by one, uint8 [height, width, 3]."""
         for row in tqdm(self.rows, desc="pictures"):
             yield inputs.picture(evalset, self.index[row]["name"])
-
-    def token_rows(self):
-        """The evaluation captions' tokens up to the end token."""
-        return [ids[: ids.argmax() + 1] for ids in self.input_ids]

@@ -3,8 +3,9 @@
     python -m stages.reference MODEL data/checkpoints/MODEL data/evalset data/reference/MODEL
 
 The `clip` package's model in float64 on the CPU, or of a network that is not OpenAI's the one of
-open_clip or transformers (clip_onnx/openai/definitions.py); OpenAI's tokenizer and its picture
-transform, or the one that the checkpoint was saved with (clip_onnx/host/preparation.py). Writes
+open_clip or transformers (clip_onnx/openai/definitions.py); OpenAI's tokenizer, or transformers'
+of the checkpoint's own; OpenAI's picture transform, or the one that the checkpoint was saved with
+(clip_onnx/host/preparation.py). Writes
 pixel_values.npy, float32 [P, 3, R, R], and reference.safetensors with `image_embeds` [P, E],
 `input_ids` [T, context] and `text_embeds` [T, E], rounded to float32; the context is how many
 tokens the model reads. Which pictures and captions these are, and how many, stands beside them as
@@ -17,7 +18,7 @@ from clip_onnx import command
 from clip_onnx.checkpoint import architecture
 from clip_onnx.host import preparation
 from clip_onnx.measure import inputs
-from clip_onnx.openai import amounts, command_line, models, pixels, tokenize
+from clip_onnx.openai import amounts, command_line, models, pixels
 
 JOINED = (4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 32)  # captions, of 15 tokens as shipped
 
@@ -51,8 +52,7 @@ def of_pictures(given, index, directory):
 
 def of_captions(given, captions):
     """The tensors of the textual tower."""
-    context = given.sizes.context_length
-    input_ids = tokenize(captions[inputs.EVALUATION], context_length=context, truncate=True)
+    input_ids = models.token_ids(given.checkpoint, captions[inputs.EVALUATION], given.sizes)
     batches = pixels.batches(input_ids, "captions")
     embeds = models.embed(given.checkpoint, "textual", batches)
     return {"input_ids": input_ids, "text_embeds": embeds}
@@ -65,7 +65,9 @@ def main():
     with command.output(given.output) as directory:
         tensors = of_pictures(given, index, directory) if "visual" in towers else {}
         tensors |= of_captions(given, captions) if "textual" in towers else {}
-        save_file(tensors, directory / inputs.REFERENCE_FILE)
+        end_id = given.sizes.textual.end_id
+        about = None if end_id is None else {inputs.END_ID: str(end_id)}
+        save_file(tensors, directory / inputs.REFERENCE_FILE, metadata=about)
         inputs.write(directory, index, captions)
 
 

@@ -7,6 +7,7 @@ import torch
 
 from clip_onnx import command
 from clip_onnx.checkpoint import architecture
+from clip_onnx.host import tokens
 from clip_onnx.openai import models
 from stages.download import checkpoints, sources
 
@@ -26,7 +27,7 @@ def bounded():
     """Small models pass, and all that is done here takes little memory."""
     before = budget.peak()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(architecture, "VOCABULARY", WORDS)
+        patch.setattr(tokens, "SIZE", WORDS)
         yield
     assert budget.peak() - before < budget.MEMORY
 

@@ -31,8 +31,9 @@ def write(parts, folder):
     if "textual" in parts.sizes.towers:
         names = {"input_ids": "text", "text_embeds": "embedding"}
         layouts.tower(parts, "textual", folder / "textual", names, ir.DataType.INT32, unit=True)
-        shutil.copyfile(parts.checkpoint / "tokenizer.json", folder / "textual/tokenizer.json")
-        _json(folder / "textual/tokenizer_config.json", {"pad_token": tokens.END})
+        shutil.copyfile(parts.checkpoint / tokens.FILE, folder / "textual" / tokens.FILE)
+        own = tokens.configuration(parts.checkpoint)
+        _json(folder / "textual" / tokens.CONFIG_FILE, own or {"pad_token": tokens.END})
 
 
 def configuration(sizes):

@@ -6,7 +6,7 @@
 import numpy as np
 
 from clip_onnx.checkpoint import weights
-from clip_onnx.host import sessions
+from clip_onnx.host import sessions, tokens
 from clip_onnx.measure import parity
 from stages.evaluate.results import Found, cosines
 
@@ -50,8 +50,7 @@ def run(session, truth, logits, turns):
 
 def captions(truth, numbers):
     """Token ids, padded with 0 to the longest of them."""
-    ids = truth.input_ids[numbers]
-    return ids[:, : ids.argmax(1).max() + 1]
+    return tokens.pad([truth.token_rows[number] for number in numbers])
 
 
 def batch_counts(pictures, texts):

@@ -1,5 +1,7 @@
 // The page's side of the worker: requests as promises, one worker per choice of model and runtime.
 
+import { clean } from "./cleaning.js";
+
 export class Engine {
   /**
    * cache is fetch's for the files; report hears {path, loaded, total} while they are fetched, and
@@ -7,6 +9,7 @@ export class Engine {
    */
   constructor(files, runtime, cache, { report, refused }) {
     this.refused = refused;
+    this.cleaned = files.cleaned;
     this.pending = new Map();
     this.number = 0;
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
@@ -24,6 +27,11 @@ export class Engine {
       throw error instanceof Replaced ? error : new Unready("The runtime did not start.");
     });
     return this.send(task, content);
+  }
+
+  /** What worker.js makes of texts: {rows, times}. */
+  texts(texts) {
+    return this.request("texts", { texts: this.cleaned ? texts.map(clean) : texts });
   }
 
   send(task, content) {

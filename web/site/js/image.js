@@ -2,7 +2,6 @@
 
 import { bars } from "./bars.js";
 import { parity, pictureFile } from "./catalogue.js";
-import { clean } from "./cleaning.js";
 import { keep } from "./drafts.js";
 import { afterTyping, download, element } from "./element.js";
 import { Replaced, Unready } from "./engine.js";
@@ -134,8 +133,7 @@ async function embedLabels() {
   at("template-error").textContent = "The prompt needs {} where the label goes.";
   const names = at("labels").value.split("\n").map((line) => line.trim()).filter(Boolean);
   if (wrong || names.length === 0) return [];
-  const texts = names.map((name) => clean(template.replaceAll("{}", name)));
-  const { rows } = await site.engine.request("texts", { texts });
+  const { rows } = await site.engine.texts(names.map((name) => template.replaceAll("{}", name)));
   return rows.map((row, place) => ({ label: names[place], vector: normalize(row.embeds) }));
 }
 

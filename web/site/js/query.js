@@ -5,7 +5,6 @@
 //
 // A hyphen within a word is part of it.
 
-import { clean } from "./cleaning.js";
 import { normalize } from "./vectors.js";
 
 const LESS = /(^|\s)-(?:"([^"]+)"|([^\s"-]\S*))/g;
@@ -50,7 +49,7 @@ export async function vectorOf({ text, picture }, engine, orient, known) {
 async function embedTexts(texts, engine, known) {
   const shipped = texts.map(known);
   if (shipped.every(Boolean)) return shipped;
-  const { rows } = await engine.request("texts", { texts: texts.map(clean) });
+  const { rows } = await engine.texts(texts);
   return rows.map(({ embeds }) => normalize(embeds));
 }
 

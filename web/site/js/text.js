@@ -1,7 +1,6 @@
 // The text page: tokens, embeddings and similarities of a few texts.
 
 import { parity } from "./catalogue.js";
-import { clean } from "./cleaning.js";
 import { keep } from "./drafts.js";
 import { download, element } from "./element.js";
 import { Replaced, Unready } from "./engine.js";
@@ -36,7 +35,7 @@ async function embed() {
 
 /** Show the embeddings of texts, unless others are wanted once they are there. */
 async function answer(current, texts) {
-  const { rows, times } = await current.engine.request("texts", { texts: texts.map(clean) });
+  const { rows, times } = await current.engine.texts(texts);
   const beside = await Promise.all(pictures.map((blob) => embedPicture(blob, current)));
   if (wanted !== texts) return;
   shown = rows.map((row, place) => ({ text: texts[place], ...row }));

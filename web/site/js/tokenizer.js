@@ -1,4 +1,4 @@
-// CLIP's tokens from a bundle's tokenizer.json. Texts come here cleaned (cleaning.js).
+// Tokens by a bundle's tokenizer.json. Texts in CLIP's come here cleaned (cleaning.js).
 
 import { Tokenizer } from "../vendor/tokenizers.js";
 
@@ -35,10 +35,14 @@ function byteSymbols() {
   ]);
 }
 
-/** A token as a reader knows it; a part of a character as its bytes in hexadecimal. */
+/**
+ * A token as a reader knows it; a part of a character as its bytes in hexadecimal. Of other tokens
+ * than CLIP's, those of whole characters are as they are, and their mark of a word's start is a blank.
+ */
 function readable(token) {
-  if (token.startsWith("<|")) return token;
-  const bytes = Uint8Array.from(token.replace(/<\/w>$/, ""), (symbol) => BYTES.get(symbol));
+  const symbols = [...token.replace(/<\/w>$/, "")];
+  if (token.startsWith("<|") || !symbols.every((symbol) => BYTES.has(symbol))) return token.replace(/^▁/, " ");
+  const bytes = Uint8Array.from(symbols, (symbol) => BYTES.get(symbol));
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
