@@ -4,7 +4,11 @@ from onnx_ir.passes import common
 
 from clip_onnx import absent, command
 
-ACTIVATIONS = {"Erf": "GELU", "Tanh": "GELU by tanh"}  # of a network: what it may be made of
+NEEDED = {  # by some networks: what for
+    "Erf": "of which the tower's GELU is made",
+    "Tanh": "of which the tower's GELU by tanh is made",
+    "Equal": "by which the end of its texts is found",
+}
 
 
 def operators(model, allowed):
@@ -14,10 +18,9 @@ def operators(model, allowed):
     """
     for node in model.graph if allowed is not None else ():
         if node.op_type not in allowed:
-            if node.op_type in ACTIVATIONS:
+            if node.op_type in NEEDED:
                 raise absent.Absent(
-                    f"the profile's operators have no {node.op_type}, of which the tower's"
-                    f" {ACTIVATIONS[node.op_type]} is made"
+                    f"the profile's operators have no {node.op_type}, {NEEDED[node.op_type]}"
                 )
             raise command.Refusal(
                 f"{node.op_type} is left, which the profile's operators have not: node {node.name};"
