@@ -9,7 +9,7 @@ from clip_onnx import openai
 from clip_onnx.checkpoint import network, weights
 from clip_onnx.host import sessions, tokens
 from clip_onnx.names import TOWERS
-from stages.download import checkpoints, sources
+from stages.download import checkpoints, sources, tokenizer
 from stages.download.__main__ import own_memory
 
 import small
@@ -96,6 +96,7 @@ def store(source, folder, *stated):
     state = {name: own_memory(tensor) for name, tensor in state.items()}
     save_file(state, folder / weights.FILE, metadata={"sha256": "0" * 64})
     network.write(folder, found)
+    tokenizer.keep(source, found, folder)
     return folder
 
 
