@@ -5,6 +5,7 @@ import random
 import unicodedata
 
 import numpy as np
+import other_tokens
 import pytest
 from playwright.sync_api import expect
 from test_tokens import PIECES
@@ -65,6 +66,24 @@ def test_tokens_are_openais_on_the_known_characters(encode):
 
 def test_mojibake_is_what_only_ftfy_repairs(encode):
     assert differing(encode, [MOJIBAKE, "a photo of a cat"]) == [MOJIBAKE]
+
+
+def test_other_tokens_are_those_of_transformers(visit, tmp_path):
+    _, tokenizer = other_tokens.save(tmp_path)
+    texts = ["a red circle", *other_tokens.FOREIGN, "", "ﬁne &amp; done", "x 7 " * 60]
+    names = ("tokenizer.json", "tokenizer_config.json")
+    files = [json.loads((tmp_path / name).read_text("utf-8")) for name in names]
+    found = visit("text.html").evaluate(
+        """async ([description, config, texts]) => {
+            const { create } = await import(new URL("js/tokenizer.js", document.baseURI));
+            return texts.map(create(description, { ...config, model_max_length: 77 }));
+        }""",
+        [*files, texts],
+    )
+    expected = tokenizer(texts, truncation=True, max_length=77)
+    assert [row["ids"] for row in found] == expected.input_ids
+    shown = "".join(found[1]["tokens"])
+    assert shown == f"<s> {other_tokens.FOREIGN[0]}</s>"
 
 
 def embed(page, *texts):
