@@ -9,12 +9,13 @@ import { Tokenizer } from "../vendor/tokenizers.js";
 export function create(description, config) {
   const tokenizer = new Tokenizer(description, config);
   if (!(config.model_max_length > 0)) throw new Error("the tokenizer does not say how much is read");
-  return (text) => fit(tokenizer.encode(text), config.model_max_length);
+  const shown = config.tokenizer_class === "CLIPTokenizer" ? readable : plain;
+  return (text) => fit(tokenizer.encode(text), config.model_max_length, shown);
 }
 
 /** Cut to the model's length. The end token stays, as OpenAI's truncate=True keeps it. */
-function fit({ ids, tokens }, most) {
-  const words = tokens.map(readable);
+function fit({ ids, tokens }, most, shown) {
+  const words = tokens.map(shown);
   if (ids.length <= most) return { ids, tokens: words, cut: [] };
   return {
     ids: [...ids.slice(0, most - 1), ids.at(-1)],
@@ -35,17 +36,16 @@ function byteSymbols() {
   ]);
 }
 
-/**
- * A token as a reader knows it; a part of a character as its bytes in hexadecimal. Of other tokens
- * than CLIP's, those of whole characters are as they are, and their mark of a word's start is a blank.
- */
+/** One of CLIP's tokens as a reader knows it; a part of a character as its bytes in hexadecimal. */
 function readable(token) {
-  const symbols = [...token.replace(/<\/w>$/, "")];
-  if (token.startsWith("<|") || !symbols.every((symbol) => BYTES.has(symbol))) return token.replace(/^▁/, " ");
-  const bytes = Uint8Array.from(symbols, (symbol) => BYTES.get(symbol));
+  if (token.startsWith("<|")) return token;
+  const bytes = Uint8Array.from(token.replace(/<\/w>$/, ""), (symbol) => BYTES.get(symbol));
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
   }
 }
+
+/** Another tokenizer's token: SentencePiece's mark of a blank is a blank. */
+const plain = (token) => token.replaceAll("▁", " ");
