@@ -43,9 +43,9 @@ def one_input(directory, tower):
     return np.array([min(rows, key=lambda row: abs(len(row) - TOKENS))], np.int64)
 
 
-def session(directory):
+def session(directory, threads=THREADS):
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
+    options.intra_op_num_threads = threads
     options.add_session_config_entry("session.force_spinning_stop", "1")
     file = directory / graphs.FILE
     return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,123 @@
+"""What the first picture of a batch costs, and what each further one: reading weights, arithmetic.
+
+    python -m bench.batches
+
+The visual tower of ViT-B/32's twin (random weights, OpenAI's architecture) in some encodings, in
+ONNX Runtime on one thread and on two: batches of BATCHES pictures, the fastest of many runs in
+turns. A line through them says what a further picture takes, and what a run takes besides. Beside
+it stands what the CPU could do at most: how fast it reads weights of the file's size, and a large
+product of matrices in PyTorch. Writes bench/batches.json and .md.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bench import comparison, cpu, encodings, pipeline, speed
+from bench.records import commit, read, write
+from clip_onnx import command, graphs
+from clip_onnx.checkpoint import architecture
+from clip_onnx.measure import inputs
+from clip_onnx.openai import amounts
+from clip_onnx.settings import params
+
+RECORDS = Path("bench/batches.json")
+FOLDER = Path("build/bench-batches")
+MODEL, TOWER = "vit-b-32", "visual"
+ENCODINGS = ("fp32", "int8-dynamic", "int8r", "int4r")
+TARGETS = ("encode", "encode-by-sensitivity")
+BATCHES, THREADS = (1, 2, 4, 8, 16), (1, 2)
+SIDE = 2048  # of the matrices whose product says how fast the CPU multiplies
+
+
+def runs(directory, pictures, threads):
+    """{batch: a function that runs so many of the pictures}."""
+    loaded = speed.session(directory, threads)
+    name = loaded.get_inputs()[0].name
+    feeds = {count: {name: np.resize(pictures, (count, *pictures.shape[1:]))} for count in BATCHES}
+    return {count: lambda feed=feed: loaded.run(None, feed) for count, feed in feeds.items()}
+
+
+def line(times):
+    """(ms of a run without any picture, ms of each picture) by least squares of {batch: ms}.
+
+    Relative errors count, so that the small batches say as much as the large ones.
+    """
+    count, spent = (np.array(list(part), np.float64) for part in (times.keys(), times.values()))
+    terms = np.stack([1 / spent, count / spent], axis=1)
+    (fixed, each), *_ = np.linalg.lstsq(terms, np.ones(len(spent)))
+    return float(fixed), float(each)
+
+
+def limits(threads, size_mb):
+    """{read_ms, gflop_s}: to read so many MB of numbers once, and of a product of matrices."""
+    torch.set_num_threads(threads)
+    numbers = torch.ones(round(size_mb * 1e6 / 4))
+    first, second = torch.rand(2, SIDE, SIDE)
+    best = speed.fastest({"read": numbers.sum, "multiply": lambda: first @ second}, speed.MOST)
+    return {"read_ms": best["read"], "gflop_s": round(2e-6 * SIDE**3 / best["multiply"])}
+
+
+def records_of(settings):
+    """A record of each encoding and number of threads."""
+    twin = pipeline.twin(MODEL, FOLDER / "twins")
+    entry = settings.model_dump(exclude_none=True) | pipeline.entry(twin)
+    folder = FOLDER / MODEL
+    encodings.workspace(folder, MODEL, entry, pipeline.TWINS_EVALSET, ENCODINGS)
+    pipeline.make(MODEL, folder, TARGETS)
+    data = folder / "data"
+    pictures = inputs.pixels(data / "reference" / MODEL, [0])
+    gflop = amounts.gflop(architecture.of(data / "checkpoints" / MODEL))
+    for threads in THREADS:
+        files = {name: data / "models" / MODEL / TOWER / name for name in ENCODINGS}
+        sizes = {name: graphs.size(file) / 1e6 for name, file in files.items()}
+        turns = {
+            (name, count): run
+            for name, file in files.items()
+            for count, run in runs(file, pictures, threads).items()
+        }
+        best = speed.fastest(turns)
+        for name, size in sizes.items():
+            times = {count: best[name, count] for count in BATCHES}
+            fixed, each = line(times)
+            record = {"encoding": name, "threads": threads, "size_mb": round(size, 1), "ms": times}
+            record |= {"fixed_ms": round(fixed, 2), "each_ms": round(each, 2), "gflop": gflop}
+            yield record | limits(threads, size) | {"cpu": cpu.kind(), "commit": commit()}
+
+
+def row(record):
+    found = {"encoding": f"`{record['encoding']}`", "threads": record["threads"]}
+    found |= {f"{count} at once, ms": f"{ms:.1f}" for count, ms in record["ms"].items()}
+    found["each, ms"] = f"{record['each_ms']:.1f}"
+    found["the run besides, ms"] = f"{record['fixed_ms']:.1f}"
+    found["to read the file's MB, ms"] = f"{record['read_ms']:.1f} ({record['size_mb']:.0f})"
+    found["GFLOP/s of each"] = f"{1000 * record['gflop'] / record['each_ms']:.0f}"
+    found["of a large fp32 product"] = str(record["gflop_s"])
+    return found
+
+
+def markdown(records):
+    commits = ", ".join(sorted({record["commit"] for record in records}))
+    kinds = ", ".join(sorted({record["cpu"] for record in records}))
+    return f"""# The first picture of a batch, and the others
+
+Written by `python -m bench.batches`, at commit {commits}, on a CPU of {kinds}: the picture tower of
+ViT-B/32's twin in ONNX Runtime. Through the times of the batches goes a line: what `each` picture
+takes, and `the run besides`, which batches share. That is above all the reading of the weights,
+which are larger than the CPU's caches; beside it stands how long as many bytes take by themselves.
+
+{comparison.table([row(record) for record in records])}
+"""
+
+
+def main():
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
+    records = list(records_of(params.load().models[MODEL]))
+    write(RECORDS, records)
+    RECORDS.with_suffix(".md").write_text(markdown(read(RECORDS)), "utf-8")
+
+
+if __name__ == "__main__":
+    command.run(main)
