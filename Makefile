@@ -170,11 +170,12 @@ publish: $(INSTALLED)  ## results: release folders, upload: TARGET=owner/name MO
 NAME :=
 BENCH_NEEDS = $(if $(filter runtimes,$(NAME)),runtimes-needs,$(if $(filter pages,$(NAME)),pages-needs)) $(INSTALLED) \
 	$(if $(filter runtimes,$(NAME)),$(RUNTIMES_INSTALLED) $(LITERT_INSTALLED)) \
-	$(if $(filter pages,$(NAME)),$(RUNTIMES_INSTALLED) $(WEB_INSTALLED))
+	$(if $(filter pages,$(NAME)),$(RUNTIMES_INSTALLED) $(WEB_INSTALLED)) \
+	$(if $(filter batches,$(NAME)),$(RUNTIMES_INSTALLED))
 bench: $(BENCH_NEEDS) $(if $(filter outside pages runtimes,$(NAME)),| data/bundles)  ## maintain: measure, beside other tools: NAME=encodings [MODELS=]
 	@test -n "$(NAME)" || { echo "error: say which: make bench NAME=… with one of" \
 		$$(ls bench/*.json | sed 's,bench/,,; s,.json,,'); exit 1; }
-	@$(if $(filter pages runtimes,$(NAME)),$(RUNTIMES),$(VENV))/bin/python -m bench.$(NAME) $(MODELS)
+	@$(if $(filter batches pages runtimes,$(NAME)),$(RUNTIMES),$(VENV))/bin/python -m bench.$(NAME) $(MODELS)
 
 lock: $(UV_INSTALLED)  ## maintain: refresh the locks: [UPGRADE="--upgrade-package onnx"]
 	$(COMPILE) --python-version 3.11 --output-file requirements.lock requirements.in

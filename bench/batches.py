@@ -1,43 +1,67 @@
 """What the first picture of a batch costs, and what each further one: reading weights, arithmetic.
 
-    python -m bench.batches
+    make bench NAME=batches
 
 The visual tower of ViT-B/32's twin (random weights, OpenAI's architecture) in some encodings, in
-ONNX Runtime on one thread and on two: batches of BATCHES pictures, the fastest of many runs in
-turns. A line through them says what a further picture takes, and what a run takes besides. Beside
-it stands what the CPU could do at most: how fast it reads weights of the file's size, and a large
-product of matrices in PyTorch. Writes bench/batches.json and .md.
+ONNX Runtime on one thread and on two, and its fp32 file in OpenVINO, which multiplies in bfloat16
+where the CPU has it unless it is told that accuracy matters: batches of BATCHES pictures, the
+fastest of many runs in turns. A line through them says what a further picture takes, and what a run
+takes besides. Beside it stands what the CPU could do at most: how fast it reads weights of the
+file's size, and a large product of matrices in PyTorch. Writes bench/batches.json and .md.
 """
 
 import argparse
 from pathlib import Path
 
 import numpy as np
+import openvino
 import torch
 
 from bench import comparison, cpu, encodings, pipeline, speed
 from bench.records import commit, read, write
 from clip_onnx import command, graphs
 from clip_onnx.checkpoint import architecture
-from clip_onnx.measure import inputs
+from clip_onnx.measure import inputs, parity
 from clip_onnx.openai import amounts
 from clip_onnx.settings import params
+from runtimes.openvino import EXACT
 
 RECORDS = Path("bench/batches.json")
 FOLDER = Path("build/bench-batches")
 MODEL, TOWER = "vit-b-32", "visual"
 ENCODINGS = ("fp32", "int8-dynamic", "int8r", "int4r")
+OPENVINO = {"OpenVINO, told to be exact": EXACT, "OpenVINO": {}}  # of the fp32 file
 TARGETS = ("encode", "encode-by-sensitivity")
 BATCHES, THREADS = (1, 2, 4, 8, 16), (1, 2)
 SIDE = 2048  # of the matrices whose product says how fast the CPU multiplies
 
 
-def runs(directory, pictures, threads):
-    """{batch: a function that runs so many of the pictures}."""
+def in_onnxruntime(directory, threads):
+    """A function of pixel_values [B, 3, R, R] that gives image_embeds [B, E]."""
     loaded = speed.session(directory, threads)
     name = loaded.get_inputs()[0].name
-    feeds = {count: {name: np.resize(pictures, (count, *pictures.shape[1:]))} for count in BATCHES}
-    return {count: lambda feed=feed: loaded.run(None, feed) for count, feed in feeds.items()}
+    return lambda pixels: loaded.run(None, {name: pixels})[0]
+
+
+def in_openvino(directory, threads, hints):
+    """The same. Its shapes stay open, as ONNX Runtime's do."""
+    settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1} | hints
+    compiled = openvino.Core().compile_model(directory / graphs.FILE, "CPU", settings)
+    return lambda pixels: compiled(pixels)[0]
+
+
+def engines(files, threads):
+    """{(by, encoding): one of these functions} of the encodings' folders."""
+    found = {("ONNX Runtime", name): in_onnxruntime(file, threads) for name, file in files.items()}
+    for by, hints in OPENVINO.items():
+        found[by, "fp32"] = in_openvino(files["fp32"], threads, hints)
+    return found
+
+
+def runs(engine, pictures):
+    """{batch: a function that runs so many of the pictures}."""
+    feeds = {count: np.resize(pictures, (count, *pictures.shape[1:])) for count in BATCHES}
+    return {count: lambda feed=feed: engine(feed) for count, feed in feeds.items()}
 
 
 def line(times):
@@ -73,22 +97,25 @@ def records_of(settings):
     for threads in THREADS:
         files = {name: data / "models" / MODEL / TOWER / name for name in ENCODINGS}
         sizes = {name: graphs.size(file) / 1e6 for name, file in files.items()}
-        turns = {
-            (name, count): run
-            for name, file in files.items()
-            for count, run in runs(file, pictures, threads).items()
-        }
-        best = speed.fastest(turns)
-        for name, size in sizes.items():
-            times = {count: best[name, count] for count in BATCHES}
+        own = engines(files, threads)
+        exact = own["ONNX Runtime", "fp32"](pictures)
+        turns = {key: runs(engine, pictures) for key, engine in own.items()}
+        best = speed.fastest(
+            {(*key, n): run for key, each in turns.items() for n, run in each.items()}
+        )
+        for (by, name), engine in own.items():
+            times = {count: best[by, name, count] for count in BATCHES}
             fixed, each = line(times)
-            record = {"encoding": name, "threads": threads, "size_mb": round(size, 1), "ms": times}
-            record |= {"fixed_ms": round(fixed, 2), "each_ms": round(each, 2), "gflop": gflop}
-            yield record | limits(threads, size) | {"cpu": cpu.kind(), "commit": commit()}
+            record = {"by": by, "encoding": name, "threads": threads, "ms": times}
+            record |= {"cosine": float(parity.cosine(exact, engine(pictures))[0])}
+            record |= {"size_mb": round(sizes[name], 1), "gflop": gflop}
+            record |= {"fixed_ms": round(fixed, 2), "each_ms": round(each, 2)}
+            yield record | limits(threads, sizes[name]) | {"cpu": cpu.kind(), "commit": commit()}
 
 
 def row(record):
-    found = {"encoding": f"`{record['encoding']}`", "threads": record["threads"]}
+    found = {"encoding": f"`{record['encoding']}`", "in": record["by"]}
+    found |= {"threads": record["threads"], "cosine to fp32": f"{record['cosine']:.6f}"}
     found |= {f"{count} at once, ms": f"{ms:.1f}" for count, ms in record["ms"].items()}
     found["each, ms"] = f"{record['each_ms']:.1f}"
     found["the run besides, ms"] = f"{record['fixed_ms']:.1f}"
@@ -103,10 +130,12 @@ def markdown(records):
     kinds = ", ".join(sorted({record["cpu"] for record in records}))
     return f"""# The first picture of a batch, and the others
 
-Written by `python -m bench.batches`, at commit {commits}, on a CPU of {kinds}: the picture tower of
-ViT-B/32's twin in ONNX Runtime. Through the times of the batches goes a line: what `each` picture
-takes, and `the run besides`, which batches share. That is above all the reading of the weights,
-which are larger than the CPU's caches; beside it stands how long as many bytes take by themselves.
+Written by `make bench NAME=batches`, at commit {commits}, on a CPU of {kinds}: the picture tower of
+ViT-B/32's twin in ONNX Runtime and OpenVINO. Through the times of the batches goes a line: what
+`each` picture takes, and `the run besides`, which a batch shares. That is above all the reading of
+the weights, which are larger than the CPU's caches; beside it stands how long as many bytes take by
+themselves. OpenVINO multiplies in bfloat16 on CPUs that have it (AMX), unless it is told to be
+exact: the cosine says whether it did here.
 
 {comparison.table([row(record) for record in records])}
 """
