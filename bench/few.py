@@ -22,7 +22,7 @@ from clip_onnx.checkpoint import architecture
 from clip_onnx.host import preparation, sessions
 from clip_onnx.host.pictures import preprocess
 from clip_onnx.measure import parity
-from clip_onnx.openai import models, tokenize
+from clip_onnx.openai import models
 from stages.evalset import drawings
 
 LABELS = (drawings.LABELS[0], drawings.LABELS[-1])
@@ -36,7 +36,7 @@ def inputs(checkpoint):
     texts = [f"a drawing of a {label}" for label in LABELS]
     return {
         "visual": np.stack([preprocess(one, sizes.resolution, wanted) for one in pictures]),
-        "textual": tokenize(texts, context_length=sizes.context_length).numpy().astype(np.int64),
+        "textual": models.token_ids(checkpoint, texts, sizes).numpy().astype(np.int64),
     }
 
 

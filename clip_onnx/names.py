@@ -11,6 +11,7 @@ ABSENT = "absent.txt"  # instead of them, where there is no such graph: clip_onn
 PROJECTION = "text_projection.npy"  # what a profile leaves to the host: clip_onnx/host
 
 PREPARATION = "preparation.json"  # in a checkpoint's, where it wants other pictures than OpenAI's
+TOKENIZER = "tokenizer.json"  # in a checkpoint's and in a bundle
 NETWORK = "network.json"  # in a checkpoint's, where its network is not OpenAI's
 
 METRICS = "metrics.json"  # in a release's bundle: what was measured of its files

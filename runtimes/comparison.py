@@ -36,7 +36,8 @@ def compare(directory, reference, count, run):
         own = native(session, feeds)
         found = _alike(own, run(directory / FILE, feeds))
         if projection is not None:
-            found, own = (_projected(outputs, feeds, projection) for outputs in (found, own))
+            end_id = sessions.end_id(session)
+            found, own = (_projected(one, feeds, projection, end_id) for one in (found, own))
         cosines += [_cosines(truth, found[name], name) for name, truth in expected.items()]
         own_cosines += [_own_cosines(truth, found[name], name) for name, truth in own.items()]
     return {
@@ -60,9 +61,9 @@ def native(session, feeds):
     return dict(zip(names, joined, strict=True))
 
 
-def _projected(outputs, feeds, projection):
+def _projected(outputs, feeds, projection, end_id):
     ((name, hidden),) = outputs.items()
-    return {name: host.project(hidden, feeds["input_ids"], projection)}
+    return {name: host.project(hidden, feeds["input_ids"], projection, end_id)}
 
 
 def _alike(own, found):

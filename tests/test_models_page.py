@@ -6,7 +6,14 @@ import pytest
 
 from clip_onnx.checkpoint import network
 from clip_onnx.openai import definitions
-from stages.download import hugging_face, open_clip, sources, tensors, wrappers
+from stages.download import (
+    hugging_face,
+    open_clip_fields,
+    sources,
+    tensors,
+    tokenizer,
+    wrappers,
+)
 
 import small
 
@@ -33,8 +40,9 @@ def test_what_is_said_is_in_a_message(row):
 
 def test_the_fields_that_are_named_have_rules():
     tables = [hugging_face.TOP, hugging_face.VISION, hugging_face.TEXT]
-    tables += [open_clip.TOP, open_clip.VISION, open_clip.TEXT]
-    known = {field for rules in tables for field in rules} | {"activation", "do_lower_case"}
+    tables += [open_clip_fields.TOP, open_clip_fields.VISION, open_clip_fields.TEXT]
+    tables.append(tokenizer.CLIPS)
+    known = {field for rules in tables for field in rules} | {"activation"}
     refused = table("refused")
     first = next(n for n, row in enumerate(refused) if row[0].startswith("an activation that"))
     named = {name for row in refused[first:] for name in re.findall(r"`([a-z_]+)`", row[0])}
@@ -57,7 +65,7 @@ def test_the_families_are_those_of_the_code_with_the_fields_that_it_reads():
     assert rows.keys() == {network.OPENAI, *definitions.OF}
     built = {
         network.HUGGING_FACE: [hugging_face.VISION, hugging_face.TEXT],
-        network.OPEN_CLIP: [open_clip.TOP, open_clip.VISION, open_clip.TEXT],
+        network.OPEN_CLIP: [open_clip_fields.TOP, open_clip_fields.VISION, open_clip_fields.TEXT],
     }
     for family, tables in built.items():
         read = {field for rules in tables for field, rule in rules.items() if rule.built}

@@ -10,7 +10,7 @@ from test_configuration import CONFIG, OPEN_CLIP, RESNET, VIT, changed, check, r
 
 from clip_onnx import command
 from clip_onnx.checkpoint.network import Blocks, Network
-from stages.download import configuration, families, hugging_face, open_clip
+from stages.download import configuration, families, hugging_face, open_clip, open_clip_fields
 
 BUILT = [  # of either family: a file, a change of it, and what is another way then
     ("config.json", "vision_config.hidden_act", "gelu", "visual", {"activation": "gelu"}),
@@ -204,9 +204,9 @@ VALUES = st.one_of(
 PLACES = [
     *(("config.json", f"vision_config.{field}") for field in hugging_face.VISION),
     *(("config.json", f"text_config.{field}") for field in hugging_face.TEXT),
-    *((open_clip.FILE, f"model_cfg.vision_cfg.{field}") for field in open_clip.VISION),
-    *((open_clip.FILE, f"model_cfg.text_cfg.{field}") for field in open_clip.TEXT),
-    *((open_clip.FILE, f"model_cfg.{field}") for field in open_clip.TOP),
+    *((open_clip.FILE, f"model_cfg.vision_cfg.{field}") for field in open_clip_fields.VISION),
+    *((open_clip.FILE, f"model_cfg.text_cfg.{field}") for field in open_clip_fields.TEXT),
+    *((open_clip.FILE, f"model_cfg.{field}") for field in open_clip_fields.TOP),
 ]
 
 

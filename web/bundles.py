@@ -36,7 +36,6 @@ def _plain(name):
 Name = Annotated[str, AfterValidator(_plain)]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+\.[a-z0-9-]+$")]
 Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
-CLIPS = "CLIPTokenizer"  # class of CLIP's tokens, as a bundle has it
 Labels = TypeAdapter(Annotated[list[str], Field(min_length=1)])
 
 
@@ -55,6 +54,7 @@ class Listed(Content):
 
 class Golden(Listed):
     logit_scale: Annotated[float, Field(gt=0)]
+    end_id: int | None = None  # of the token that ends a text, where tokens are not CLIP's
 
 
 class Parity(Content):
@@ -94,7 +94,6 @@ class Preprocessor(Content):
 
 class Tokenizer(Content):
     model_max_length: Annotated[int, Field(gt=0)]
-    tokenizer_class: str | None = None
 
 
 class Config(Content):

@@ -33,7 +33,8 @@ def fit(rows: Sequence[Sequence[int]] | NDArray[Any], length: int) -> NDArray[np
 
 
 def eot_positions(input_ids: ArrayLike, end_id: int | None = None) -> NDArray[np.intp]:
-    """[n] where each row [n, length] ends: the first place of its highest id, or of `end_id`.
+    """[n] where each row [n, length] ends: the first place of its highest id, or of `end_id`, which
+    has to be in each.
 
     In C: at = 0; for (i = 1; i < length; i++) if (ids[i] > ids[at]) at = i;
     """
@@ -41,6 +42,8 @@ def eot_positions(input_ids: ArrayLike, end_id: int | None = None) -> NDArray[np
     if not np.issubdtype(input_ids.dtype, np.integer):
         raise TypeError(f"token ids are integers, not {input_ids.dtype}")
     marked = input_ids if end_id is None else input_ids == end_id
+    if end_id is not None and not marked.any(-1).all():
+        raise ValueError(f"a row of tokens has no {end_id}, which ends a text")
     return marked.argmax(-1) if len(input_ids) else np.zeros(0, np.intp)
 
 

@@ -21,8 +21,11 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from tokenizers.pre_tokenizers import ByteLevel
 
+from clip_onnx.command import first_line
+from clip_onnx.names import TOKENIZER
+
 CONTEXT = 77  # tokens that OpenAI's models read
-FILE, CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
+FILE, CONFIG_FILE = TOKENIZER, "tokenizer_config.json"
 START, END = "<|startoftext|>", "<|endoftext|>"
 START_ID, END_ID = 49406, 49407
 SIZE = 49408  # of CLIP's vocabulary
@@ -81,8 +84,13 @@ def from_bpe(path: str | Path) -> Tokenizer:
 
 def load(path: str | Path, context: int | None) -> Tokenizer:
     """The tokenizer of a `tokenizer.json`, which cuts texts to `context` tokens, if that is given,
-    as OpenAI's does: the last token is EOT. It pads none."""
-    tokenizer = Tokenizer.from_file(str(path))
+    as OpenAI's does: the last token is EOT. It pads none. Raises ValueError where it is broken."""
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except BaseException as error:  # the library's own, or a panic, which is no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        raise ValueError(first_line(error)) from None
     tokenizer.no_padding()
     if context:
         tokenizer.enable_truncation(context)
@@ -97,9 +105,14 @@ def configuration(checkpoint: str | Path) -> dict[str, Any] | None:
     return json.loads(file.read_text("utf-8")) if file.exists() else None
 
 
+def is_clips(tokenizer: Tokenizer) -> bool:
+    """Whether its tokens are CLIP's, by the one that ends a text."""
+    return tokenizer.token_to_id(END) == END_ID
+
+
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of each text, unpadded: a list of lists. Texts in CLIP's tokens are cleaned."""
-    if tokenizer.token_to_id(END) == END_ID:
+    if is_clips(tokenizer):
         texts = [clean(text) for text in texts]
     return [row.ids for row in tokenizer.encode_batch([*texts])]
 

@@ -15,7 +15,6 @@ EVALUATION, CALIBRATION, LABELLED = "evaluation", "calibration", "labelled"  # t
 PICTURES_FILE = "pictures.safetensors"
 INDEX_FILE, CAPTIONS_FILE = "pictures.json", "captions.json"
 REFERENCE_FILE, PIXELS_FILE = "reference.safetensors", "pixel_values.npy"
-END_ID = "end_id"  # of the reference's metadata, where tokens are not CLIP's
 
 
 def index(directory):
@@ -48,8 +47,9 @@ def reference(directory):
 
 def token_rows(reference):
     """The token ids of an open reference's captions, each up to its end token: lists."""
-    ids, end_id = reference.get_tensor("input_ids"), (reference.metadata() or {}).get(END_ID)
-    ends = host.eot_positions(ids, None if end_id is None else int(end_id))
+    ids, about = reference.get_tensor("input_ids"), reference.metadata() or {}
+    end_id = int(about["end_id"]) if "end_id" in about else None  # none of CLIP's
+    ends = host.eot_positions(ids, end_id)
     return [row[: end + 1].tolist() for row, end in zip(ids, ends, strict=True)]
 
 

@@ -121,11 +121,22 @@ def hugging_face(configuration):
     return Definition(model, layers, names.to_hugging_face, settle)
 
 
-def tokenizer(directory):
-    """transformers' tokenizer of a folder with tokenizer.json and tokenizer_config.json."""
+def token_rows(directory, texts, context):
+    """Token ids of each text, lists of at most `context`, by transformers' tokenizer of a folder
+    with tokenizer.json and tokenizer_config.json. Raises Refusal where it makes none."""
     with _needed("transformers", "transformers"):
         from transformers import AutoTokenizer
-    return AutoTokenizer.from_pretrained(directory, local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        rows = tokenizer(texts, truncation=True, max_length=context).input_ids
+        if max(map(len, rows)) > context:
+            raise ValueError(f"it does not cut texts to {context} tokens")
+    except Exception as error:  # whatever the class does that the file names
+        raise command.Refusal(
+            f"{directory}: transformers makes no tokens by its tokenizer_config.json"
+            f" ({command.first_line(error)}): correct it, or fetch it again"
+        ) from None
+    return rows
 
 
 OF = {OPEN_CLIP: open_clip, HUGGING_FACE: hugging_face}

@@ -127,11 +127,27 @@ def cast(tensor, dtype):
 
 def token_ids(directory, texts, sizes):
     """int32 [n, context]: texts in the tokens of data/checkpoints/MODEL, as the package makes them
-    that defines these: OpenAI's, or transformers. Cut to what the model reads, padded with 0."""
-    context = sizes.context_length
-    if sizes.textual.end_id is None:
+    that defines these: OpenAI's, or transformers. Cut to what the model reads, padded with 0.
+
+    Says on stdout where tokenizer.json alone makes others of them, which shows in the figures.
+    """
+    context, end_id = sizes.context_length, sizes.textual.end_id
+    if end_id is None:
         return tokenize(texts, context_length=context, truncate=True)
-    rows = definitions.tokenizer(directory)(texts, truncation=True, max_length=context).input_ids
+    rows = definitions.token_rows(directory, texts, context)
+    own = tokens.encode(tokens.load(directory / tokens.FILE, context), texts)
+    without = [text for text, row in zip(texts, rows, strict=True) if end_id not in row]
+    if without:
+        raise command.Refusal(
+            f"{directory}: transformers ends {without[0]!r} without token {end_id}, which the"
+            f" weights look for: correct {tokens.CONFIG_FILE}"
+        )
+    others = [text for text, *found in zip(texts, rows, own, strict=True) if found[0] != found[1]]
+    if others:
+        print(
+            f"{directory}: of {len(others)} of {len(texts)} texts {tokens.FILE} makes other tokens"
+            f" than transformers, {others[0]!r} for instance: clients get others, too"
+        )
     return torch.from_numpy(tokens.pad(rows, 0, context)).int()
 
 

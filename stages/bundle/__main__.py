@@ -97,6 +97,8 @@ def described(checkpoint, sizes):
     family = network.read(checkpoint).family
     if family != network.OPENAI:  # whose code defines it
         found["family"] = family
+    if sizes.textual.end_id is not None:  # its tokens are not CLIP's
+        found["end_id"] = sizes.textual.end_id
     if sizes.whole:
         return found | {"logit_scale": weights.logit_scale(checkpoint)}
     (tower,) = sizes.towers

@@ -21,7 +21,7 @@ from clip_onnx import command
 from clip_onnx.checkpoint import architecture, network, weights
 from clip_onnx.host import preparation
 from clip_onnx.settings import params
-from stages.download import addresses, checkpoints, remote, tokenizer
+from stages.download import addresses, checkpoints, remote, sources, tokenizer
 from stages.download.preparation import beside
 
 
@@ -43,15 +43,16 @@ def main():
     else:
         path = addresses.local_path(model.source)
     state, found = checkpoints.read(path, model.sha256, model.activation, model.open_clip)
+    file = sources.find(path).path  # beside which, or what it leads to, the others lie
     sizes = architecture.read({name: tuple(tensor.shape) for name, tensor in state.items()})
-    wanted = beside(path, sizes.resolution) if "visual" in sizes.towers else preparation.OPENAI
+    wanted = beside(file, sizes.resolution) if "visual" in sizes.towers else preparation.OPENAI
     with command.output(arguments.output) as directory:
         tensors = {name: own_memory(tensor) for name, tensor in state.items()}
         save_file(tensors, directory / weights.FILE, metadata={"sha256": model.sha256})
         preparation.write(directory, wanted)
         network.write(directory, found)
         if "textual" in sizes.towers:
-            tokenizer.keep(path, found, directory)
+            tokenizer.keep(file, found, directory)
     if model.remote:
         shutil.rmtree(path.parent)
 

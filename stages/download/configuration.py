@@ -30,8 +30,7 @@ def check(path, sizes, stated, names=families.OPENAI, usual=None, registered=Non
     others = tokenizer.own(path) if "textual" in sizes.towers else None
     if not said:
         network = _bare(path, sizes, stated or usual, own)
-        tokenizer.check(path, network, sizes, others)
-        return network
+        return tokenizer.checked(path, network, sizes, others)
     if not rules.plain(sizes):
         alone.check(path, sizes)
     network = said[0]
@@ -47,7 +46,7 @@ def check(path, sizes, stated, names=families.OPENAI, usual=None, registered=Non
     _check_stated(path, network, sizes, stated)
     _check_registered(path, network, sizes, registered, usual)
     if "textual" in sizes.towers:
-        tokenizer.check(path, network, sizes, others)
+        network = tokenizer.checked(path, network, sizes, others)
     if {*network.blocks.values()} == {Blocks()}:
         return Network()
     _check_complete(path, network, sizes)

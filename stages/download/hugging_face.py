@@ -21,14 +21,6 @@ ALONE = {
     tower: tuple(f"{kind}_{name}_model" for kind in TYPES)
     for tower, name in {"visual": "vision", "textual": "text"}.items()
 }
-TOKENIZER_CLASS = only(
-    "CLIPTokenizer",
-    "CLIPTokenizerFast",
-    "PreTrainedTokenizerFast",  # of any tokenizer.json, whose tokens are compared
-    "TokenizersBackend",
-    None,
-    openai="has the tokens of {}",
-)
 ACTIVATIONS = {  # of transformers' names, those that the towers compute
     "quick_gelu": QUICK_GELU,
     "gelu": GELU,
@@ -87,7 +79,6 @@ TOP = {
     "model_type": Rule(lambda s, _: (*TYPES, *(n for t in s.towers for n in ALONE[t])), "is {}"),
     "projection_dim": size(lambda s: s.embed_dim),
     "auto_map": only(None, {}, openai="is no code of the checkpoint's own"),
-    "tokenizer_class": TOKENIZER_CLASS,
 }
 
 

@@ -9,7 +9,8 @@ from torch._subclasses import FakeTensorMode
 
 from clip_onnx import command, graphs
 from clip_onnx.checkpoint import weights
-from clip_onnx.host import preparation, tokens
+from clip_onnx.host import preparation
+from clip_onnx.names import TOKENIZER
 from clip_onnx.openai import towers
 
 BATCH = torch.export.Dim("batch")
@@ -78,6 +79,6 @@ def provenance(checkpoint_sha256, tower, sizes, wanted=preparation.OPENAI):
     else:
         about = {"tokenizer": "CLIP BPE", "max_length": sizes.context_length}
         if sizes.textual.end_id is not None:
-            about |= {"tokenizer": tokens.FILE, "end_id": sizes.textual.end_id}
+            about |= {"tokenizer": TOKENIZER, "end_id": sizes.textual.end_id}
         properties["preprocessing"] = about
     return properties

@@ -66,7 +66,7 @@ def main():
         tensors = of_pictures(given, index, directory) if "visual" in towers else {}
         tensors |= of_captions(given, captions) if "textual" in towers else {}
         end_id = given.sizes.textual.end_id
-        about = None if end_id is None else {inputs.END_ID: str(end_id)}
+        about = None if end_id is None else {"end_id": str(end_id)}
         save_file(tensors, directory / inputs.REFERENCE_FILE, metadata=about)
         inputs.write(directory, index, captions)
 

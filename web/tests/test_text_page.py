@@ -32,7 +32,7 @@ def encode(visit):
                 const [{ clean }, { create }] = [await from("cleaning"), await from("tokenizer")];
                 const read = async (name) => (await fetch(`models/tiny-vit/${name}`)).json();
                 const config = await read("tokenizer_config.json");
-                const tokenize = create(await read("tokenizer.json"), config);
+                const tokenize = create(await read("tokenizer.json"), config, true);
                 return JSON.stringify(JSON.parse(json).map((text) => tokenize(clean(text)).ids));
             }""",
             json.dumps(texts),
@@ -76,7 +76,7 @@ def test_other_tokens_are_those_of_transformers(visit, tmp_path):
     found = visit("text.html").evaluate(
         """async ([description, config, texts]) => {
             const { create } = await import(new URL("js/tokenizer.js", document.baseURI));
-            return texts.map(create(description, { ...config, model_max_length: 77 }));
+            return texts.map(create(description, { ...config, model_max_length: 77 }, false));
         }""",
         [*files, texts],
     )

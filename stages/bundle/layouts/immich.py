@@ -32,8 +32,15 @@ def write(parts, folder):
         names = {"input_ids": "text", "text_embeds": "embedding"}
         layouts.tower(parts, "textual", folder / "textual", names, ir.DataType.INT32, unit=True)
         shutil.copyfile(parts.checkpoint / tokens.FILE, folder / "textual" / tokens.FILE)
-        own = tokens.configuration(parts.checkpoint)
-        _json(folder / "textual" / tokens.CONFIG_FILE, own or {"pad_token": tokens.END})
+        named = {"pad_token": padding(tokens.configuration(parts.checkpoint))}
+        _json(folder / "textual" / tokens.CONFIG_FILE, named)
+
+
+def padding(own):
+    """The token that texts are padded with, by the tokenizer_config.json of other tokens than
+    CLIP's; that which ends them where it names none."""
+    found = (own or {}).get("pad_token") or (own or {}).get("eos_token") or tokens.END
+    return found["content"] if isinstance(found, dict) else found
 
 
 def configuration(sizes):

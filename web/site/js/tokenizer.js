@@ -4,12 +4,12 @@ import { Tokenizer } from "../vendor/tokenizers.js";
 
 /**
  * A function of a text → {ids, tokens, cut}: what the model reads, and the tokens it does not.
- * Of what tokenizer.json and tokenizer_config.json say.
+ * Of what tokenizer.json and tokenizer_config.json say; CLIP's tokens are those of `cleaned` texts.
  */
-export function create(description, config) {
+export function create(description, config, cleaned) {
   const tokenizer = new Tokenizer(description, config);
   if (!(config.model_max_length > 0)) throw new Error("the tokenizer does not say how much is read");
-  const shown = config.tokenizer_class === "CLIPTokenizer" ? readable : plain;
+  const shown = cleaned ? readable : plain;
   return (text) => fit(tokenizer.encode(text), config.model_max_length, shown);
 }
 

@@ -68,7 +68,8 @@ async function openTexts() {
 }
 
 async function loadTokenizer() {
-  return tokenizer.create(...(await Promise.all(files.tokenizer.map((file) => fetchJson(file, cache, report)))));
+  const [description, config] = await Promise.all(files.tokenizer.map((file) => fetchJson(file, cache, report)));
+  return tokenizer.create(description, config, files.cleaned);
 }
 
 async function embedTexts(texts) {
