@@ -4,7 +4,8 @@
         --file data/models/MODEL/GRAPH/VARIANT data/eval/MODEL.GRAPH.VARIANT.json [--file …] \\
         [--evalset data/evalset] [--labels-by data/patch/MODEL/textual/std]
 
-Loads a file with ONNX Runtime's default optimisations, runs the evaluation split in every batch
+Loads a file with ONNX Runtime's default optimisations (a large one decoded before, to the same
+numbers: stages/evaluate/decoded.py), runs the evaluation split in every batch
 size and padding that must agree and that the file takes, and writes the worst: parity.measure's
 metrics, `size_mb`, for visual files the zero-shot `accuracy` on the labelled drawings, for 16-bit
 files how many tensors were not half-precision numbers already (`rounded_tensors`), of a file made

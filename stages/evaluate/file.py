@@ -4,6 +4,7 @@ import json
 
 from clip_onnx.host import sessions
 from clip_onnx.measure import parity
+from stages.evaluate import decoded
 
 
 class File:
@@ -13,7 +14,7 @@ class File:
     """
 
     def __init__(self, directory):
-        self.session = sessions.session(directory)
+        self.session = decoded.session(directory)
         self.size = sum(part.stat().st_size for part in directory.iterdir())  # bytes
         self.metadata = self.session.get_modelmeta().custom_metadata_map
         self.projection = sessions.projection(directory)
