@@ -103,7 +103,9 @@ as `inputs:` of `params.yaml` gives a model of its size; below, `pictures` and `
 many. A visual file's `evaluate` takes each labelled drawing of the reference besides, once.
 
 Where `evaluate` takes most, ONNX Runtime does, as it decodes the weights of `int8w` and `int4w`
-while it loads them; `clip-onnx optimise` does it once for all (docs/use.md).
+while it loads them, and so does every program that loads them; `clip-onnx optimise` does it once
+for all (docs/use.md). Since 3940850 `evaluate` decodes the weights of files of 100 MB and more one
+by one (`stages/evaluate/decoded.py`), which the rows of earlier commits do not show.
 
 A row with `reference` and without `calibrate` is of an earlier commit, which had no such stage: it
 made `fp16w` and `int8w`, the latter calibrated for `vit-b-32` alone, and `reference` and `evaluate`
