@@ -64,7 +64,8 @@ class Interpreted:
     """A LiteRT file in the place of ONNX Runtime's session of what it was made of."""
 
     def __init__(self, session, file):
-        self.get_inputs, self.file = session.get_inputs, file
+        self.get_inputs, self.get_modelmeta = session.get_inputs, session.get_modelmeta
+        self.file = file
         (self.output,) = session.get_outputs()
 
     def run(self, _, feeds):
