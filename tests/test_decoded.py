@@ -13,7 +13,9 @@ from stages.evaluate import decoded
 
 import small
 
-ENCODINGS = [e for e in small.ALL if e not in ("fp32", "fp16", "int8-dynamic")]  # which decode nothing
+ENCODINGS = [
+    e for e in small.ALL if e not in ("fp32", "fp16", "int8-dynamic")
+]  # which decode nothing
 
 
 def given(built, model, tower):
