@@ -111,7 +111,7 @@ def changed(name, change):
         (changed("positional_embedding", lambda t: t[:7]), "it reads 7 tokens at once, too few"),
         (
             changed("token_embedding.weight", lambda t: t[:100]),
-            "it knows 100 tokens, CLIP knows 49408",
+            "knows 100 tokens, CLIP 49408: put its tokenizer.json",
         ),
         (changed("token_embedding.weight", lambda t: t[:, :40]), "a wrong shape has ln_final.bias"),
         (changed("visual.positional_embedding", lambda t: t[:-2]), "square grid"),

@@ -6,7 +6,6 @@ same sizes; some of open_clip's larger models have other ones at widths that 64 
 
 from clip_onnx import command
 from clip_onnx.checkpoint.network import HEAD_WIDTH
-from clip_onnx.host import tokens
 
 OTHER_HEADS = {1280: "ViT-H", 1408: "ViT-g", 1664: "ViT-bigG"}  # visual widths of open_clip's
 
@@ -35,8 +34,6 @@ def _problem(sizes):
     """What OpenAI's code has in another way, or nothing."""
     if problem := of_open_clip(sizes):
         return problem
-    if "textual" in sizes.towers and sizes.vocab_size != tokens.SIZE:
-        return f"it knows {sizes.vocab_size} tokens, CLIP {tokens.SIZE}"
     visual = (sizes.vision_width or 0) * (1 if sizes.vit else 32)
     for width in (sizes.text_width or 0, visual):
         if width % HEAD_WIDTH:

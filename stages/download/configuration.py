@@ -27,7 +27,10 @@ def check(path, sizes, stated, names=families.OPENAI, usual=None, registered=Non
         HUGGING_FACE: lambda: hugging_face.check(path, sizes),
     }
     said = [network for family in order if (network := checks[family]())]
-    others = tokenizer.own(path) if "textual" in sizes.towers else None
+    others = None
+    if "textual" in sizes.towers:
+        others = tokenizer.own(path)
+        tokenizer.check_size(path, sizes, others)
     if not said:
         network = _bare(path, sizes, stated or usual, own)
         return tokenizer.checked(path, network, sizes, others)

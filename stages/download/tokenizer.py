@@ -95,6 +95,15 @@ def _read(file):
     return size, row[-1]
 
 
+def check_size(path, sizes, own):
+    """Refuse weights of other tokens than CLIP's without a tokenizer."""
+    if own is None and sizes.vocab_size != tokens.SIZE:
+        raise command.Refusal(
+            f"{path} knows {sizes.vocab_size} tokens, CLIP {tokens.SIZE}: put its {tokens.FILE} and"
+            f" {tokens.CONFIG_FILE} beside it"
+        )
+
+
 def checked(path, network, sizes, own):
     """The Network of a checkpoint with the end of its texts.
 
@@ -105,11 +114,6 @@ def checked(path, network, sizes, own):
     if own is None and end_id is not None:
         openai = f"takes the embedding at {tokens.END_ID}; other tokens need their {tokens.FILE}"
         raise rules.refusal(path, f"eos_token_id in {place}", end_id, openai)
-    if own is None and sizes.vocab_size != tokens.SIZE:
-        raise command.Refusal(
-            f"{path} knows {sizes.vocab_size} tokens, CLIP {tokens.SIZE}: put its {tokens.FILE} and"
-            f" {tokens.CONFIG_FILE} beside it"
-        )
     if own is None:
         return network
     if network.family != HUGGING_FACE:
