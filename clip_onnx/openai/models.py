@@ -17,6 +17,7 @@ from clip_onnx.openai import (
     ResidualAttentionBlock,
     definitions,
     tokenize,
+    towers,
 )
 from clip_onnx.openai.definitions import Definition
 from clip_onnx.openai.names import openai_name
@@ -79,8 +80,9 @@ def load_tower(directory, tower, dtype=torch.float32, block_by_block=False):
 
     `clip.model.build_model` would first round everything to half precision. That changes nothing
     in OpenAI's files, which are stored rounded, but it would falsify a checkpoint that is not.
-    With `block_by_block`, weights of blocks stay as stored until their block runs: in float64 they
-    are four times OpenAI's half precision.
+    With `block_by_block`, weights of blocks stay as stored until their block runs, and the token
+    table does, for few of its rows are looked up: in float64 they are four times OpenAI's half
+    precision.
     """
     definition = defined(directory)
     model = definition.model.to(dtype)
@@ -90,7 +92,7 @@ def load_tower(directory, tower, dtype=torch.float32, block_by_block=False):
         if architecture.tower_of(name) == tower:
             stored = torch.from_numpy(weights.read(directory, name))
             for theirs, tensor in definition.named(name, stored).items():
-                waits = block_by_block and theirs.startswith(inside)
+                waits = block_by_block and (theirs.startswith(inside) or name == towers.TABLE)
                 state[theirs] = tensor if waits else cast(tensor, dtype)
     missing, unknown = model.load_state_dict(state, assign=True, strict=False)
     lacking = [name for name in missing if architecture.tower_of(openai_name(name)) == tower]

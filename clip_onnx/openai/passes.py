@@ -89,7 +89,9 @@ class Tower:
         return [name for name in self.empty if name in step.members or name.startswith(inside)]
 
     def _tensor(self, name):
-        return torch.from_numpy(np.ascontiguousarray(self.read(name), np.float64))
+        # A table stays as it is stored, for few rows are looked up: what is added is float64.
+        kind = None if name == towers.TABLE else np.float64
+        return torch.from_numpy(np.ascontiguousarray(self.read(name), kind))
 
     def embed(self, batches, see=None, after=None, title="float64"):
         """float64 [n, E]: the embeddings of all batches, which are taken along step by step.

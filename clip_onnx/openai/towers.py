@@ -192,6 +192,9 @@ class ResNet(ModifiedResNet):
         yield Step(lambda x, _: self.attnpool(x), ("attnpool",))
 
 
+TABLE = "token_embedding.weight"
+
+
 def causal_mask(length):
     """float32 [length, length]: 0 where a token may look, -inf at what follows it."""
     return torch.full((length, length), float("-inf")).triu_(1)

@@ -45,8 +45,10 @@ class Changes:
     def keep(self, weight):
         np.save(self.files[weight.name], change(weight))
 
-    def of(self, name):
-        return torch.from_numpy(np.load(self.files[name]).astype(np.float64))
+    def of(self, name, rows=...):
+        """float64: all of a weight's, or of a table's rows."""
+        kept = np.load(self.files[name], mmap_mode="r")[rows]
+        return torch.from_numpy(kept.astype(np.float64))
 
 
 class Probe:
@@ -60,14 +62,21 @@ class Probe:
 
     def see(self, product, result):
         """Let the result's gradient be met with what changes in it."""
-        differences = {"error": product.of(weight=self.changes.of(product.name))}
+        differences = {"error": self.change(product)}
         if product.function not in (F.embedding, F.conv2d):
             differences["input_error"] = product.of(rounding_of(product.inputs.detach()))
-        result = result if result.requires_grad else result.detach().requires_grad_()
+        if not result.requires_grad:
+            result = result.detach().double().requires_grad_()  # a table's are as it is stored
         for figure, difference in differences.items():
             self.differences[product.name, figure] = difference.detach()
         result.register_hook(lambda gradient: self.meet(product.name, gradient))
         return result
+
+    def change(self, product):
+        """What changes in the result where the weight does."""
+        if product.function is F.embedding:
+            return self.changes.of(product.name, product.inputs.numpy())
+        return product.of(weight=self.changes.of(product.name))
 
     def meet(self, name, gradient):
         if name in self.readers:
@@ -145,7 +154,8 @@ def directions(rng, embeds):
 def change(weight):
     """float32: what rounding a weight to BITS changes, in its parameter's shape."""
     matrix = weight.matrix()
-    changed = rounding.round_matrix(matrix, BITS, BLOCK).matrix() - matrix
+    changed = rounding.round_matrix(matrix, BITS, BLOCK).matrix()
+    changed -= matrix
     if not weight.outputs_last:
         changed = changed.reshape(weight.value.shape.numpy())
     elif weight.value.name == weight.name:
