@@ -11,6 +11,7 @@ file's size, and a large product of matrices in PyTorch. Writes bench/batches.js
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,7 @@ def main():
     records = list(records_of(params.load().models[MODEL]))
     write(RECORDS, records)
     RECORDS.with_suffix(".md").write_text(markdown(read(RECORDS)), "utf-8")
+    shutil.rmtree(FOLDER)
 
 
 if __name__ == "__main__":
