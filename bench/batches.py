@@ -22,7 +22,8 @@ from bench import comparison, cpu, encodings, pipeline, speed
 from bench.records import commit, read, write
 from clip_onnx import command, graphs
 from clip_onnx.checkpoint import architecture
-from clip_onnx.measure import inputs, parity
+from clip_onnx.measure import parity
+from clip_onnx.measure.calibration import Calibration
 from clip_onnx.openai import amounts
 from clip_onnx.settings import params
 from runtimes.openvino import EXACT
@@ -34,6 +35,7 @@ ENCODINGS = ("fp32", "int8-dynamic", "int8r", "int4r")
 OPENVINO = {"OpenVINO, told to be exact": EXACT, "OpenVINO": {}}  # of the fp32 file
 TARGETS = ("encode", "encode-by-sensitivity")
 BATCHES, THREADS = (1, 2, 4, 8, 16), (1, 2)
+MOST, FEW = 100, 3  # seconds of turns of all the runs, and of what the CPU could do
 SIDE = 2048  # of the matrices whose product says how fast the CPU multiplies
 
 
@@ -81,7 +83,7 @@ def limits(threads, size_mb):
     torch.set_num_threads(threads)
     numbers = torch.ones(round(size_mb * 1e6 / 4))
     first, second = torch.rand(2, SIDE, SIDE)
-    best = speed.fastest({"read": numbers.sum, "multiply": lambda: first @ second}, speed.MOST)
+    best = speed.fastest({"read": numbers.sum, "multiply": lambda: first @ second}, FEW)
     return {"read_ms": best["read"], "gflop_s": round(2e-6 * SIDE**3 / best["multiply"])}
 
 
@@ -93,7 +95,7 @@ def records_of(settings):
     encodings.workspace(folder, MODEL, entry, pipeline.TWINS_EVALSET, ENCODINGS)
     pipeline.make(MODEL, folder, TARGETS)
     data = folder / "data"
-    pictures = inputs.pixels(data / "reference" / MODEL, [0])
+    pictures = next(Calibration(data / "calibration" / MODEL, TOWER).batches())
     gflop = amounts.gflop(architecture.of(data / "checkpoints" / MODEL))
     for threads in THREADS:
         files = {name: data / "models" / MODEL / TOWER / name for name in ENCODINGS}
@@ -101,9 +103,8 @@ def records_of(settings):
         own = engines(files, threads)
         exact = own["ONNX Runtime", "fp32"](pictures)
         turns = {key: runs(engine, pictures) for key, engine in own.items()}
-        best = speed.fastest(
-            {(*key, n): run for key, each in turns.items() for n, run in each.items()}
-        )
+        every = {(*key, n): run for key, each in turns.items() for n, run in each.items()}
+        best = speed.fastest(every, MOST)
         for (by, name), engine in own.items():
             times = {count: best[by, name, count] for count in BATCHES}
             fixed, each = line(times)
