@@ -19,7 +19,7 @@ import openvino
 import torch
 
 from bench import comparison, cpu, encodings, pipeline, speed
-from bench.records import commit, read, write
+from bench.records import commit, write
 from clip_onnx import command, graphs
 from clip_onnx.checkpoint import architecture
 from clip_onnx.measure import parity
@@ -147,7 +147,7 @@ def main():
     argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
     records = list(records_of(params.load().models[MODEL]))
     write(RECORDS, records)
-    RECORDS.with_suffix(".md").write_text(markdown(read(RECORDS)), "utf-8")
+    RECORDS.with_suffix(".md").write_text(markdown(records), "utf-8")
     shutil.rmtree(FOLDER)
 
 

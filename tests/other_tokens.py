@@ -8,6 +8,7 @@ import small
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]  # 0 to 3, as XLM-V has them
 START_ID, PAD_ID, END_ID = 0, 1, 2
 FOREIGN = ["ein großer roter Kreis", "un círculo rojo", "一个红色的圆", "красный круг"]
+CAPTIONS = ["a red circle", *FOREIGN, "", "ﬁne &amp; “quoted”", "word " * 90]
 SPARE = 5  # rows of the token table that the tokenizer never names
 
 

@@ -1,6 +1,5 @@
 """A large file's session computes what the file's own does, to the last bit."""
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +36,7 @@ def test_weights_are_decoded_to_the_same_numbers(
     expected = sessions.run(sessions.session(directory), batches)
     loaded = []
     monkeypatch.setattr(decoded, "LARGE", 0)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(decoded, "WORK", tmp_path)
     own = sessions.session
     monkeypatch.setattr(decoded.sessions, "session", lambda at: loaded.append(at) or own(at))
     session = decoded.session(directory)

@@ -97,8 +97,6 @@ def hugging_face(configuration):
     """
     with _needed("transformers", "transformers"):
         import transformers
-        from transformers.models.clip.modeling_clip import CLIPEncoderLayer
-        from transformers.models.metaclip_2.modeling_metaclip_2 import MetaClip2EncoderLayer
     kind = PREFIXES[configuration.get("model_type", "clip")]
     config = getattr(transformers, f"{kind}Config").from_dict(configuration)
     config._attn_implementation = "sdpa"
@@ -117,8 +115,8 @@ def hugging_face(configuration):
             part.embeddings.position_ids = torch.arange(positions)[None]
 
     model.encode_image, model.encode_text = encode_image, encode_text
-    layers = (CLIPEncoderLayer, MetaClip2EncoderLayer)
-    return Definition(model, layers, names.to_hugging_face, settle)
+    blocks = (type(model.vision_model.encoder.layers[0]),)  # the text tower's are of it, too
+    return Definition(model, blocks, names.to_hugging_face, settle)
 
 
 def token_rows(directory, texts, context):

@@ -144,7 +144,8 @@ def token_ids(directory, texts, sizes):
             f"{directory}: transformers ends {without[0]!r} without token {end_id}, which the"
             f" weights look for: correct {tokens.CONFIG_FILE}"
         )
-    others = [text for text, *found in zip(texts, rows, own, strict=True) if found[0] != found[1]]
+    both = zip(texts, rows, own, strict=True)
+    others = [text for text, theirs, ours in both if theirs != ours]
     if others:
         print(
             f"{directory}: of {len(others)} of {len(texts)} texts {tokens.FILE} makes other tokens"

@@ -18,10 +18,10 @@ BETWEEN = 5  # random tokens between two pieces, at most
 SEED = 0
 
 
-def texts(input_ids, end_id=None, vocabulary=None):
+def texts(input_ids, end_id=None, size=None):
     """int64 [n, context]: scrambled texts, made of captions' input_ids [m, context].
 
-    Of tokens that are not CLIP's, the end token's id is given, and how many tokens there are.
+    Of tokens that are not CLIP's, the end token's id is given, and the vocabulary's size.
     """
     rng, context = np.random.default_rng(SEED), input_ids.shape[1]
     ends = host.eot_positions(input_ids, end_id)
@@ -29,7 +29,7 @@ def texts(input_ids, end_id=None, vocabulary=None):
     captions = [row[1:at] for row, at in zip(np.asarray(input_ids), ends, strict=True)]
     captions = [caption for caption in captions if len(caption)]
     # CLIP's start and end token are the highest.
-    words = start if end_id is None else np.delete(np.arange(vocabulary), end_id)
+    words = np.arange(start) if end_id is None else np.delete(np.arange(size), end_id)
     vocabulary = shuffled(rng, words)
     rows, total = [], 0
     while total < TOKENS:
@@ -43,7 +43,7 @@ def texts(input_ids, end_id=None, vocabulary=None):
 
 
 def shuffled(rng, words):
-    """The tokens, or those below a number, in random order, again and again."""
+    """The words in random order, again and again."""
     while True:
         yield from rng.permutation(words).tolist()
 

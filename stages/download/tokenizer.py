@@ -47,13 +47,13 @@ def own(path):
     settings, content, vocabulary, config = map(described.read, places)
     model = described.section(content, "model", tokens.FILE) or {}
     clips = tokens.from_bpe(openai.BPE).get_vocab()
-    if model.get("vocab") not in (None, clips) or _added(content) - clips.keys():
+    if content and (model.get("vocab") != clips or _added(content) - clips.keys()):
         if model.get("dropout"):
             raise command.Refusal(f"{places[1]} splits words by chance: set its dropout to null")
         return Own(settings, *_read(places[1]))
     rules.check(path, settings, CLIPS, None, tokens.CONFIG_FILE)
-    config = {name: config[name] for name in ("tokenizer_class",) if name in config}
-    rules.check(path, config, CLIPS, None, hugging_face.FILE)
+    of_class = {"tokenizer_class": CLIPS["tokenizer_class"]}
+    rules.check(path, config, of_class, None, hugging_face.FILE)
     if vocabulary not in ({}, clips):
         raise command.Refusal(
             f"{path} is another network, which this project does not build: the tokens of"
@@ -122,9 +122,9 @@ def checked(path, network, sizes, own):
             f" {tokens.FILE} beside it are not those of OpenAI's code, and others are read of"
             " transformers' models alone"
         )
-    said = network.configuration["text_config"].get("eos_token_id", tokens.END_ID)
-    if own.end_id != (said if end_id is None and said == tokens.END_ID else end_id):
-        as_highest = ", which transformers takes as the highest" if end_id is None else ""
+    said = network.configuration.get("text_config", {}).get("eos_token_id", tokens.END_ID)
+    if own.end_id != (said if said == tokens.END_ID else end_id):
+        as_highest = ", which transformers takes as the highest" if said == 2 != end_id else ""
         raise command.Refusal(
             f"{path}: {tokens.FILE} beside it ends texts with token {own.end_id}, eos_token_id in"
             f" {place} is {said}{as_highest}: correct the one that is wrong"

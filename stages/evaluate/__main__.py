@@ -5,15 +5,14 @@
         [--evalset data/evalset] [--labels-by data/patch/MODEL/textual/std]
 
 Loads a file with ONNX Runtime's default optimisations (a large one decoded before, to the same
-numbers: stages/evaluate/decoded.py), runs the evaluation split in every batch
-size and padding that must agree and that the file takes, and writes the worst: parity.measure's
-metrics, `size_mb`, for visual files the zero-shot `accuracy` on the labelled drawings, for 16-bit
-files how many tensors were not half-precision numbers already (`rounded_tensors`), of a file made
-for a target whether it says to have met it (`target_met`), and what else the file's kind of graph
-has (stages/evaluate/kinds). Beside them stand the reference's own
-accuracy, the `control`: another input's embedding, measured the same way, `cosines`, each input's
-worst, and `widths`, the bits of every weight that the file says it has. All in the digits of
-clip_onnx/measure/parity.py.
+numbers: stages/evaluate/decoded.py), runs the evaluation split in every batch size and padding that
+must agree and that the file takes, and writes the worst: parity.measure's metrics, `size_mb`, for
+visual files the zero-shot `accuracy` on the labelled drawings, for 16-bit files how many tensors
+were not half-precision numbers already (`rounded_tensors`), of a file made for a target whether it
+says to have met it (`target_met`), and what else the file's kind of graph has
+(stages/evaluate/kinds). Beside them stand the reference's own accuracy, the `control`: another
+input's embedding, measured the same way, `cosines`, each input's worst, and `widths`, the bits of
+every weight that the file says it has. All in the digits of clip_onnx/measure/parity.py.
 
 One tower alone has no accuracy and no top-1, which take the other's embeddings. Of a graph that the
 model does not have, `absent` says why, and there is no figure.

@@ -15,6 +15,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 from clip_onnx import graphs
 from clip_onnx.host import sessions
 
+WORK = Path("build")  # not the system's folder, which may lie in memory
 LARGE = 10**8  # bytes of a file's weights, from which on it is done
 
 
@@ -24,28 +25,29 @@ def session(directory):
     values = decoded(model)
     if not values or graphs.weight_bytes(model) < LARGE:
         return sessions.session(directory)
-    with tempfile.TemporaryDirectory() as folder:
+    WORK.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=WORK) as folder:
+        whole = Path(folder) / "whole"
         for number, value in enumerate(values):
             store(model, value, Path(folder) / f"{number}.bin")
         RemoveUnusedNodesPass()(model)
-        (Path(folder) / "whole").mkdir()
-        graphs.save(model, Path(folder) / "whole", external=True)
-        return sessions.session(Path(folder) / "whole")  # what it has mapped stays
+        whole.mkdir()
+        graphs.save(model, whole, external=True)
+        return sessions.session(whole)  # what it has mapped stays when the files are gone
 
 
 def decoded(model):
     """The values that are computed of initializers alone, and read by what is not."""
-    constant = set(model.graph.initializers.values())
+    constant, decoding = {None, *model.graph.initializers.values()}, []
     for node in model.graph:
-        if all(value is None or value in constant for value in node.inputs):
-            constant |= set(node.outputs)
-    outputs = set(model.graph.outputs)
-    return [
-        value
-        for value in constant
-        if value.producer() is not None
-        and (value in outputs or any(use.node.outputs[0] not in constant for use in value.uses()))
-    ]
+        if constant.issuperset(node.inputs):
+            constant |= {*node.outputs}
+            decoding.append(node)
+    read = {
+        value for node in model.graph if node.outputs[0] not in constant for value in node.inputs
+    }
+    read |= {*model.graph.outputs}
+    return [value for node in decoding for value in node.outputs if value in read]
 
 
 def store(model, value, path):
