@@ -93,6 +93,14 @@ WRONG |= {
         ),
         r"tokenizer.json cannot be read \(.*\): fetch it again",
     ),
+    "with a tokenizer of no words": (
+        lambda folder: change(folder / "tokenizer.json", model={}),
+        r"tokenizer.json cannot be read \(.*\): fetch it again",
+    ),
+    "without a word about its texts": (
+        lambda folder: change(folder / "config.json", text_config=None),
+        "ends texts with token 2, eos_token_id in text_config of config.json is 49407: correct",
+    ),
     "with a class that nobody names": (
         lambda folder: change(folder / CONFIG, tokenizer_class=None),
         f"no {CONFIG} beside it names its tokenizer_class",

@@ -43,10 +43,8 @@ def decoded(model):
         if constant.issuperset(node.inputs):
             constant |= {*node.outputs}
             decoding.append(node)
-    read = {
-        value for node in model.graph if node.outputs[0] not in constant for value in node.inputs
-    }
-    read |= {*model.graph.outputs}
+    others = [node for node in model.graph if node.outputs[0] not in constant]
+    read = {*model.graph.outputs, *(value for node in others for value in node.inputs)}
     return [value for node in decoding for value in node.outputs if value in read]
 
 
