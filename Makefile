@@ -229,11 +229,12 @@ $(TEAM_INSTALLED): $(INSTALLED) requirements-team.lock
 	$(PIP) -r requirements-team.lock
 	@touch $@
 
+# Relative, for in an ASCII locale Python reads no other letters in a .pth, and a folder may be moved.
+SITE := import sysconfig; site = sysconfig.get_path("purelib")
 $(RUNTIMES_INSTALLED): $(INSTALLED) runtimes/requirements.lock
 	$(BIN)/python -m venv $(RUNTIMES)
-	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $(RUNTIMES)/core.txt
-	cp $(RUNTIMES)/core.txt \
-		"$$($(RUNTIMES)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/core.pth"
+	site="$$($(RUNTIMES)/bin/python -c '$(SITE); print(site)')"; $(BIN)/python -c \
+		'$(SITE); import os, sys; print(os.path.relpath(site, sys.argv[1]))' "$$site" > "$$site/core.pth"
 	$(RUNTIMES)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 		-r runtimes/requirements.lock
 	@touch $@
