@@ -39,14 +39,14 @@ def eot_positions(input_ids: ArrayLike, end_id: int | None = None) -> NDArray[np
     In C: at = 0; for (i = 1; i < length; i++) if (ids[i] > ids[at]) at = i;
     Or:   at = 0; while (ids[at] != end_id) at++;
     """
-    input_ids = np.asarray(input_ids)
-    if not np.issubdtype(input_ids.dtype, np.integer):
-        raise TypeError(f"token ids are integers, not {input_ids.dtype}")
+    ids = np.asarray(input_ids)
+    if not np.issubdtype(ids.dtype, np.integer):
+        raise TypeError(f"token ids are integers, not {ids.dtype}")
     if end_id is not None:
-        input_ids = input_ids == end_id
-        if not input_ids.any(-1).all():
+        ids = np.equal(ids, end_id)
+        if not ids.any(-1).all():
             raise ValueError(f"a row of tokens has no {end_id}, which ends a text")
-    return input_ids.argmax(-1) if len(input_ids) else np.zeros(0, np.intp)
+    return ids.argmax(-1) if len(ids) else np.zeros(0, np.intp)
 
 
 def eot_onehot(input_ids: ArrayLike, end_id: int | None = None) -> NDArray[np.float32]:
