@@ -46,6 +46,18 @@ def test_weights_are_decoded_to_the_same_numbers(
     assert about == own(directory).get_modelmeta().custom_metadata_map
 
 
+def test_what_integers_multiply_is_not_decoded(built, tmp_path, monkeypatch):
+    directory = built / "data/models/rn/visual/int8-static"
+    batches = given(built, "rn", "visual")
+    expected = sessions.run(sessions.session(directory), batches)
+    monkeypatch.setattr(decoded, "LARGE", 0)
+    monkeypatch.setattr(decoded, "WORK", tmp_path)
+    assert (sessions.run(decoded.session(directory), batches) == expected).all()
+    quantized = [n for n in graphs.load(directory).graph if n.op_type == "DequantizeLinear"]
+    values = {value.name for value in decoded.decoded(graphs.load(directory))}
+    assert quantized and values.isdisjoint(node.outputs[0].name for node in quantized)
+
+
 def test_what_is_decoded_is_what_the_rest_reads(built):
     model = graphs.load(built / "data/models/vit/visual/int4w")
     values = decoded.decoded(model)

@@ -3,6 +3,8 @@
 ONNX Runtime decodes all weights of a file while it loads it, and keeps each result on the way until
 the last is there: four times the fp32 weights. Here ONNX Runtime decodes them one after the other,
 by the same operators, and then maps them as it maps those of a large fp32 file.
+
+What DequantizeLinear decodes stays: ONNX Runtime computes such products in integers.
 """
 
 import tempfile
@@ -40,7 +42,7 @@ def decoded(model):
     """The values that are computed of initializers alone, and read by what is not."""
     constant, decoding = {None, *model.graph.initializers.values()}, []
     for node in model.graph:
-        if constant.issuperset(node.inputs):
+        if node.op_type != "DequantizeLinear" and constant.issuperset(node.inputs):
             constant |= {*node.outputs}
             decoding.append(node)
     others = [node for node in model.graph if node.outputs[0] not in constant]
