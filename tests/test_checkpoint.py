@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 
+import configurations
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -144,11 +145,14 @@ def test_load_runs_no_code_of_a_state_dict(tmp_path):
     assert "cannot be loaded" in refusal(tmp_path / "trap.pt")
 
 
+GELU_TEXT = configurations.changed(configurations.CONFIG, "text_config.hidden_act", "gelu")
+
+
 @pytest.mark.parametrize(
     ("beside", "activation", "message"),
     [
         ({"text_config": {"hidden_act": "relu"}}, None, "hidden_act in text_config of config.json"),
-        ({"text_config": {"hidden_act": "gelu"}}, "quick_gelu", "activation in params.yaml is qui"),
+        (GELU_TEXT, "quick_gelu", "activation in params.yaml is qui"),
     ],
 )
 def test_what_lies_beside_an_archive_counts_as_of_any_file(

@@ -3,73 +3,10 @@
 import json
 
 import pytest
+from configurations import CONFIG, OPEN_CLIP, RESNET, VIT, changed, check, refusal
 
-from clip_onnx import command, openai
-from clip_onnx.host import tokens
+from clip_onnx import command
 from stages.download import configuration, hugging_face, open_clip_fields
-
-import small
-
-VIT, RESNET = small.KINDS["vit"], small.KINDS["rn"]
-CONFIG = {
-    "model_type": "clip",
-    "architectures": ["CLIPModel"],
-    "projection_dim": 48,
-    "vision_config": {
-        "hidden_size": 128,
-        "intermediate_size": 512,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "image_size": 64,
-        "patch_size": 16,
-        "hidden_act": "quick_gelu",
-        "layer_norm_eps": 1e-05,
-        "attention_dropout": 0.1,
-        "projection_dim": 512,
-    },
-    "text_config": {
-        "hidden_size": 128,
-        "intermediate_size": 512,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "eos_token_id": 2,
-        "pad_token_id": 1,
-    },
-}
-OPEN_CLIP = {
-    "model_cfg": {
-        "embed_dim": 48,
-        "quick_gelu": True,
-        "init_logit_bias": -10,
-        "vision_cfg": {"layers": 2, "width": 128, "patch_size": 16, "image_size": 64},
-        "text_cfg": {"context_length": 77, "width": 128, "heads": 2, "layers": 2},
-    }
-}
-
-
-def changed(content, place, value):
-    """A copy in which what stands at `place`, names with dots between, is another value."""
-    content = json.loads(json.dumps(content))
-    section = content
-    *sections, name = place.split(".")
-    for part in sections:
-        section = section[part]
-    section[name] = value
-    return content
-
-
-def check(folder, files, sizes=VIT, activation=None):
-    for name, content in files.items():
-        content = content if isinstance(content, bytes) else json.dumps(content).encode()
-        (folder / name).write_bytes(content)
-    return configuration.check(folder / "model.safetensors", sizes, activation)
-
-
-def refusal(folder, files, sizes=VIT, activation=None):
-    with pytest.raises(command.Refusal) as caught:
-        check(folder, files, sizes, activation)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_a_configuration_beside_what_a_link_leads_to_counts(linked):
@@ -89,6 +26,7 @@ HUGGING_FACE = [
     ("vision_config.hidden_act", "relu", 'computes "quick_gelu"'),
     ("vision_config.layer_norm_eps", 0, "has 1e-05"),
     ("vision_config.layer_norm_eps", None, "has 1e-05"),
+    ("vision_config.image_size", 224, "goes by the tensors, which say 64"),
     ("vision_config.model_type", "siglip_vision_model", 'is "clip_vision_model"'),
     ("text_config.eos_token_id", 3, "takes the embedding at 49407"),
     ("text_config.eos_token_id", [2, 49407], "takes the embedding at 49407"),
@@ -101,6 +39,25 @@ HUGGING_FACE = [
     ("auto_map", {"AutoModel": "own.Model"}, "is no code of the checkpoint's own"),
     ("tokenizer_class", "XLMRobertaTokenizer", 'has the tokens of "CLIPTokenizer"'),
 ]
+
+
+@pytest.mark.parametrize("section", [{}, None])
+@pytest.mark.parametrize("tower", ["vision", "text"])
+def test_what_transformers_takes_for_sizes_of_its_own_is_refused(tmp_path, tower, section):
+    """Where config.json does not say the sizes, it loads no others than its own."""
+    content = changed(CONFIG, f"{tower}_config", section)
+    width = {"vision": 768, "text": 512}[tower]
+    message = refusal(tmp_path, {"config.json": content})
+    assert f"absent, which means {width}, OpenAI's code goes by the tensors" in message
+
+
+@pytest.mark.parametrize("tower", ["vision", "text"])
+def test_older_names_of_sections_count_alone(tmp_path, tower):
+    section = CONFIG[f"{tower}_config"]
+    content = CONFIG | {f"{tower}_config": {"hidden_size": 1}, f"{tower}_config_dict": section}
+    check(tmp_path, {"config.json": content})
+    message = refusal(tmp_path, {"config.json": CONFIG | {f"{tower}_config_dict": {}}})
+    assert f"in {tower}_config_dict of config.json is" in message
 
 
 @pytest.mark.parametrize(("place", "value", "openai"), HUGGING_FACE)
@@ -126,6 +83,7 @@ OPEN_CLIPS = [
     ("vision_cfg.norm_kwargs", {"eps": 0}, "has an eps of 1e-5"),
     ("vision_cfg.timm_model_name", "vit_base", "has no tower of timm"),
     ("vision_cfg.rope_theta", 100, "knows no such field"),
+    ("vision_cfg.someday", None, "knows no such field"),
     ("text_cfg.pool_type", "last", 'takes the end token, "argmax"'),
     ("text_cfg.pool_type", "eos", 'takes the end token, "argmax"'),
     ("text_cfg.no_causal_mask", True, "lets no token look ahead"),
@@ -153,7 +111,6 @@ def test_open_clips_configuration_of_another_network(tmp_path, place, value, ope
     [
         ("text_config.eos_token_id", 49407),
         ("vision_config.image_size", [64, 64]),
-        ("vision_config", None),
         ("torch_dtype", "float16"),
         ("anything", {"of": "someone's own"}),
     ],
@@ -167,7 +124,7 @@ def test_what_does_not_change_hugging_faces_network_passes(tmp_path, place, valu
     [
         ("vision_cfg.patch_dropout", 0.5),
         ("vision_cfg.head_width", 64),
-        ("vision_cfg.someday", None),
+        ("text_cfg.tokenizer_kwargs", {"clean": "lower"}),
         ("text_cfg.hf_tokenizer_name", "openai/clip-vit-base-patch32"),
         ("text_cfg.eos_id", 3),
         ("custom_text", True),
@@ -207,20 +164,6 @@ def test_broken_configurations_are_named(tmp_path, content, message):
 def test_a_folder_in_the_place_of_a_configuration_is_named(tmp_path):
     (tmp_path / "config.json").mkdir()
     assert "config.json cannot be read (Is a directory)" in refusal(tmp_path, {})
-
-
-def test_other_tokens_are_refused(tmp_path):
-    tokenizer = tokens.from_bpe(openai.BPE)
-    right = json.loads(tokenizer.to_str())
-    check(tmp_path, {"tokenizer.json": right, "config.json": CONFIG})
-    check(tmp_path, {"vocab.json": tokenizer.get_vocab()})
-    vocabulary = right["model"]["vocab"]
-    vocabulary["a</w>"], vocabulary["b</w>"] = vocabulary["b</w>"], vocabulary["a</w>"]
-    assert "CLIP's end token and other tokens" in refusal(tmp_path, {"tokenizer.json": right})
-    (tmp_path / "tokenizer.json").unlink()
-    settings = {"do_lower_case": False}
-    message = refusal(tmp_path, {"tokenizer_config.json": settings})
-    assert "do_lower_case in tokenizer_config.json is false, OpenAI's code reads lower" in message
 
 
 def test_every_field_of_transformers_is_decided():

@@ -90,6 +90,14 @@ def test_immichs_pictures_are_the_bundles(for_immich, clip, size):
     assert parity.cosine(clip.encode_image(picture), found[None])[0] > 0.999999
 
 
+@pytest.mark.parametrize("resize", ["squash", "longest"])
+def test_immich_is_refused_for_models_that_see_whole_pictures(bundled, tmp_path, resize):
+    wanted = preparation.Preparation(resize=resize)
+    with pytest.raises(command.Refusal, match="immich crops every picture, and vit sees whole"):
+        immich.write(parts(bundled, preparation=wanted), tmp_path / "immich")
+    assert not (tmp_path / "immich").exists()
+
+
 def test_large_weights_lie_beside_the_files(bundled, tmp_path, monkeypatch, clip):
     """As those of towers beyond a gigabyte."""
     monkeypatch.setattr(layouts.graphs, "EXTERNAL_DATA_FROM", 0)

@@ -4,11 +4,12 @@ import dataclasses
 import re
 
 import pytest
+from configurations import CONFIG, OPEN_CLIP, RESNET, VIT, changed, check, refusal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_configuration import CONFIG, OPEN_CLIP, RESNET, VIT, changed, check, refusal
 
 from clip_onnx import command
+from clip_onnx.checkpoint.architecture import Architecture
 from clip_onnx.checkpoint.network import Blocks, Network
 from stages.download import configuration, families, hugging_face, open_clip, open_clip_fields
 
@@ -48,7 +49,8 @@ def test_what_the_tensors_say_of_the_mlps_must_be_what_the_configuration_says(tm
     sizes = dataclasses.replace(VIT, visual=narrow, textual=narrow)
     content = changed(OPEN_CLIP, "model_cfg.vision_cfg.mlp_ratio", 1.5)
     message = refusal(tmp_path, {open_clip.FILE: content}, sizes)
-    assert "mlp_ratio in text_cfg of open_clip_config.json is 4.0, OpenAI's code goes by" in message
+    said = "mlp_ratio in text_cfg of open_clip_config.json is absent, which means 4.0, OpenAI's"
+    assert said in message
     content = changed(content, "model_cfg.text_cfg.mlp_ratio", 1.504)  # 192.5 channels, cut to 192
     network = check(tmp_path, {open_clip.FILE: content}, sizes)
     assert network.visual == network.textual == narrow
@@ -87,7 +89,7 @@ def test_what_only_open_clips_networks_have(tmp_path, section, fields, blocks):
         (
             "visual",
             Blocks(pre_norm=False),
-            "no_ln_pre in vision_cfg .* is false, .*has a LayerNorm there",
+            "no_ln_pre in vision_cfg .* is absent, which means false, .*has a LayerNorm there",
         ),
     ],
 )
@@ -103,21 +105,35 @@ def test_what_only_open_clips_tensors_have_its_configuration_says(tmp_path, towe
     assert "is open_clip's network, for " in message
 
 
-def test_sizes_that_a_configuration_leaves_out_are_the_tensors(tmp_path):
-    network = check(
-        tmp_path, {open_clip.FILE: {"model_cfg": {"vision_cfg": {}, "text_cfg": {"heads": 2}}}}
-    )
+@pytest.mark.parametrize(
+    ("place", "usual", "ours"),
+    [
+        ("vision_cfg.width", 768, 128),
+        ("vision_cfg.layers", 12, 2),
+        ("vision_cfg.image_size", 224, 64),
+        ("text_cfg.width", 512, 128),
+        ("text_cfg.layers", 12, 2),
+    ],
+)
+def test_what_open_clip_takes_for_sizes_of_its_own_is_refused(tmp_path, place, usual, ours):
+    content = changed(OPEN_CLIP, f"model_cfg.{place}", None)
+    section, name = place.split(".")
+    del content["model_cfg"][section][name]
+    message = refusal(tmp_path, {open_clip.FILE: content})
+    assert f"absent, which means {usual}, OpenAI's code goes by the tensors" in message
+    assert message.endswith(f"which say {ours}")
+
+
+def test_sizes_that_a_configuration_leaves_out_are_kept(tmp_path):
+    sizes = Architecture(512, 224, 12, 768, 16, 77, 49408, 512, 12)
+    sections = {"vision_cfg": {}, "text_cfg": {}}
+    network = check(tmp_path, {open_clip.FILE: {"model_cfg": sections}}, sizes)
     assert network.configuration == {
-        "embed_dim": 48,
+        "embed_dim": 512,
         "quick_gelu": False,
-        "vision_cfg": {"layers": 2, "width": 128, "patch_size": 16, "image_size": 64},
-        "text_cfg": {"heads": 2, "width": 128, "layers": 2, "context_length": 77},
+        "vision_cfg": {"layers": 12, "width": 768, "patch_size": 16, "image_size": 224},
+        "text_cfg": {"width": 512, "layers": 12, "context_length": 77},
     }
-    section = {"vision_config": CONFIG["vision_config"] | {"hidden_act": "gelu"}}
-    (tmp_path / open_clip.FILE).unlink()
-    assert "the configuration beside it has no text_config: add it" in refusal(
-        tmp_path, {"config.json": section}
-    )
 
 
 def test_two_configurations_of_different_networks_are_refused(tmp_path):

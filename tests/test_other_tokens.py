@@ -9,7 +9,7 @@ import other_tokens
 import pytest
 import torch
 
-from clip_onnx import Clip, absent, host, verify
+from clip_onnx import Clip, absent, host, openai, verify
 from clip_onnx.checkpoint import network
 from clip_onnx.host import sessions, tokens
 from clip_onnx.measure import inputs, parity
@@ -172,7 +172,20 @@ def test_a_text_that_names_the_end_token_ends_there(pipeline):
     assert ids[0].tolist() == row
 
 
-def test_immich_pads_with_a_token_of_the_tokenizers():
-    assert immich.padding(None) == tokens.END
-    assert immich.padding({"pad_token": {"content": "<pad>"}, "eos_token": "</s>"}) == "<pad>"
-    assert immich.padding({"eos_token": "</s>"}) == "</s>"
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"pad_token": {"content": "<pad>"}}, "<pad>"),
+        ({"pad_token": "<nowhere>"}, "</s>"),
+        ({}, "</s>"),
+    ],
+)
+def test_immich_pads_with_a_token_of_the_tokenizers(tmp_path, settings, expected):
+    other_tokens.tokenizer().save(str(tmp_path / tokens.FILE))
+    (tmp_path / tokens.CONFIG_FILE).write_text(json.dumps(settings), "utf-8")
+    assert immich.padding(tmp_path, other_tokens.END_ID) == expected
+
+
+def test_immich_pads_clips_tokens_with_their_end(tmp_path):
+    tokens.from_bpe(openai.BPE).save(str(tmp_path / tokens.FILE))
+    assert immich.padding(tmp_path, None) == tokens.END

@@ -28,12 +28,15 @@ SIDE = 64
 HALVES = (0.5, 0.5, 0.5)
 HALF = Preparation(HALVES, HALVES)
 SQUARE = {"height": SIDE, "width": SIDE}
+BOTH_EDGES = {"shortest_edge": SIDE, "longest_edge": SIDE}
 OF_HALVES = {"image_mean": [*HALVES], "image_std": [*HALVES]}
 KINDS = [
     Preparation(HALVES, HALVES, interpolation, resize)
     for interpolation in ("bicubic", "bilinear")
-    for resize in ("shortest", "squash")
+    for resize in ("shortest", "squash", "longest")
 ]
+SQUASHED = [wanted for wanted in KINDS if wanted.resize == "squash"]  # bicubic, bilinear
+LONGEST = KINDS[-1]
 
 
 def read(folder, content, name="preprocessor_config.json"):
@@ -54,10 +57,11 @@ def read(folder, content, name="preprocessor_config.json"):
         ({"size": SIDE, "crop_size": SIDE}, OPENAI),
         ({"size": {"shortest_edge": SIDE}, "crop_size": SQUARE}, OPENAI),
         ({"size": SQUARE, "do_center_crop": False}, replace(OPENAI, resize="squash")),
-        (OF_HALVES | {"size": SQUARE, "do_center_crop": False, "crop_size": 224}, KINDS[1]),
+        (OF_HALVES | {"size": SQUARE, "do_center_crop": False, "crop_size": 224}, SQUASHED[0]),
+        (OF_HALVES | {"resample": 2, "size": BOTH_EDGES}, LONGEST),
         ({"size": SQUARE, "crop_size": SQUARE}, replace(OPENAI, resize="squash")),
         ({"size": None, "do_pad": False, "processor_class": "CLIPProcessor"}, OPENAI),
-        (OF_HALVES | {"size": SQUARE, "do_center_crop": False, "resample": 2}, KINDS[3]),
+        (OF_HALVES | {"size": SQUARE, "do_center_crop": False, "resample": 2}, SQUASHED[1]),
     ],
 )  # fmt: skip
 def test_what_hugging_face_says_is_carried(tmp_path, content, expected):
@@ -82,6 +86,13 @@ def test_what_hugging_face_says_is_carried(tmp_path, content, expected):
         ({"size": {"shortest_edge": 72}}, 'size is {"shortest_edge": 72}, possible is 64'),
         ({"size": {"height": 64, "width": 72}}, "possible is 64"),
         ({"size": {"shortest_edge": 64, "longest_edge": 80}}, "possible is 64"),
+        ({"size": {"shortest_edge": 72, "longest_edge": 72}}, "possible is 64"),
+        ({"size": {"shortest_edge": True, "longest_edge": 1}}, "possible is 64"),
+        ({"size": {"longest_edge": 64}}, "possible is 64"),
+        (
+            {"size": BOTH_EDGES, "do_center_crop": False},
+            "do_center_crop is false, possible is true",
+        ),
         ({"crop_size": 224}, "crop_size is 224, possible is 64"),
         ({"image_mean": [0.5, 0.5]}, "image_mean is [0.5, 0.5], possible is -10000 to 10000"),
         ({"image_std": [0, 1, 1]}, "image_std is [0, 1, 1], possible is 0.0001 to 10000"),
@@ -106,7 +117,9 @@ OPEN_CLIP = "open_clip_config.json"
         ({"resize_mode": "squash", "fill_color": 0}, replace(OPENAI, resize="squash")),
         ({"interpolation": "bilinear"}, replace(OPENAI, interpolation="bilinear")),
         ({"interpolation": "random", "mean": None, "size": [SIDE, SIDE]}, OPENAI),
-        ({"resize_mode": "longest"}, 'resize_mode is "longest", possible is shortest'),
+        ({"resize_mode": "longest", "fill_color": 0}, replace(OPENAI, resize="longest")),
+        ({"resize_mode": "longest", "fill_color": 255}, "fill_color is 255, possible is 0"),
+        ({"resize_mode": "other"}, 'resize_mode is "other", possible is shortest or squash or'),
         ({"mode": "L"}, 'preprocess_cfg.mode is "L", possible is RGB'),
         ({"size": 224}, "preprocess_cfg.size is 224, possible is 64"),
         ({"std": 0}, "preprocess_cfg.std is 0, possible is 0.0001"),
@@ -177,10 +190,14 @@ def picture(width, height):
 
 @settings(max_examples=60)
 @given(width=st.integers(1, 700), height=st.integers(1, 700), wanted=st.sampled_from(KINDS))
-@example(SIDE, SIDE, KINDS[1])
-@example(SIDE, 500, KINDS[1])
-@example(400, 199, KINDS[3])
-@example(1, 60, KINDS[3])
+@example(SIDE, SIDE, SQUASHED[0])
+@example(SIDE, 500, SQUASHED[0])
+@example(400, 199, SQUASHED[1])
+@example(1, 60, SQUASHED[1])
+@example(1, 60, LONGEST)
+@example(128, 3, LONGEST)  # 1.5 rows
+@example(500, SIDE, LONGEST)
+@example(SIDE, SIDE - 1, LONGEST)
 def test_host_and_graph_equal_torchvision(opened, width, height, wanted):
     """open_clip's transform is torchvision's: its resize, crop, RGB, ToTensor and Normalize."""
     assume(max(width, height) <= 60 * min(width, height))
@@ -191,10 +208,11 @@ def test_host_and_graph_equal_torchvision(opened, width, height, wanted):
     np.testing.assert_array_equal(found[0], expected)
 
 
-@pytest.mark.parametrize("size", [(300, 200), (201, 300), (64, 64), (20, 31)])
+@pytest.mark.parametrize("size", [(300, 200), (201, 300), (64, 64), (20, 31), (80, 50)])
 @pytest.mark.parametrize("wanted", [OPENAI, *KINDS])
 def test_pictures_are_hugging_faces_but_for_half_a_pixel(tmp_path, wanted, size):
-    """Its processor on Pillow, of a bundle's file: it rounds half a pixel of the margin down."""
+    """Its processor on Pillow, of a bundle's file: it rounds half a pixel of the margin down, and
+    one of what fills a picture up to the other side."""
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     content = preprocessor.written(SIDE, wanted)
@@ -202,7 +220,8 @@ def test_pictures_are_hugging_faces_but_for_half_a_pixel(tmp_path, wanted, size)
     given = picture(*size)
     theirs = CLIPImageProcessorPil.from_pretrained(tmp_path)(given)["pixel_values"][0]
     margin = int(SIDE * max(size) / min(size)) - SIDE
-    if wanted.resize == "shortest" and margin % 4 == 3:
+    filled = SIDE - round(SIDE * min(size) / max(size))
+    if {"shortest": margin % 4 == 3, "squash": False, "longest": filled % 2}[wanted.resize]:
         assert np.abs(pictures.preprocess(given, SIDE, wanted) - theirs).max() > 0.1
     else:
         ours = pictures.preprocess(given, SIDE, wanted)
@@ -253,7 +272,7 @@ def build():
 
 
 def test_a_preparation_goes_the_whole_way_and_is_measured_with_itself(project, capsys):
-    wanted, reference, bundle = KINDS[3], project / "data/reference/vit", Path("data/bundles/vit")
+    wanted, reference, bundle = LONGEST, project / "data/reference/vit", Path("data/bundles/vit")
     beside_it = project / "given/preprocessor_config.json"
     beside_it.write_text(json.dumps(preprocessor.written(SIDE, wanted)), "utf-8")
     metrics = build()

@@ -34,7 +34,7 @@ def is_clip(config):
 CONFIGS = {name: open_clip.get_model_config(name) for name in open_clip.list_models()}
 CLIPS = [name for name, config in CONFIGS.items() if is_clip(config)]
 REFUSED = {
-    name: "quick_gelu in model_cfg of open_clip_config.json is false"
+    name: "quick_gelu in model_cfg of open_clip_config.json is absent, which means false"
     for name in CLIPS
     if name.startswith("RN") and not CONFIGS[name].get("quick_gelu")
 }

@@ -99,7 +99,7 @@ WRONG |= {
     ),
     "without a word about its texts": (
         lambda folder: change(folder / "config.json", text_config=None),
-        "ends texts with token 2, eos_token_id in text_config of config.json is 49407: correct",
+        "vocab_size in text_config of config.json is absent, which means 49408, .* which say 605",
     ),
     "with a class that nobody names": (
         lambda folder: change(folder / CONFIG, tokenizer_class=None),
@@ -158,6 +158,48 @@ def test_what_transformers_cannot_use_is_refused(tmp_path, field, value, message
     with pytest.raises(command.Refusal, match=message) as refusal:
         models.token_ids(checkpoint, other_tokens.CAPTIONS, architecture.of(checkpoint))
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_special_tokens_of_older_versions_are_kept(tmp_path, listed):
+    """They stand beside tokenizer_config.json, which does not list tokens that were added."""
+    import transformers
+
+    other_tokens.save(tmp_path / "saved")
+    file = tmp_path / "saved" / CONFIG
+    content = json.loads(file.read_text("utf-8"))
+    named = {name: content.pop(name) for name in [*content] if name.endswith("_token")}
+    named["pad_token"] = {"content": "<pad>", "lstrip": True, "rstrip": False}
+    named |= {"pad_token": named["pad_token"] | {"normalized": False, "single_word": False}}
+    content |= {"added_tokens_decoder": {}} if listed else {}
+    file.write_text(json.dumps(content), "utf-8")
+    (tmp_path / "saved/special_tokens_map.json").write_text(json.dumps(named), "utf-8")
+    checkpoint = networks.store(tmp_path / "saved", tmp_path / "checkpoint")
+    assert not (checkpoint / "special_tokens_map.json").exists()
+    theirs, kept = map(transformers.AutoTokenizer.from_pretrained, (tmp_path / "saved", checkpoint))
+    assert kept.special_tokens_map == theirs.special_tokens_map
+    assert bool(kept.special_tokens_map) is not listed
+    if not listed:
+        texts = ["a red circle", "a"]
+        assert kept(texts, padding=True).input_ids == theirs(texts, padding=True).input_ids
+
+
+def test_a_clip_whose_highest_token_ends_texts(tmp_path):
+    """eos_token_id is 2 there, as transformers once wrote it of all CLIPs."""
+    other_tokens.save(tmp_path, "CLIP")
+    text_config(tmp_path, eos_token_id=2)
+    fast = other_tokens.tokenizer()
+    last = fast.get_vocab_size() - 1
+    word = fast.id_to_token(last)
+    fast.post_processor = other_tokens.processors.TemplateProcessing(
+        single=f"<s> $A {word}", special_tokens=[("<s>", 0), (word, last)]
+    )
+    fast.save(str(tmp_path / "tokenizer.json"))
+    found = checkpoints.read(tmp_path, sources.digest(sources.find(tmp_path)))[1]
+    assert found.textual.end_id == last
+    text_config(tmp_path, eos_token_id=3)
+    with pytest.raises(command.Refusal, match=f"ends texts with token {last}, eos_token_id in"):
+        checkpoints.read(tmp_path, sources.digest(sources.find(tmp_path)))
 
 
 def test_other_tokens_than_transformers_makes_are_said(tmp_path, capsys):

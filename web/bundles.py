@@ -85,11 +85,24 @@ class Crop(Content):
     height: Annotated[int, Field(gt=0)]
 
 
+class Size(Content):
+    longest_edge: int | None = None
+
+
 class Preprocessor(Content):
     crop_size: Crop
-    do_center_crop: bool = True  # else the picture is squashed
+    size: Size | int | None = None
+    do_center_crop: bool = True
     image_mean: Channels
     image_std: Channels
+
+    @property
+    def resize(self):
+        """As clip_onnx.host.preparation calls it."""
+        if not self.do_center_crop:
+            return "squash"
+        filled = isinstance(self.size, Size) and self.size.longest_edge
+        return "longest" if filled else "shortest"
 
 
 class Tokenizer(Content):

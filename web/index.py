@@ -1,6 +1,6 @@
 """What the site knows of the bundles: models/index.json.
 
-    {"models": [{"name", "side", "crop", "mean", "std", "dimensions", "logit_scale", "cleaned",
+    {"models": [{"name", "side", "resize", "mean", "std", "dimensions", "logit_scale", "cleaned",
         "tokenizer": [FILE, FILE], "files": [FILE with "graph", "variant", and web/figures.py's]}]}
 
 A FILE is {"path", "bytes", "sha256"}, its path relative to index.json. A classifier has its
@@ -41,7 +41,7 @@ def _model(bundle, figures, encodings):
     return {
         "name": bundle.name,
         "side": pictures.crop_size.height,
-        "crop": pictures.do_center_crop,
+        "resize": pictures.resize,
         "mean": pictures.image_mean,
         "std": pictures.image_std,
         "dimensions": bundles.read(bundle, "config.json", bundles.Config).projection_dim,

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clip_onnx.host.preparation import OPENAI, Preparation
+from clip_onnx.host.preparation import OPENAI, Preparation, Resize
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
@@ -17,14 +17,28 @@ def preprocess(
     Resize of the shorter side, the longer one cut to whole pixels; then the centre, its
     offset rounded half to even; then RGB. This order and rounding are torchvision's.
     """
-    width, height = picture.size
-    size = (side, side)
-    if preparation.resize == "shortest":
-        short = min(width, height)
-        size = (int(side * width / short), int(side * height / short))
+    size = resized(picture.size, side, preparation.resize)
     picture = picture.resize(size, FILTERS[preparation.interpolation])
-    left, top = (round((length - side) / 2) for length in size)
+    left, top = (offset(length, side) for length in size)
     picture = picture.crop((left, top, left + side, top + side)).convert("RGB")
     pixels = np.asarray(picture, np.float32) / np.float32(255)
     mean, deviation = (np.asarray(c, np.float32) for c in (preparation.mean, preparation.std))
     return ((pixels - mean) / deviation).transpose(2, 0, 1)
+
+
+def resized(size: tuple[int, int], side: int, how: Resize) -> tuple[int, int]:
+    """The size to which a picture is resized. Of a thin one `longest` leaves a pixel, where
+    open_clip has none to resize to and raises."""
+    if how == "squash":
+        return side, side
+    width, height = size
+    if how == "longest":
+        ratio = max(size) / side
+        return max(1, round(width / ratio)), max(1, round(height / ratio))
+    short = min(size)
+    return int(side * width / short), int(side * height / short)
+
+
+def offset(length: int, side: int) -> int:
+    """Where the centre of a resized side begins: before it, where the side is filled up."""
+    return round((length - side) / 2) if length > side else -((side - length) // 2)

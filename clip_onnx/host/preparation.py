@@ -14,8 +14,12 @@ from clip_onnx.names import PREPARATION
 
 Channels = tuple[float, float, float]  # of red, green and blue
 Interpolation = Literal["bicubic", "bilinear"]
-Resize = Literal["shortest", "squash"]
-RESIZED = {"shortest": ("shorter side", "centre"), "squash": ("both sides", "none")}  # and cropped
+Resize = Literal["shortest", "squash", "longest"]
+RESIZED = {  # and cropped
+    "shortest": ("shorter side", "centre"),
+    "squash": ("both sides", "none"),
+    "longest": ("longer side, the other rounded", "none, centred on 0 of every channel"),
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class Preparation:
     """How a picture becomes pixel_values: OpenAI's way where nothing else is said.
 
     `shortest` resizes the shorter side and keeps the centre, `squash` makes the whole picture
-    square. `mean` and `std` are of levels from 0 to 1.
+    square, `longest` resizes the longer side and puts zeros around. `mean` and `std` are of levels
+    from 0 to 1.
     """
 
     mean: Channels = (0.48145466, 0.4578275, 0.40821073)

@@ -19,15 +19,19 @@ MEANS, STDS = (-1e4, 1e4), (1e-4, 1e4)  # what single precision can compute with
 def written(side: int, preparation: Preparation = OPENAI) -> dict[str, Any]:
     """The file's content. `crop_size` stands there even where nothing is cut: it is the side."""
     square = {"height": side, "width": side}
-    cropped = preparation.resize == "shortest"
+    sizes = {
+        "shortest": {"shortest_edge": side},
+        "squash": square,
+        "longest": {"shortest_edge": side, "longest_edge": side},
+    }
     return {
         "image_processor_type": TYPE,
         "feature_extractor_type": "CLIPFeatureExtractor",
         "do_convert_rgb": True,
         "do_resize": True,
-        "size": {"shortest_edge": side} if cropped else square,
+        "size": sizes[preparation.resize],
         "resample": RESAMPLE[preparation.interpolation],
-        "do_center_crop": cropped,
+        "do_center_crop": preparation.resize != "squash",
         "crop_size": square,
         "do_rescale": True,
         "rescale_factor": 1 / 255,
@@ -88,13 +92,22 @@ def _sizes(given: dict[str, Any], side: int | None) -> tuple[int, Resize]:
         refuse("crop_size", crop, f"the pictures' side, 1 to {LARGEST} pixels")
     if cropped and crop is not None and _square(crop) != side:
         refuse("crop_size", crop, f"{side}, which is the tower's")
-    squashed = isinstance(size, dict) and {*size} == {"height", "width"}
-    if size is not None and side not in ([_square(size)] if squashed else [_shortest(size)]):
+    resize = _resize(size)
+    wanted = _square(size) if resize == "squash" else _edge(size)
+    if size is not None and wanted != side:
         refuse("size", size, f"{side}, which is the tower's, as shortest_edge or height and width")
-    if not (cropped or squashed):
+    if not cropped and resize != "squash":
         square = f'{{"height": {side}, "width": {side}}}'
         refuse("do_center_crop", False, f"true, or false with a size of {square}")
-    return side, "squash" if squashed else "shortest"
+    return side, resize
+
+
+def _resize(size: Any) -> Resize:
+    """How a picture is resized, by the names of a size's numbers."""
+    names = {*size} if isinstance(size, dict) else set()
+    if names == {"height", "width"}:
+        return "squash"
+    return "longest" if names == {"shortest_edge", "longest_edge"} else "shortest"
 
 
 def _square(size: Any) -> int | None:
@@ -105,10 +118,11 @@ def _square(size: Any) -> int | None:
     return size if type(size) is int and 0 < size <= LARGEST else None
 
 
-def _shortest(size: Any) -> Any:
-    """The shorter side that a size asks for, of another kind nothing."""
+def _edge(size: Any) -> int | None:
+    """The side that a size asks for: a number, or the shorter one's; none may be longer than it."""
     if isinstance(size, dict):
-        size = size["shortest_edge"] if {*size} == {"shortest_edge"} else None
+        edges = {*size} <= {"shortest_edge", "longest_edge"} and {*map(repr, size.values())}
+        size = size.get("shortest_edge") if edges and len(edges) == 1 else None
     return size if type(size) is int else None
 
 

@@ -24,6 +24,7 @@ from clip_onnx.openai.names import openai_name
 
 BLOCKS = (Bottleneck, ResidualAttentionBlock)  # of which one tower has many, one after the other
 # OpenAI's module always has both towers: these sizes are of one that the checkpoint lacks.
+SHOWN = 60  # characters of a text that a message repeats
 STAND_INS = {
     "visual": {"resolution": 1, "vision_layers": 1, "vision_width": 64, "patch_size": 1},
     "textual": {"context_length": 1, "vocab_size": 1, "text_width": 64, "text_layers": 1},
@@ -141,7 +142,7 @@ def token_ids(directory, texts, sizes):
     without = [text for text, row in zip(texts, rows, strict=True) if end_id not in row]
     if without:
         raise command.Refusal(
-            f"{directory}: transformers ends {without[0]!r} without token {end_id}, which the"
+            f"{directory}: transformers ends {_cut(without[0])} without token {end_id}, which the"
             f" weights look for: correct {tokens.CONFIG_FILE}"
         )
     both = zip(texts, rows, own, strict=True)
@@ -149,9 +150,14 @@ def token_ids(directory, texts, sizes):
     if others:
         print(
             f"{directory}: of {len(others)} of {len(texts)} texts {tokens.FILE} makes other tokens"
-            f" than transformers, {others[0]!r} for instance: clients get others, too"
+            f" than transformers, {_cut(others[0])} for instance: clients get others, too"
         )
     return torch.from_numpy(tokens.pad(rows, 0, context)).int()
+
+
+def _cut(text):
+    """A text in a line, short enough for a message."""
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
 
 
 @torch.inference_mode()

@@ -23,16 +23,28 @@ def transform(side, wanted):
     if wanted == preparation.OPENAI:
         return openai.transform(side)
     interpolation = transforms.InterpolationMode(wanted.interpolation)
-    squashed = wanted.resize == "squash"
+    resize = {
+        "shortest": transforms.Resize(side, interpolation),
+        "squash": transforms.Resize((side, side), interpolation),
+        "longest": lambda picture: fitted(picture, side, interpolation),
+    }
     return transforms.Compose(
         [
-            transforms.Resize((side, side) if squashed else side, interpolation),
-            *([] if squashed else [transforms.CenterCrop(side)]),
+            resize[wanted.resize],
+            transforms.CenterCrop(side),  # which fills up what is smaller
             lambda picture: picture.convert("RGB"),
             transforms.ToTensor(),
             transforms.Normalize(wanted.mean, wanted.std),
         ]
     )
+
+
+def fitted(picture, side, interpolation):
+    """A picture whose longer side is `side`, in the proportions that open_clip gives it."""
+    width, height = picture.size
+    ratio = max(height / side, width / side)
+    size = [max(1, round(length / ratio)) for length in (height, width)]
+    return transforms.functional.resize(picture, size, interpolation)
 
 
 def pixel_values(evalset, names, side, wanted, path):

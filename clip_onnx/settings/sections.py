@@ -75,6 +75,7 @@ Beside = Literal[
     "open_clip_config.json",
     "preprocessor_config.json",
     "processor_config.json",
+    "special_tokens_map.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "vocab.json",

@@ -31,14 +31,17 @@ def linear(op, x):
 FILTERS = {"bicubic": (cubic, 2), "bilinear": (linear, 1)}  # and how far they reach
 
 
-def kernel(op, before, after, start, count, interpolation="bicubic"):
-    """(inputs, weights) of the outputs `start` to `start + count` of all `after`.
+def kernel(op, before, after, start, count, interpolation="bicubic", beyond=False):
+    """(inputs, weights) of the outputs `start` to `start + count` of all `after`. Those `beyond`
+    them, if there may be any, are as the outermost.
 
     `before`, `after` and `start` are integers [1]. Outputs are computed in blocks, each from a
     window of inputs: int64 [blocks, width], double [blocks, width, size].
     """
     size = max(n for n in range(1, MOST_IN_A_BLOCK + 1) if count % n == 0)
     outputs = op.Reshape(op.Add(op.Range(0, count, 1), start), [-1, size])
+    if beyond:
+        outputs = op.Min(op.Max(outputs, 0), op.Sub(after, 1))
     centres = op.Mul(_odd(op, outputs), before)  # in halves of 1 / after
     scale = op.Mul(op.Max(before, after), 2)
     weight, reach = FILTERS[interpolation]

@@ -31,7 +31,7 @@ ACTIVATIONS = {  # of transformers' names, those that the towers compute
     "gelu_pytorch_tanh": GELU_TANH,
     "gelu_python_tanh": GELU_TANH,
 }
-EPS = 1e-5  # where a configuration says none
+EPS = 1e-5  # where a configuration says none, as the sizes below are transformers' own
 FIXED = {
     "hidden_act": only(
         "quick_gelu",
@@ -51,20 +51,20 @@ def _heads(width, absent):
 
 VISION = FIXED | {
     "model_type": only(*ALONE["visual"], *TYPES, openai="is {}"),
-    "hidden_size": size(lambda s: s.vision_width),
-    "intermediate_size": size(lambda s: s.vision_mlp_width),
-    "num_hidden_layers": size(lambda s: s.vision_layers),
+    "hidden_size": size(lambda s: s.vision_width, 768),
+    "intermediate_size": size(lambda s: s.vision_mlp_width, 3072),
+    "num_hidden_layers": size(lambda s: s.vision_layers, 12),
     "num_attention_heads": _heads(lambda s: s.vision_width * (1 if s.vit else 32), 12),
     "num_channels": only(3, openai="reads {}"),
-    "image_size": square(lambda s: s.resolution),
-    "patch_size": square(lambda s: s.patch_size),
+    "image_size": square(lambda s: s.resolution, 224),
+    "patch_size": square(lambda s: s.patch_size, 32),
 }
 TEXT = FIXED | {
     "model_type": only(*ALONE["textual"], *TYPES, openai="is {}"),
     "vocab_size": size(lambda s: s.vocab_size, tokens.SIZE),
-    "hidden_size": size(lambda s: s.text_width),
-    "intermediate_size": size(lambda s: s.text_mlp_width),
-    "num_hidden_layers": size(lambda s: s.text_layers),
+    "hidden_size": size(lambda s: s.text_width, 512),
+    "intermediate_size": size(lambda s: s.text_mlp_width, 2048),
+    "num_hidden_layers": size(lambda s: s.text_layers, 12),
     "num_attention_heads": _heads(lambda s: s.text_width, 8),
     "max_position_embeddings": size(lambda s: s.context_length, CONTEXT_LENGTH),
     "eos_token_id": only(
@@ -95,14 +95,17 @@ def check(path, sizes):
     sections = {}
     for tower in sizes.towers:
         name = SECTIONS[tower]
-        for key in (name, f"{name}_dict"):  # the second of older versions, which counts for more
+        for key in (name, f"{name}_dict"):  # the second of older versions, which counts alone
             section = described.section(config, key, place)
             if section is not None:
-                found = FILE if alone else f"{key} of {FILE}"
-                rules.check(path, section, TABLES[tower], sizes, found)
-                sections[tower] = section
+                sections[tower] = (FILE if alone else f"{key} of {FILE}", section)
+    if not sections:
+        return None
+    sections |= {t: (f"{SECTIONS[t]} of {FILE}", {}) for t in sizes.towers if t not in sections}
+    for tower, (found, section) in sections.items():
+        rules.check(path, section, TABLES[tower], sizes, found)
     newer = kind.startswith(METACLIP)
-    return _network(sections, sizes, newer) if sections else None
+    return _network({tower: section for tower, (_, section) in sections.items()}, sizes, newer)
 
 
 def _network(sections, sizes, newer):

@@ -1,7 +1,6 @@
 """What the fields of open_clip's `model_cfg` may say: a rule each (CLIPVisionCfg, CLIPTextCfg).
 
-A field that stands in no table may change the network, for open_clip's classes take no unknown one:
-it is refused unless it turns something off.
+A field that stands in no table is refused, as open_clip's classes refuse it.
 """
 
 from clip_onnx.checkpoint.architecture import CONTEXT_LENGTH
@@ -75,8 +74,8 @@ TANH = {"approximate": "tanh"}
 VISION = BOTH | {
     SCALE: _scaled(lambda s: s.visual),
     "mlp_ratio": _by_ratio(lambda s: s.vision_mlp_width, lambda s: s.vision_width),
-    "layers": size(lambda s: s.vision_layers if s.vit else list(s.vision_layers)),
-    "width": size(lambda s: s.vision_width),
+    "layers": size(lambda s: s.vision_layers if s.vit else list(s.vision_layers), 12),
+    "width": size(lambda s: s.vision_width, 768),
     "head_width": Rule(
         lambda s, _: (HEAD_WIDTH if not s.vit or s.vision_width % HEAD_WIDTH == 0 else 1,),
         "has heads {} wide, and others a width that divides the tower's",
@@ -85,12 +84,13 @@ VISION = BOTH | {
     ),
     "patch_size": Rule(
         lambda s, section: (
-            (s.patch_size, [s.patch_size] * 2) if s.vit else (section.get("patch_size"),)
+            (s.patch_size, [s.patch_size] * 2) if s.vit else (section.get("patch_size", 16),)
         ),
         rules.TENSORS,
+        16,
         by_tensors=True,
     ),
-    "image_size": square(lambda s: s.resolution),
+    "image_size": square(lambda s: s.resolution, 224),
     "attentional_pool": only(False, None, openai="takes the class token"),
     "no_ln_pre": Rule(
         lambda s, _: (False, None) if s.visual.pre_norm else (),
@@ -118,15 +118,15 @@ TEXT = BOTH | {
         "has a tokenizer of its own; other tokens are read of models in transformers' format",
     ),
     "tokenizer_mode": only(None, "", openai="has one tokenizer"),
-    "tokenizer_kwargs": only(None, {}, openai="has one tokenizer"),
-    "width": size(lambda s: s.text_width),
+    "tokenizer_kwargs": only(None, {}, {"clean": "lower"}, openai="has one tokenizer"),
+    "width": size(lambda s: s.text_width, 512),
     "heads": Rule(
         rules.heads(lambda s: s.text_width),
         "has {}, 64 wide each, and others any number that divides the width",
         8,
         divides(lambda s: s.text_width),
     ),
-    "layers": size(lambda s: s.text_layers),
+    "layers": size(lambda s: s.text_layers, 12),
     "embed_cls": only(False, None, openai="takes the end token"),
     "no_causal_mask": only(False, None, openai="lets no token look ahead"),
     "pool_type": Rule(

@@ -64,7 +64,7 @@ def open_clip(content, side):
     def chosen(name, possible):
         value = given.get(name, possible[0])
         if value not in possible:
-            preprocessor.refuse(name, value, " or ".join(possible))
+            preprocessor.refuse(name, value, " or ".join(map(str, possible)))
         return value
 
     chosen("preprocess_cfg.mode", ["RGB"])
@@ -72,6 +72,8 @@ def open_clip(content, side):
     if size not in (side, [side], [side, side]):
         preprocessor.refuse("preprocess_cfg.size", size, f"{side}, which is the tower's")
     interpolation = chosen("preprocess_cfg.interpolation", [*INTERPOLATIONS])
-    resize = chosen("preprocess_cfg.resize_mode", [*RESIZED])  # `longest` alone has a fill_color
+    resize = chosen("preprocess_cfg.resize_mode", [*RESIZED])
+    if resize == "longest":  # no other mode has a fill_color
+        chosen("preprocess_cfg.fill_color", [0])
     mean, std = preprocessor.channels(given, "preprocess_cfg.mean", "preprocess_cfg.std")
     return side, Preparation(mean, std, INTERPOLATIONS[interpolation], resize)

@@ -37,9 +37,9 @@ def size(of, absent=None):
     return Rule(lambda sizes, section: (of(sizes),), TENSORS, absent, by_tensors=True)
 
 
-def square(of):
+def square(of, absent=None):
     """The same of what may be written as a number or as two of them."""
-    return Rule(lambda sizes, section: (of(sizes), [of(sizes)] * 2), TENSORS, by_tensors=True)
+    return Rule(lambda s, section: (of(s), [of(s)] * 2), TENSORS, absent, by_tensors=True)
 
 
 def is_number(value):
@@ -82,7 +82,8 @@ def check(path, section, rules, sizes, place):
         if any(_same(value, one) for one in right) or (rule.built and rule.built(sizes, value)):
             continue
         openai = rule.openai.replace("{}", described.shown(next(iter(right), None)))
-        raise refusal(path, f"{field} in {place}", described.shown(value), openai)
+        shown = ("" if field in section else "absent, which means ") + described.shown(value)
+        raise refusal(path, f"{field} in {place}", shown, openai)
 
 
 def completed(section, rules, sizes):
@@ -100,11 +101,10 @@ def completed(section, rules, sizes):
 
 
 def check_known(path, section, known, place):
-    """Refuse fields that this project does not know, unless they turn something off."""
-    for field in section.keys() - known:
-        if section[field] not in (None, False, 0, "", [], {}):
-            name, value = described.shown(field)[1:-1], described.shown(section[field])
-            raise refusal(path, f"{name} in {place}", value, "knows no such field")
+    """Refuse fields that this project does not know, as open_clip does."""
+    for field in sorted(section.keys() - known):
+        name, value = described.shown(field)[1:-1], described.shown(section[field])
+        raise refusal(path, f"{name} in {place}", value, "knows no such field")
 
 
 def refusal(path, field, value, openai):

@@ -4,6 +4,7 @@ Other tokens than CLIP's are transformers' affair: its code makes them of the sa
 are kept with the checkpoint and travel in its bundle.
 """
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -15,7 +16,7 @@ from clip_onnx.host import tokens
 from stages.download import described, hugging_face, rules
 from stages.download.rules import only
 
-VOCABULARY_FILE = "vocab.json"
+VOCABULARY_FILE, MAP_FILE = "vocab.json", "special_tokens_map.json"
 CLIPS = {  # of tokenizer_config.json, where the tokens are CLIP's
     "tokenizer_class": only(
         "CLIPTokenizer",
@@ -30,27 +31,33 @@ CLIPS = {  # of tokenizer_config.json, where the tokens are CLIP's
 OTHERS = {"auto_map": only(None, {}, openai="is no code of the checkpoint's own")}
 FOR_A_BATCH = dict.fromkeys(("padding", "truncation"))  # of tokenizer.json, as somebody left them
 TEXT = "a photo of a cat"
+SAMPLES = (TEXT, "3 RED Circles,  it's naïve!", "Große 一个 круг #42_x")  # that rules are tried on
 
 
 class Own(NamedTuple):
     """A tokenizer that is not CLIP's."""
 
-    settings: dict  # tokenizer_config.json
+    settings: dict  # tokenizer_config.json, and what it leaves to special_tokens_map.json
     size: int  # of its vocabulary
     end_id: int  # of the token that ends a text
 
 
 def own(path):
     """The Own tokenizer beside weights; None where it is CLIP's, or none is there."""
-    names = (tokens.CONFIG_FILE, tokens.FILE, VOCABULARY_FILE, hugging_face.FILE)
-    places = [described.beside(path, name) for name in names]
-    settings, content, vocabulary, config = map(described.read, places)
+    settings, file = _settings(path), described.beside(path, tokens.FILE)
+    content, vocabulary, config = (
+        described.read(described.beside(path, name))
+        for name in (tokens.FILE, VOCABULARY_FILE, hugging_face.FILE)
+    )
     model = described.section(content, "model", tokens.FILE) or {}
-    clips = tokens.from_bpe(openai.BPE).get_vocab()
+    theirs = tokens.from_bpe(openai.BPE)
+    clips = theirs.get_vocab()
     if content and (model.get("vocab") != clips or _added(content) - clips.keys()):
         if model.get("dropout"):
-            raise command.Refusal(f"{places[1]} splits words by chance: set its dropout to null")
-        return Own(settings, *_read(places[1]))
+            raise command.Refusal(f"{file} splits words by chance: set its dropout to null")
+        return Own(settings, *_read(file))
+    if content:
+        _check_rules(file, model, theirs)
     rules.check(path, settings, CLIPS, None, tokens.CONFIG_FILE)
     of_class = {"tokenizer_class": CLIPS["tokenizer_class"]}
     rules.check(path, config, of_class, None, hugging_face.FILE)
@@ -61,6 +68,39 @@ def own(path):
             " there, if it has one"
         )
     return None
+
+
+def _settings(path):
+    """tokenizer_config.json as transformers reads it: with the special tokens that older versions
+    put beside it, which count for more unless it lists the tokens that were added."""
+    found = described.read(described.beside(path, tokens.CONFIG_FILE))
+    if "added_tokens_decoder" in found:
+        return found
+    named = described.read(described.beside(path, MAP_FILE))
+    typed = {"__type": "AddedToken"}  # by which transformers tells a token from a table
+    return found | {
+        name: value | typed if isinstance(value, dict) else value for name, value in named.items()
+    }
+
+
+def _check_rules(file, model, theirs):
+    """Refuse a tokenizer.json of CLIP's words that makes other tokens of texts than CLIP's does."""
+    merges = json.loads(theirs.to_str())["model"]["merges"]
+    found = model.get("merges")
+    pairs = [m.split(" ") if isinstance(m, str) else m for m in found] if found else []
+    rows = None
+    with contextlib.suppress(Exception):  # the library raises nothing more special
+        rows = _encoded(tokens.load(file, context=None))
+    if pairs != merges or rows != _encoded(theirs):
+        raise command.Refusal(
+            f"{file} has the words of CLIP's tokenizer and makes other tokens of texts: remove it"
+            " if the model reads CLIP's tokens"
+        )
+
+
+def _encoded(tokenizer):
+    """The ids of SAMPLES, which are not cleaned first: so read others a tokenizer.json."""
+    return [row.ids for row in tokenizer.encode_batch([*SAMPLES])]
 
 
 def _added(content):
@@ -96,8 +136,10 @@ def _read(file):
 
 
 def check_size(path, sizes, own):
-    """Refuse weights of other tokens than CLIP's without a tokenizer."""
-    if own is None and sizes.vocab_size != tokens.SIZE:
+    """Refuse weights of other tokens than CLIP's without a tokenizer. A tokenizer that is CLIP's
+    says that more rows than it has tokens are spare."""
+    said = described.beside(path, tokens.FILE).exists() and sizes.vocab_size > tokens.SIZE
+    if own is None and sizes.vocab_size != tokens.SIZE and not said:
         raise command.Refusal(
             f"{path} knows {sizes.vocab_size} tokens, CLIP {tokens.SIZE}: put its {tokens.FILE} and"
             f" {tokens.CONFIG_FILE} beside it"
@@ -123,8 +165,9 @@ def checked(path, network, sizes, own):
             " transformers' models alone"
         )
     said = network.configuration.get("text_config", {}).get("eos_token_id", tokens.END_ID)
-    if own.end_id != (said if said == tokens.END_ID else end_id):
-        as_highest = ", which transformers takes as the highest" if said == 2 != end_id else ""
+    highest = said == 2 != end_id
+    if own.end_id != (own.size - 1 if highest else said if said == tokens.END_ID else end_id):
+        as_highest = ", which transformers takes as the highest" if highest else ""
         raise command.Refusal(
             f"{path}: {tokens.FILE} beside it ends texts with token {own.end_id}, eos_token_id in"
             f" {place} is {said}{as_highest}: correct the one that is wrong"
@@ -149,11 +192,17 @@ def keep(path, network, directory):
     if network.textual.end_id is None:
         tokens.from_bpe(openai.BPE).save(str(directory / tokens.FILE))
         return
-    file = described.beside(path, tokens.FILE)
-    content = json.loads(file.read_text("utf-8"))
+    content = described.read(described.beside(path, tokens.FILE))
+    settings = described.read(described.beside(path, tokens.CONFIG_FILE))
     if any(content.get(name) for name in FOR_A_BATCH):
-        text = json.dumps(content | FOR_A_BATCH, ensure_ascii=False, allow_nan=False)
-        (directory / tokens.FILE).write_text(text, "utf-8")
+        _write(directory / tokens.FILE, content | FOR_A_BATCH)
     else:
-        shutil.copyfile(file, directory / tokens.FILE)
-    shutil.copyfile(described.beside(path, tokens.CONFIG_FILE), directory / tokens.CONFIG_FILE)
+        shutil.copyfile(described.beside(path, tokens.FILE), directory / tokens.FILE)
+    if settings != _settings(path):
+        _write(directory / tokens.CONFIG_FILE, _settings(path))
+    else:
+        shutil.copyfile(described.beside(path, tokens.CONFIG_FILE), directory / tokens.CONFIG_FILE)
+
+
+def _write(file, content):
+    file.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False), "utf-8")

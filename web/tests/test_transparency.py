@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from pages import BUNDLES, CARD, MODEL, cosine, downloaded
 from PIL import Image
 from torchvision import transforms
 
-SHAPED = """async ([content, name]) => {
+from clip_onnx.host import pictures, preparation
+
+SHAPED = """async ([content, name, resize]) => {
     const from = (name) => import(new URL(`js/${name}.js`, document.baseURI));
     const [{ decode }, { shaped }] = [await from("pixels"), await from("shaping")];
     const { load, files } = await from("catalogue");
@@ -21,6 +24,7 @@ SHAPED = """async ([content, name]) => {
         const feeds = { image: runtime.tensor("uint8", pixels, [height, width, 3]) };
         return (await runtime.run(chosen.preprocess, feeds)).data;
     };
+    chosen.resize = resize;
     const blob = await (await fetch(`data:;base64,${content}`)).blob();
     const { pixels, width, height } = await shaped(await decode(blob), chosen, prepare);
     const text = Array.from(pixels, (value) => String.fromCharCode(value)).join("");
@@ -40,9 +44,9 @@ def shaped(visit):
     """path -> what the graphs are given of a file, uint8 [height, width, 3]."""
     page = visit("text.html")
 
-    def run(path):
+    def run(path, resize="shortest"):
         content = base64.b64encode(path.read_bytes()).decode()
-        found = page.evaluate(SHAPED, [content, MODEL])
+        found = page.evaluate(SHAPED, [content, MODEL, resize])
         return np.frombuffer(base64.b64decode(found["text"]), np.uint8).reshape(found["shape"])
 
     return run
@@ -110,6 +114,19 @@ def test_transparent_pixels_of_a_gif_are_black_where_pillow_has_their_colours(
     assert (mask == 7).any()
     np.testing.assert_array_equal(found[mask != 7], expected[mask != 7])
     assert not found[mask == 7].any()
+
+
+@pytest.mark.parametrize("resize", get_args(preparation.Resize))
+@pytest.mark.parametrize("size", [*SIZES, (128, 3), (61, 64)])
+def test_bits_are_resized_in_every_way(shaped, tmp_path, side, size, resize):
+    """By the nearest pixel; filled up with black."""
+    path = tmp_path / "bits.png"
+    noise(size, "1").save(path)
+    unscaled = preparation.Preparation((0, 0, 0), (1, 1, 1), resize=resize)
+    with Image.open(path) as picture:
+        expected = pictures.preprocess(picture, side, unscaled)
+    found = Image.fromarray(shaped(path, resize))
+    np.testing.assert_array_equal(pictures.preprocess(found, side, unscaled), expected)
 
 
 def test_embedding_of_a_picture_with_transparency_is_openais(visit, openai_embed, tmp_path):

@@ -15,12 +15,19 @@ import shutil
 
 import onnx_ir as ir
 
+from clip_onnx import command
 from clip_onnx.host import tokens
 from stages.bundle import layouts
 
 
 def write(parts, folder):
-    """Write the layout of the towers that there are into a new folder."""
+    """Write the layout of the towers that there are into a new folder. Raises Refusal for pictures
+    that immich prepares in another way."""
+    if "visual" in parts.sizes.towers and parts.preparation.resize != "shortest":
+        raise command.Refusal(
+            f"bundle.layouts.immich: immich crops every picture, and {parts.model} sees whole ones:"
+            " take the layout out of params.yaml"
+        )
     folder.mkdir()
     _json(folder / "config.json", configuration(parts.sizes))
     if "visual" in parts.sizes.towers:
@@ -32,15 +39,18 @@ def write(parts, folder):
         names = {"input_ids": "text", "text_embeds": "embedding"}
         layouts.tower(parts, "textual", folder / "textual", names, ir.DataType.INT32, unit=True)
         shutil.copyfile(parts.checkpoint / tokens.FILE, folder / "textual" / tokens.FILE)
-        named = {"pad_token": padding(tokens.configuration(parts.checkpoint))}
+        named = {"pad_token": padding(parts.checkpoint, parts.sizes.textual.end_id)}
         _json(folder / "textual" / tokens.CONFIG_FILE, named)
 
 
-def padding(own):
+def padding(checkpoint, end_id):
     """The token that texts are padded with, by the tokenizer_config.json of other tokens than
-    CLIP's; that which ends them where it names none."""
-    found = (own or {}).get("pad_token") or (own or {}).get("eos_token") or tokens.END
-    return found["content"] if isinstance(found, dict) else found
+    CLIP's; that which ends them where it names none that the tokenizer knows."""
+    found = (tokens.configuration(checkpoint) or {}).get("pad_token")
+    token = found["content"] if isinstance(found, dict) else found
+    tokenizer = tokens.load(checkpoint / tokens.FILE, context=None)
+    known = token is not None and tokenizer.token_to_id(token) is not None
+    return token if known else tokenizer.id_to_token(end_id or tokens.END_ID)
 
 
 def configuration(sizes):

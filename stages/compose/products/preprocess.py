@@ -78,10 +78,16 @@ def pixel_values(op, image, side, wanted):
     before = op.Shape(image, start=0, end=2)
     if wanted.resize == "squash":
         after = op.Constant(value_ints=[side, side])
+    elif wanted.resize == "longest":
+        after = _fitted(op, before, side)
     else:
         after = op.Div(op.Mul(before, side), op.ReduceMin(before, keepdims=1))
-    margin = op.Cast(op.Sub(after, side), to=ir.DataType.FLOAT)
-    start = op.Cast(op.Round(op.Mul(margin, 0.5)), to=ir.DataType.INT64)  # halves to even
+    filled = wanted.resize == "longest"
+    if filled:
+        start = op.Neg(op.Div(op.Sub(side, after), 2))
+    else:
+        margin = op.Cast(op.Sub(after, side), to=ir.DataType.FLOAT)
+        start = op.Cast(op.Round(op.Mul(margin, 0.5)), to=ir.DataType.INT64)  # halves to even
 
     height_first = _height_first(op, op.Sub(before, after))
     axis = op.Where(height_first, [0], [1])
@@ -91,6 +97,7 @@ def pixel_values(op, image, side, wanted):
             *(op.Gather(numbers, axis) for numbers in (before, after, start)),
             side,
             wanted.interpolation,
+            filled,
         )
         for axis in (axis, op.Sub(1, axis))
     )
@@ -101,7 +108,24 @@ def pixel_values(op, image, side, wanted):
     pixels = op.Transpose(resample(op, pixels, columns, across, side), perm=[0, 2, 1])
     pixels = op.Transpose(resample(op, pixels, op.Sub(lines, top), down, side), perm=[0, 2, 1])
     pixels = op.Where(height_first, op.Transpose(pixels, perm=[0, 2, 1]), pixels)
+    if filled:
+        pixels = op.Where(_inside(op, start, after, side), pixels, 0.0)
     return op.Unsqueeze(_normalize(op, pixels, wanted), [0])
+
+
+def _fitted(op, before, side):
+    """int64 [2]: height and width as open_clip makes the longer one `side`, in its precision."""
+    before = op.Cast(before, to=ir.DataType.DOUBLE)
+    ratio = op.Div(op.ReduceMax(before, keepdims=1), float(side))
+    return op.Max(op.Cast(op.Round(op.Div(before, ratio)), to=ir.DataType.INT64), 1)
+
+
+def _inside(op, start, after, side):
+    """bool [side, side]: where the picture lies in what is filled up."""
+    places = op.Add(op.Range(0, side, 1), op.Unsqueeze(start, [1]))  # [2, side]
+    inside = op.And(op.GreaterOrEqual(places, 0), op.Less(places, op.Unsqueeze(after, [1])))
+    rows, columns = (op.Gather(inside, axis) for axis in (0, 1))
+    return op.And(op.Unsqueeze(rows, [1]), columns)
 
 
 def _height_first(op, lost):

@@ -60,12 +60,12 @@ export function variants(model) {
 
 /**
  * What a worker needs, entries of index.json with their `url`:
- * {side, crop, mean, std, cleaned, tokenizer, image?, preprocess?, visual?, textual?, classifier?}.
+ * {side, resize, mean, std, cleaned, tokenizer, image?, preprocess?, visual?, textual?, classifier?}.
  */
 export function files(base, model, variant, runtime) {
   const located = (file) => file && { ...file, url: new URL(file.path, base).href, data: located(file.data) };
-  const { side, crop, mean, std, cleaned } = model;
-  const chosen = { side, crop, mean, std, cleaned, tokenizer: model.tokenizer.map(located) };
+  const { side, resize, mean, std, cleaned } = model;
+  const chosen = { side, resize, mean, std, cleaned, tokenizer: model.tokenizer.map(located) };
   for (const [graph, file] of Object.entries(entries(model, variant))) {
     if (file) chosen[graph] = located(file);
   }

@@ -5,7 +5,7 @@
 /**
  * A picture for the graphs, {pixels, width, height} in RGB.
  *
- * picture: decode's of pixels.js. model: {side, crop, mean, std}. `prepare` gives the preprocess graph's
+ * picture: decode's of pixels.js. model: {side, resize, mean, std}. `prepare` gives the preprocess graph's
  * pixel_values of an RGB picture, as they lie in memory.
  */
 export async function shaped(picture, model, prepare) {
@@ -16,20 +16,35 @@ export async function shaped(picture, model, prepare) {
   return picture.alpha ? mixed(picture, model, prepare) : picture;
 }
 
-/** The size after resizing: the shorter side is the model's, the longer one cut to whole pixels. */
-function resized({ width, height }, { side, crop }) {
-  if (!crop) return { width: side, height: side };
+/**
+ * The size after resizing. "shortest": the shorter side is the model's, the longer one cut to whole
+ * pixels; "longest": the longer side is, the other one rounded; "squash": both are.
+ */
+function resized({ width, height }, { side, resize }) {
+  if (resize === "squash") return { width: side, height: side };
+  if (resize === "longest") {
+    const ratio = Math.max(width, height) / side;
+    return { width: Math.max(1, toEven(width / ratio)), height: Math.max(1, toEven(height / ratio)) };
+  }
   const short = Math.min(width, height);
   return { width: Math.floor((side * width) / short), height: Math.floor((side * height) / short) };
 }
 
-/** Where the centre starts: the half of what is too much, halves to even. */
-function margin(length, side) {
-  const half = Math.floor((length - side) / 2);
-  return (length - side) % 2 ? half + (half % 2) : half;
+/** A number rounded, halves to even. */
+function toEven(number) {
+  const whole = Math.floor(number);
+  return number - whole === 0.5 ? whole + (whole % 2) : Math.round(number);
 }
 
-/** The pixels of the centre after resizing by the nearest pixel. */
+/** Where the centre starts: the half of what is too much. Before the picture, if that is too small. */
+function margin(length, side) {
+  return length > side ? toEven((length - side) / 2) : -Math.floor((side - length) / 2);
+}
+
+/**
+ * The pixels of the centre after resizing by the nearest pixel. What they are filled up with is black,
+ * where Pillow takes the palette's first colour.
+ */
 function nearest({ pixels, width, height }, size, side) {
   const columns = places(width, size.width, side);
   const rows = places(height, size.height, side);
@@ -37,8 +52,8 @@ function nearest({ pixels, width, height }, size, side) {
   let to = 0;
   for (const row of rows) {
     for (const column of columns) {
-      const from = (row * width + column) * 3;
-      for (let channel = 0; channel < 3; channel++) found[to++] = pixels[from + channel];
+      const from = (row * width + column) * 3; // of no row or column: NaN, which stays 0
+      for (let channel = 0; channel < 3; channel++) found[to++] = pixels[from + channel] ?? 0;
     }
   }
   return { pixels: found, width: side, height: side };
@@ -49,7 +64,7 @@ function places(before, after, side) {
   const found = [], step = before / after;
   for (let at = step * 0.5; found.length < after; at += step) found.push(Math.floor(at));
   const start = margin(after, side);
-  return found.slice(start, start + side);
+  return Array.from({ length: side }, (_, place) => found[start + place]);
 }
 
 async function mixed({ pixels, alpha, width, height }, { side, mean, std }, prepare) {
