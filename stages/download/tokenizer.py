@@ -86,11 +86,10 @@ def _settings(path):
 def _check_rules(file, model, theirs):
     """Refuse a tokenizer.json of CLIP's words that makes other tokens of texts than CLIP's does."""
     merges = json.loads(theirs.to_str())["model"]["merges"]
-    found = model.get("merges")
-    pairs = [m.split(" ") if isinstance(m, str) else m for m in found] if found else []
-    rows = None
+    pairs = rows = None
     with contextlib.suppress(Exception):  # the library raises nothing more special
         rows = _encoded(tokens.load(file, context=None))
+        pairs = [m.split(" ") if isinstance(m, str) else m for m in model["merges"]]
     if pairs != merges or rows != _encoded(theirs):
         raise command.Refusal(
             f"{file} has the words of CLIP's tokenizer and makes other tokens of texts: remove it"
