@@ -14,8 +14,9 @@ def preprocess(
 ) -> NDArray[np.float32]:
     """A PIL picture → pixel_values, float32 [3, side, side].
 
-    Resize of the shorter side, the longer one cut to whole pixels; then the centre, its
-    offset rounded half to even; then RGB. This order and rounding are torchvision's.
+    OpenAI's: resize of the shorter side, the longer one cut to whole pixels; then the centre, its
+    offset rounded half to even; then RGB. This order and rounding are torchvision's, and in what
+    `preparation` says otherwise open_clip's.
     """
     size = resized(picture.size, side, preparation.resize)
     picture = picture.resize(size, FILTERS[preparation.interpolation])

@@ -23,8 +23,8 @@ from clip_onnx.openai.definitions import Definition
 from clip_onnx.openai.names import openai_name
 
 BLOCKS = (Bottleneck, ResidualAttentionBlock)  # of which one tower has many, one after the other
-# OpenAI's module always has both towers: these sizes are of one that the checkpoint lacks.
 SHOWN = 60  # characters of a text that a message repeats
+# OpenAI's module always has both towers: these sizes are of one that the checkpoint lacks.
 STAND_INS = {
     "visual": {"resolution": 1, "vision_layers": 1, "vision_width": 64, "patch_size": 1},
     "textual": {"context_length": 1, "vocab_size": 1, "text_width": 64, "text_layers": 1},
