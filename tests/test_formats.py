@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import configurations
 import pytest
 import torch
 from PIL import Image
@@ -177,15 +178,21 @@ def test_open_clips_training_checkpoint(archives, tmp_path, kind):
     assert all(torch.equal(read[name], state[name]) for name in state)
 
 
+OPEN_CLIP = configurations.OPEN_CLIP["model_cfg"]
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
         (
-            {"quick_gelu": True, "vision_cfg": {"head_width": 80}},
+            OPEN_CLIP | {"vision_cfg": OPEN_CLIP["vision_cfg"] | {"head_width": 80}},
             "head_width in vision_cfg of open_clip_config.json is 80, OpenAI",
         ),
-        ({"vision_cfg": {}}, "the configuration beside it has no text_cfg: add it"),
-        ({"quick_gelu": True, "vision_cfg": {"width": 128}}, None),
+        (
+            {"vision_cfg": OPEN_CLIP["vision_cfg"]},
+            "the configuration beside it has no text_cfg: add it",
+        ),
+        (OPEN_CLIP, None),
     ],
 )
 def test_open_clips_configuration_is_read(archives, tmp_path, model, message):

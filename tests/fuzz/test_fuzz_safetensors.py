@@ -13,16 +13,22 @@ from door import flipped
 
 DTYPES = ["F64", "BF16", "I64", "BOOL", "F8_E4M3", "F4", "C64", "F99", "", None, 3]
 VALUES = [None, True, -1, 0, 2**63, 2**64, 1e308, "", "\x1b[1m\n", [], {}, [[1]], {"a": {}}]
+TOWER = {
+    "hidden_size": 64,
+    "num_attention_heads": 1,
+    "num_hidden_layers": 1,
+    "intermediate_size": 256,
+}
 CONFIG = {
     "model_type": "clip",
-    "vision_config": {"hidden_size": 64, "num_attention_heads": 1, "image_size": 32},
-    "text_config": {"hidden_size": 64, "num_attention_heads": 1, "eos_token_id": 2},
+    "vision_config": TOWER | {"image_size": 32, "patch_size": 16},
+    "text_config": TOWER | {"vocab_size": door.WORDS, "eos_token_id": 2},
 }
 OPEN_CLIP = {
     "model_cfg": {
         "quick_gelu": True,
-        "vision_cfg": {"width": 64, "layers": 1, "pool_type": "tok"},
-        "text_cfg": {"heads": 1, "hf_tokenizer_name": "", "norm_kwargs": {}},
+        "vision_cfg": {"width": 64, "layers": 1, "image_size": 32, "pool_type": "tok"},
+        "text_cfg": {"width": 64, "layers": 1, "heads": 1, "hf_tokenizer_name": ""},
     }
 }
 
