@@ -10,7 +10,8 @@ import pytest
 from clip_onnx import command
 from clip_onnx.checkpoint import architecture, network
 from clip_onnx.checkpoint.network import Blocks
-from clip_onnx.host import tokens
+from clip_onnx.host import sessions, tokens
+from clip_onnx.measure import parity
 from clip_onnx.openai import models
 from stages.download import checkpoints, sources, tokenizer
 
@@ -186,6 +187,8 @@ def test_special_tokens_of_older_versions_are_kept(tmp_path, listed):
 
 def test_a_clip_whose_highest_token_ends_texts(tmp_path):
     """eos_token_id is 2 there, as transformers once wrote it of all CLIPs."""
+    import transformers
+
     other_tokens.save(tmp_path, "CLIP")
     text_config(tmp_path, eos_token_id=2)
     fast = other_tokens.tokenizer()
@@ -195,8 +198,16 @@ def test_a_clip_whose_highest_token_ends_texts(tmp_path):
         single=f"<s> $A {word}", special_tokens=[("<s>", 0), (word, last)]
     )
     fast.save(str(tmp_path / "tokenizer.json"))
-    found = checkpoints.read(tmp_path, sources.digest(sources.find(tmp_path)))[1]
-    assert found.textual.end_id == last
+    checkpoint = networks.store(tmp_path, tmp_path / "checkpoint")
+    sizes = architecture.of(checkpoint)
+    assert sizes.textual.end_id == last
+    ids = models.token_ids(checkpoint, other_tokens.CAPTIONS, sizes).long()
+    package = transformers.CLIPModel.from_pretrained(tmp_path).eval()
+    theirs = networks.own(package, networks.inputs() | {"textual": ids})["textual"]
+    reference = models.embed(checkpoint, "textual", [ids]).numpy()
+    built = networks.export(checkpoint, tmp_path / "built")["textual"]
+    for embeds in (reference, sessions.run(sessions.session(built), [ids.numpy()])):
+        assert parity.cosine(theirs, embeds).min() > 0.9999999
     text_config(tmp_path, eos_token_id=3)
     with pytest.raises(command.Refusal, match=f"ends texts with token {last}, eos_token_id in"):
         checkpoints.read(tmp_path, sources.digest(sources.find(tmp_path)))
